@@ -1,0 +1,75 @@
+import type { Issue } from './webhook.ts';
+
+/** Why an event carries nothing to deliver. */
+export type IgnoreReason = 'ping' | 'unknown-action';
+
+/** What became of one event of a webhook. */
+export type Fate =
+  | { readonly kind: 'accepted'; readonly seq: number }
+  | { readonly kind: 'duplicate'; readonly of: number }
+  | { readonly kind: 'ignored'; readonly reason: IgnoreReason }
+  | { readonly kind: 'buried'; readonly seq: number; readonly reason: BurialReason };
+
+/** Why an event lies in the dead letters. */
+export const BURIAL_REASONS = [
+  /** No registry is known for it. */
+  'no-registry',
+  /** Brigade said that it will never take it, or its field rules say so beforehand. */
+  'refused',
+  /** Brigade may or may not have stored it, too often. */
+  'uncertain',
+  /** Brigade could not be reached for the whole of the event's time. */
+  'expired',
+  /** Its record in the journal fails its checksum. */
+  'damaged',
+] as const;
+
+export type BurialReason = (typeof BURIAL_REASONS)[number];
+
+/** One event of a webhook in our answer. */
+export interface EventReceipt {
+  /** The event id; absent where the event has none that we could read. */
+  readonly id?: string;
+  readonly action: string;
+  readonly registry?: string;
+  readonly repository?: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly fate: Fate;
+}
+
+/** Our answer to a webhook whose every event is durable, or carries nothing to deliver. */
+export interface Receipt {
+  readonly kind: 'receipt';
+  readonly events: readonly EventReceipt[];
+}
+
+/** The sender's mistake, or our inability: nothing of the webhook was kept. A value, never thrown. */
+export type Rejection =
+  /** The credentials are wrong or missing. Says no more, lest it help to guess them. */
+  | { readonly kind: 'unauthenticated' }
+  /** The credentials could not be judged now. */
+  | { readonly kind: 'undecidable' }
+  /** The caller's binding does not allow this event. */
+  | { readonly kind: 'out-of-scope'; readonly issue: Issue }
+  | { readonly kind: 'unreadable'; readonly issues: readonly Issue[] }
+  | { readonly kind: 'too-large'; readonly maxBytes: number }
+  /** The sender went away, or was too slow, before the body was whole. */
+  | { readonly kind: 'incomplete' }
+  /** Too many bytes of bodies are in flight already. */
+  | { readonly kind: 'overloaded' }
+  /** The journal cannot make it durable now. `lost` tells what an ACR that never retries has just lost. */
+  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly lost: readonly LostEvent[] };
+
+export type UnavailableReason =
+  /** Less free disk than the journal's reserve, or none. */
+  | 'full'
+  /** The disk refuses to write. */
+  | 'unwritable'
+  /** The append took longer than a sender waits, or too much waits already. */
+  | 'slow'
+  /** The journal is closed or closing. */
+  | 'closed';
+
+/** What could be read of an event that we could not keep. */
+export type LostEvent = Omit<EventReceipt, 'fate'>;
