@@ -1,0 +1,36 @@
+import type { Row } from './setting.ts';
+import { devSettings, serveSettings } from './settings.ts';
+
+/** The text of docs/configuration.md. */
+export function settingsReference(): string {
+  return `# Configuration
+
+<!-- Generated from src/config/settings.ts. Do not edit. -->
+
+Settings are environment variables. Those that v0.4.1 knew keep their names and meaning.
+
+- A variable that is empty counts as not set. Blanks around a value do not count.
+- Everything wrong with the settings, and with the files that they name, is told at once; the process then exits with 78.
+- Files are read at start and looked at every second. A changed one is taken once it reads the same twice in a row and is
+  well-formed; until then the old one stays in use. A mounted Kubernetes secret works as it is. A file has at most 1 MiB.
+- A size is in bytes or has a unit: \`KiB\`, \`MiB\`, \`GiB\`, \`TiB\` count by 1024, \`kB\`, \`MB\`, \`GB\` by 1000. A duration is in
+  seconds or has a unit: \`ms\`, \`s\`, \`m\`. \`1\`, \`t\`, \`T\`, \`TRUE\`, \`True\` are \`true\` too, and likewise for \`false\`.
+
+## \`serve\`
+
+${tableOf(serveSettings.rows)}
+## \`dev\`
+
+Everything listens on 127.0.0.1.
+
+${tableOf(devSettings.rows)}`;
+}
+
+function tableOf(rows: readonly Row[]): string {
+  return ['| variable | if not set | meaning | value |', '|---|---|---|---|', ...rows.map(lineOf), ''].join('\n');
+}
+
+function lineOf(row: Row): string {
+  const about = row.secret ? `${row.about} Never shown.` : row.about;
+  return `| \`${row.name}\` | ${row.ifAbsent} | ${about} | ${row.type.expected} |`;
+}

@@ -1,0 +1,253 @@
+import type { Parsed } from '../model/parsed.ts';
+import { type Credential, credential } from './credential.ts';
+import type { ParseFiles } from './file-content.ts';
+import { parseCaFile, parseTlsFiles } from './file-types.ts';
+import {
+  all,
+  checked,
+  given,
+  onlyIf,
+  optional,
+  required,
+  type Setting,
+  type SettingIssue,
+  unfit,
+  type ValueOf,
+  wellFormed,
+} from './setting.ts';
+import * as text from './text-types.ts';
+
+export type Settings = ValueOf<typeof serveSettings>;
+export type DevSettings = ValueOf<typeof devSettings>;
+export type OperatorSettings = ValueOf<typeof operatorSettings>;
+
+const port = required({
+  name: 'PORT',
+  type: text.port,
+  default: '8080',
+  about: 'Port of the webhooks; with 0 the system picks one.',
+});
+
+const adminPort = required({
+  name: 'ADMIN_PORT',
+  type: text.port,
+  default: '8081',
+  about: 'Port of the probes, metrics, admin API and console; with 0 the system picks one.',
+});
+
+const logLevel = required({
+  name: 'LOG_LEVEL',
+  type: text.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+  default: 'info',
+  about: 'The least severe level that is logged.',
+});
+
+const apiToken = credential('API_TOKEN', 'API_TOKEN_PATH', 'Token of the gateway’s service account in Brigade.');
+
+const caPath = optional({
+  name: 'API_CA_PATH',
+  type: text.path,
+  about: 'PEM file of the authorities that Brigade’s certificate may come from; read again when it changes.',
+});
+
+const api = all({
+  address: required({ name: 'API_ADDRESS', type: text.httpUrl, about: 'Address of the Brigade API server.' }),
+  token: given(apiToken, 'one of the two is required'),
+  caPath: wellFormed(caPath, (path) => (path === undefined ? [] : [path]), parseCaFile),
+  ignoreCertWarnings: required({
+    name: 'API_IGNORE_CERT_WARNINGS',
+    type: text.bool,
+    default: 'false',
+    about: 'Takes any certificate for Brigade’s, also a forged one; prefer `API_CA_PATH`.',
+  }),
+});
+
+const tlsEnabled = required({
+  name: 'TLS_ENABLED',
+  type: text.bool,
+  default: 'false',
+  about: 'Serves the webhooks over HTTPS.',
+});
+
+const tlsPaths = all({
+  cert: required({
+    name: 'TLS_CERT_PATH',
+    type: text.path,
+    about: 'PEM file of the certificate and its chain; read again when it changes, together with the key.',
+  }),
+  key: required({ name: 'TLS_KEY_PATH', type: text.path, about: 'PEM file of its private key, not encrypted.' }),
+});
+
+const ingest = all({
+  host: required({
+    name: 'HOST',
+    type: text.bindAddress,
+    default: '0.0.0.0',
+    about: 'Address on which webhooks are received.',
+  }),
+  port,
+  tls: onlyIf(
+    tlsEnabled,
+    wellFormed(tlsPaths, ({ cert, key }) => [cert, key], parseTlsFiles),
+  ),
+  maxBodyBytes: required({
+    name: 'MAX_BODY_BYTES',
+    type: text.byteSize({ min: '1KiB', max: '64MiB' }),
+    default: '2MiB',
+    about: 'A webhook with a larger body is answered 413.',
+  }),
+  trustedProxies: required({
+    name: 'TRUSTED_PROXIES',
+    type: text.listOf(text.subnet),
+    default: '',
+    about: 'Proxies whose `X-Forwarded-For` is believed.',
+  }),
+  shutdownDelayMs: required({
+    name: 'SHUTDOWN_DELAY',
+    type: text.duration({ max: '10m' }),
+    default: '0s',
+    about: 'How long webhooks are still taken after SIGTERM, so that load balancers can learn of it.',
+  }),
+});
+
+const admin = all({
+  host: required({
+    name: 'ADMIN_HOST',
+    type: text.bindAddress,
+    default: '127.0.0.1',
+    about: 'Address on which the admin port listens.',
+  }),
+  port: adminPort,
+  token: credential(
+    'ADMIN_TOKEN',
+    'ADMIN_TOKEN_PATH',
+    'Token of the admin API and console: without one they stay closed.',
+  ),
+  allowedHosts: required({
+    name: 'ADMIN_ALLOWED_HOSTS',
+    type: text.listOf(text.hostHeader),
+    default: 'localhost, 127.0.0.1, [::1]',
+    about: 'The `Host` headers, without port, that the admin API and console answer to.',
+  }),
+});
+
+const journal = checked(
+  all({
+    location: required({
+      name: 'JOURNAL_URL',
+      type: text.journalUrl,
+      default: 'sqlite:./data/journal.db',
+      about: 'Where accepted events are kept until they are delivered.',
+    }),
+    allowMemory: required({
+      name: 'JOURNAL_ALLOW_MEMORY',
+      type: text.bool,
+      default: 'false',
+      about: 'Allows `memory:`, which loses every undelivered event when the process ends.',
+    }),
+    allowNetworkFs: required({
+      name: 'JOURNAL_ALLOW_NETWORK_FS',
+      type: text.bool,
+      default: 'false',
+      about: 'Allows the journal on SMB or NFS, whose locks and fsync are not to be relied upon.',
+    }),
+    reserveBytes: required({
+      name: 'JOURNAL_RESERVE',
+      type: text.byteSize({ min: '0', max: '1TiB' }),
+      default: '256MiB',
+      about: 'While less disk is free, webhooks are answered 503.',
+    }),
+    maxBytes: required({
+      name: 'JOURNAL_MAX_BYTES',
+      type: text.byteSize({ min: '16MiB', max: '64TiB' }),
+      default: '2GiB',
+      about: 'Beyond this size settled history is forgotten, the oldest first; pending events never are.',
+    }),
+  }),
+  ({ location, allowMemory, ...rest }): Parsed<JournalSettings, SettingIssue> => {
+    const fault = { key: 'JOURNAL_URL', source: 'environment' };
+    if (location.kind === 'postgres') {
+      return unfit({
+        ...fault,
+        expected: text.journalUrl.expected,
+        received: 'PostgreSQL, not supported by this version',
+      });
+    }
+    if (location.kind === 'memory' && !allowMemory) {
+      return unfit({ ...fault, expected: '`sqlite:PATH`, or JOURNAL_ALLOW_MEMORY=true with it', received: 'memory:' });
+    }
+    return { kind: 'value', value: { location, ...rest } };
+  },
+);
+
+interface JournalSettings {
+  readonly location: Exclude<text.JournalLocation, { kind: 'postgres' }>;
+  readonly allowNetworkFs: boolean;
+  readonly reserveBytes: number;
+  readonly maxBytes: number;
+}
+
+const parts = {
+  api,
+  tokensPath: required({
+    name: 'TOKENS_PATH',
+    type: text.path,
+    about: 'JSON file of the tokens that callers may use; read again when it changes.',
+  }),
+  ingest,
+  admin,
+  journal,
+  logLevel,
+};
+
+/** The settings of `serve`. */
+export const serveSettings = all(parts);
+
+/** The same, with the tokens file judged too. How one is read is not for this module to know. */
+export function serveSettingsWith(parseTokens: ParseFiles<unknown>): Setting<Settings> {
+  return all({ ...parts, tokensPath: wellFormed(parts.tokensPath, (path) => [path], parseTokens) });
+}
+
+/** The settings of `dev`, which listens on 127.0.0.1 only. */
+export const devSettings = all({
+  dataDir: required({
+    name: 'DATA_DIR',
+    type: text.path,
+    default: './data',
+    about: 'Directory of the journal and of the embedded Brigade.',
+  }),
+  port,
+  adminPort,
+  brigadePort: required({
+    name: 'BRIGADE_PORT',
+    type: text.port,
+    default: '8082',
+    about: 'Port of the embedded Brigade; with 0 the system picks one.',
+  }),
+  logLevel,
+});
+
+/** The settings of the commands that talk to the admin port of a running gateway. */
+export const operatorSettings = checked(
+  all({
+    url: optional({
+      name: 'ADMIN_URL',
+      type: text.httpUrl,
+      about: 'Address of the admin port of a running gateway; http://127.0.0.1 with `ADMIN_PORT` if absent.',
+    }),
+    port: adminPort,
+    token: given(
+      credential('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', 'Token of the admin API and console.'),
+      'one of the two is required',
+    ),
+  }),
+  ({ url, port: adminPortNumber, token }): Parsed<OperatorConnection, SettingIssue> => ({
+    kind: 'value',
+    value: { url: url ?? `http://127.0.0.1:${adminPortNumber}`, token },
+  }),
+);
+
+interface OperatorConnection {
+  readonly url: string;
+  readonly token: Credential;
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import * as text from './text-types.ts';
+
+function assertReads<T>(type: text.TextType<T>, readings: Readonly<Record<string, T | undefined>>): void {
+  for (const [written, value] of Object.entries(readings)) {
+    assert.deepEqual(type.parse(written), value, `reading ${JSON.stringify(written)}`);
+  }
+}
+
+describe('the types of settings', () => {
+  it('a switch is written as Go’s ParseBool takes it, and in no other way', () => {
+    for (const on of ['1', 't', 'T', 'TRUE', 'true', 'True']) assert.equal(text.bool.parse(on), true, on);
+    for (const off of ['0', 'f', 'F', 'FALSE', 'false', 'False']) assert.equal(text.bool.parse(off), false, off);
+    for (const other of ['yes', 'on', 'tRUE', '', '01', 'constructor']) assert.equal(text.bool.parse(other), undefined);
+  });
+
+  it('a port is a whole number up to 65535', () => {
+    assertReads(text.port, { '0': 0, '8080': 8080, '65535': 65_535, '65536': undefined, '-1': undefined });
+    assertReads(text.port, { abc: undefined, '80.5': undefined, '1e3': undefined, '0x50': undefined });
+  });
+
+  it('a size is in bytes or has a unit, and stays within its limits', () => {
+    const size = text.byteSize({ min: '1KiB', max: '2GiB' });
+    assertReads(size, {
+      '1024': 1024,
+      '256MiB': 268_435_456,
+      '2GiB': 2_147_483_648,
+      '10MB': 10_000_000,
+      '2 KiB': 2048,
+    });
+    assertReads(size, { '1023': undefined, '3GiB': undefined, '1Mb': undefined, '1.5MiB': undefined, MiB: undefined });
+    assertReads(size, { '99999999999999999999': undefined, '-5KiB': undefined });
+  });
+
+  it('a duration without a unit is in seconds', () => {
+    const duration = text.duration({ max: '10m' });
+    assertReads(duration, { '10': 10_000, '10s': 10_000, '500ms': 500, '2m': 120_000, '0': 0 });
+    assertReads(duration, { '11m': undefined, '1h': undefined, '-1s': undefined, s: undefined });
+  });
+
+  it('an address of Brigade loses its trailing slash and has no credentials, query or fragment', () => {
+    const { httpUrl } = text;
+    assertReads(httpUrl, {
+      'https://brigade.example/': 'https://brigade.example',
+      'http://b:8080/x/': 'http://b:8080/x',
+    });
+    assertReads(httpUrl, { 'ftp://b': undefined, 'b:8080': undefined, 'https://u:p@b': undefined });
+    assertReads(httpUrl, { 'https://b/?a=1': undefined, 'https://b/#a': undefined, 'https://': undefined });
+  });
+
+  it('a reference that nobody resolved is not a secret', () => {
+    assertReads(text.secretText, { 's3cret with spaces': 's3cret with spaces', '${TOKEN}': undefined });
+    assertReads(text.secretText, { '$(TOKEN)': undefined, 'two\nlines': undefined, gehëim: undefined });
+  });
+
+  it('a journal is a file or the memory, and no file by which SQLite means something else', () => {
+    assertReads<text.JournalLocation>(text.journalUrl, {
+      'sqlite:./data/journal.db': { kind: 'sqlite', path: './data/journal.db' },
+      'sqlite:/var/lib/journal.db': { kind: 'sqlite', path: '/var/lib/journal.db' },
+      'sqlite:///var/lib/journal.db': { kind: 'sqlite', path: '/var/lib/journal.db' },
+      'memory:': { kind: 'memory' },
+      'postgres://u:p@db/gateway': { kind: 'postgres' },
+      'sqlite:': undefined,
+      'sqlite://data/journal.db': undefined,
+      'sqlite::memory:': undefined,
+      'sqlite:file:x?mode=memory': undefined,
+      './data/journal.db': undefined,
+    });
+  });
+
+  it('a trusted proxy is an address or a CIDR block', () => {
+    assertReads<text.Subnet>(text.subnet, {
+      '10.0.0.0/8': { address: '10.0.0.0', prefix: 8, family: 'ipv4' },
+      '192.168.1.7': { address: '192.168.1.7', prefix: 32, family: 'ipv4' },
+      'fd00::/8': { address: 'fd00::', prefix: 8, family: 'ipv6' },
+      '10.0.0.0/33': undefined,
+      '10.0.0.0/8/8': undefined,
+      '10.0.0.0/': undefined,
+      'proxy.example': undefined,
+    });
+  });
+
+  it('an allowed host is what a Host header may hold before the port', () => {
+    assertReads(text.hostHeader, { LocalHost: 'localhost', '127.0.0.1': '127.0.0.1', '[::1]': '[::1]' });
+    assertReads(text.hostHeader, { '::1': undefined, 'localhost:8081': undefined, 'a b': undefined, '*': undefined });
+  });
+
+  it('a list is unfit when one of its items is', () => {
+    assert.deepEqual(text.listOf(text.port).parse('1, 2,3'), [1, 2, 3]);
+    assert.equal(text.listOf(text.port).parse('1,,3'), undefined);
+    assert.deepEqual(text.listOf(text.port).parse(''), []);
+  });
+
+  it('no text makes any of them throw', () => {
+    const { bool, port, path, bindAddress, httpUrl, secretText, journalUrl, hostHeader, subnet } = text;
+    const types = [bool, port, path, bindAddress, httpUrl, secretText, journalUrl, hostHeader, subnet];
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (written) => types.forEach((type) => void type.parse(written))),
+    );
+  });
+});
