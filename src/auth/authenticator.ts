@@ -1,0 +1,24 @@
+import type { Caller } from '../model/caller.ts';
+import type { Headers } from '../model/webhook.ts';
+
+export type Authentication =
+  | { readonly kind: 'caller'; readonly caller: Caller }
+  /** Judged wrong: no credentials, or none that we know. */
+  | { readonly kind: 'unauthenticated' }
+  /** They cannot be judged now (a key server is down). */
+  | { readonly kind: 'undecidable' };
+
+/**
+ * Says who sent a webhook.
+ *
+ * Every implementation promises:
+ * - it looks at headers alone, so that no byte of a body is read for a stranger;
+ * - it compares secrets as digests, in constant time, over all that it knows;
+ * - it fails closed: what it does not understand is `unauthenticated`;
+ * - it never throws, and never tells why.
+ */
+export interface Authenticator {
+  authenticate(headers: Headers): Promise<Authentication>;
+  /** The caller of that name as configured now: for replaying a webhook that was authenticated when it came. */
+  callerNamed(name: string): Caller | undefined;
+}

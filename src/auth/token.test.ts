@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { WatchedFile } from '../config/watched-file.ts';
+import type { Headers } from '../model/webhook.ts';
+import { tokenAuthenticator } from './token.ts';
+import { parseTokens, type Tokens } from './tokens-file.ts';
+
+function tokensOf(file: unknown): Tokens {
+  const parsed = parseTokens(Buffer.from(JSON.stringify(file)));
+  assert.equal(parsed.kind, 'value');
+  return parsed.value;
+}
+
+function authenticatorOf(file: unknown) {
+  const tokens = tokensOf(file);
+  return tokenAuthenticator({ current: () => tokens });
+}
+
+/** The name of the caller, if it is one. */
+async function nameFor(file: unknown, headers: Headers): Promise<string | undefined> {
+  const authentication = await authenticatorOf(file).authenticate(headers);
+  return authentication.kind === 'caller' ? authentication.caller.name : undefined;
+}
+
+/** What node:http makes of header lines as they come over the wire, in latin1. */
+async function headersOf(...lines: readonly string[]): Promise<Headers> {
+  const server = createServer((request, response) => {
+    server.emit('headers', request.headers);
+    response.end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const socket = connect(address.port, '127.0.0.1');
+  socket.end(Buffer.from(['GET / HTTP/1.1', 'Host: a', ...lines, 'Connection: close', '', ''].join('\r\n'), 'latin1'));
+  const [headers] = await once(server, 'headers');
+  await text(socket);
+  server.close();
+  return headers;
+}
+
+describe('the token authenticator', () => {
+  it('knows a caller by the token', async () => {
+    const file = { one: 'token-1', two: { token: 'token-2', registry: 'example.azurecr.io' } };
+    assert.equal(await nameFor(file, { authorization: 'Bearer token-1' }), 'one');
+    const authenticator = authenticatorOf(file);
+    const caller = { name: 'two', binding: { registry: 'example.azurecr.io' } };
+    assert.deepEqual(await authenticator.authenticate({ authorization: 'Bearer token-2' }), { kind: 'caller', caller });
+    assert.deepEqual(authenticator.callerNamed('two'), caller);
+    assert.equal(authenticator.callerNamed('three'), undefined);
+  });
+
+  it('takes the scheme in any case, and spaces within a token', async () => {
+    assert.equal(await nameFor({ ci: 'a b  c' }, { authorization: 'bEARER a b  c' }), 'ci');
+  });
+
+  it('knows nobody by anything else', async () => {
+    const wrong = [
+      '',
+      'Bearer',
+      'Bearer ',
+      'Bearer  s3cret',
+      'Basic s3cret',
+      's3cret',
+      'Bearer s3cre',
+      'Bearer s3cret2',
+      'Bearer\ts3cret',
+    ];
+    for (const authorization of wrong) assert.equal(await nameFor({ ci: 's3cret' }, { authorization }), undefined);
+    assert.equal(await nameFor({ ci: 's3cret' }, {}), undefined);
+    assert.equal(await nameFor({ ci: 's3cret' }, { authorization: ['Bearer s3cret'] }), undefined);
+    assert.equal(await nameFor({}, { authorization: 'Bearer s3cret' }), undefined);
+  });
+
+  it('knows nobody by a token after two spaces, even one that begins with a space', async () => {
+    const file = { ci: { sha256: hash('sha256', ' s3cret') } };
+    assert.equal(await nameFor(file, { authorization: 'Bearer  s3cret' }), undefined);
+  });
+
+  it('takes no token for another one', async () => {
+    const token = fc
+      .string({ unit: fc.constantFrom('a', 'b', ' ', '-'), minLength: 1 })
+      .filter((it) => it === it.trim());
+    await fc.assert(
+      fc.asyncProperty(token, token, async (known, sent) => {
+        assert.equal(
+          await nameFor({ ci: known }, { authorization: `Bearer ${sent}` }),
+          known === sent ? 'ci' : undefined,
+        );
+      }),
+    );
+  });
+
+  it('does not mind blanks at the end of the header', async () => {
+    assert.equal(await nameFor({ ci: 's3cret' }, await headersOf('Authorization:  Bearer s3cret \t ')), 'ci');
+  });
+
+  it('heeds the first of two Authorization headers only', async () => {
+    const [right, wrong] = ['Authorization: Bearer s3cret', 'Authorization: Bearer other'];
+    assert.equal(await nameFor({ ci: 's3cret' }, await headersOf(right, wrong)), 'ci');
+    assert.equal(await nameFor({ ci: 's3cret' }, await headersOf(wrong, right)), undefined);
+  });
+
+  it('knows a token beyond ASCII that is sent as UTF-8', async () => {
+    const sent = Buffer.from('gehëim-à').toString('latin1');
+    assert.equal(await nameFor({ ci: 'gehëim-à' }, await headersOf(`Authorization: Bearer ${sent}`)), 'ci');
+  });
+
+  it('neither refuses a token that stays nor takes a wrong one while the file changes under it', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'token-'));
+    const path = join(directory, 'tokens.json');
+    const write = async (file: unknown) => {
+      await writeFile(`${path}.new`, JSON.stringify(file));
+      await rename(`${path}.new`, path);
+    };
+    await write({ stays: 'stays', goes: 'goes' });
+    const opened = await WatchedFile.open({
+      paths: [path],
+      parse: parseTokens,
+      onRejected: () => assert.fail(),
+      pollMs: 1,
+    });
+    assert.equal(opened.kind, 'value');
+    const tokens = opened.value;
+    const authenticator = tokenAuthenticator(tokens);
+    let changes = 0;
+    tokens.onChange(() => changes++);
+    for (let written = 0; changes < 5; ) {
+      if (changes === written) await write({ stays: 'stays', [`comes-${++written}`]: `comes-${written}` });
+      const [stays, wrong] = await Promise.all(
+        ['stays', 'wrong'].map((token) => authenticator.authenticate({ authorization: `Bearer ${token}` })),
+      );
+      assert.deepEqual(stays, { kind: 'caller', caller: { name: 'stays' } });
+      assert.deepEqual(wrong, { kind: 'unauthenticated' });
+      await new Promise(setImmediate);
+    }
+    assert.deepEqual(await authenticator.authenticate({ authorization: 'Bearer goes' }), { kind: 'unauthenticated' });
+    tokens.close();
+    await rm(directory, { recursive: true });
+  });
+});
