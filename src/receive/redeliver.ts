@@ -1,0 +1,49 @@
+import type { Authenticator } from '../auth/authenticator.ts';
+import { scopeOf } from '../auth/scope.ts';
+import type { Decode } from '../decode/decoder.ts';
+import type { Archive, JournalRecord } from '../journal/journal.ts';
+import type { RegistryEvent } from '../model/registry-event.ts';
+
+export interface RedeliverOptions {
+  readonly authenticator: Authenticator;
+  readonly decode: Decode;
+  readonly archive: Archive;
+}
+
+export type Redelivery =
+  | { readonly kind: 'redelivered' }
+  | { readonly kind: 'unknown' }
+  /** It is on its way already. */
+  | { readonly kind: 'pending' }
+  /** It is as undeliverable as it was; nothing changed. */
+  | { readonly kind: 'undeliverable'; readonly detail: string };
+
+export type Redeliver = (seq: number) => Promise<Redelivery>;
+
+/**
+ * Offers a settled event to the sink once more. One that could not be mapped when it came is received once more first,
+ * from its raw form and for its caller as bound now: a binding that was added since gives it the registry it lacked.
+ */
+export function createRedeliver({ authenticator, decode, archive }: RedeliverOptions): Redeliver {
+  return async (seq) => {
+    const record = await archive.get(seq);
+    if (record === undefined) return { kind: 'unknown' };
+    if (record.state === 'pending') return { kind: 'pending' };
+    const event = record.burial?.reason === 'no-registry' ? replay(record, authenticator, decode) : undefined;
+    if (typeof event === 'string') return { kind: 'undeliverable', detail: event };
+    return (await archive.redeliver(seq, event)) ? { kind: 'redelivered' } : { kind: 'pending' };
+  };
+}
+
+/** The event as it is read today, or why it still cannot be delivered. */
+function replay(record: JournalRecord, authenticator: Authenticator, decode: Decode): RegistryEvent | string {
+  const caller = authenticator.callerNamed(record.caller);
+  if (caller === undefined) return `caller "${record.caller}" is not configured any more`;
+  const decoded = decode(record.raw, record.headers);
+  const event = decoded.kind === 'decoded' ? decoded.events[0] : undefined;
+  if (event?.kind !== 'event') return 'the stored webhook cannot be read';
+  const scope = scopeOf(caller, event.event);
+  if (scope.kind === 'out-of-scope') return `out of scope: ${scope.issue.path} is to be ${scope.issue.expected}`;
+  if (scope.event.registry === undefined) return 'no registry is known for it: bind its caller to one';
+  return scope.event;
+}
