@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EventReceipt, Rejection } from '../model/receipt.ts';
+import { answerTo } from './answers.ts';
+
+function bodyFor(...events: readonly EventReceipt[]): unknown {
+  return JSON.parse(answerTo({ kind: 'receipt', events }).body);
+}
+
+test('a receipt tells the fate of each event', () => {
+  const answer = bodyFor(
+    { id: 'a', action: 'push', registry: 'r.azurecr.io', repository: 'app', fate: { kind: 'accepted', seq: 7 } },
+    { id: 'b', action: 'delete', fate: { kind: 'duplicate', of: 3 } },
+    { id: 'c', action: 'push', fate: { kind: 'buried', seq: 8, reason: 'no-registry' } },
+  );
+  assert.deepEqual(answer, {
+    status: 'success',
+    events: [
+      { id: 'a', action: 'push', fate: 'accepted', seq: 7 },
+      { id: 'b', action: 'delete', fate: 'duplicate', of: 3 },
+      { id: 'c', action: 'push', fate: 'buried', seq: 8, reason: 'no-registry' },
+    ],
+  });
+});
+
+test('a webhook with nothing but unknown actions is ignored', () => {
+  const answer = bodyFor({ action: 'renamed', fate: { kind: 'ignored', reason: 'unknown-action' } });
+  assert.deepEqual(answer, {
+    status: 'ignored',
+    events: [{ action: 'renamed', fate: 'ignored', reason: 'unknown-action' }],
+  });
+});
+
+test('a ping is a success', () => {
+  const answer = bodyFor({ action: 'ping', fate: { kind: 'ignored', reason: 'ping' } });
+  assert.deepEqual(answer, { status: 'success', events: [{ action: 'ping', fate: 'ignored', reason: 'ping' }] });
+});
+
+test('one known action among unknown ones makes a success', () => {
+  const unknown: EventReceipt = { action: 'renamed', fate: { kind: 'ignored', reason: 'unknown-action' } };
+  const answer = answerTo({
+    kind: 'receipt',
+    events: [unknown, { action: 'push', fate: { kind: 'accepted', seq: 1 } }],
+  });
+  assert.match(answer.body, /^{"status":"success"/);
+});
+
+const issue = { path: 'action', expected: 'a string', received: 'a number' };
+
+const rejections: readonly (readonly [Rejection, number, string])[] = [
+  [{ kind: 'unauthenticated' }, 403, ''],
+  [{ kind: 'out-of-scope', issue }, 403, ''],
+  [{ kind: 'unreadable', issues: [issue] }, 400, JSON.stringify({ status: 'failed', issues: [issue] })],
+  [
+    { kind: 'too-large', maxBytes: 9 },
+    413,
+    '{"status":"failed","issues":[{"path":"","expected":"at most 9 bytes","received":"more"}]}',
+  ],
+  [{ kind: 'incomplete' }, 408, '{"status":"failed"}'],
+  [{ kind: 'overloaded' }, 503, '{"status":"unavailable"}'],
+  [{ kind: 'undecidable' }, 503, '{"status":"unavailable"}'],
+  [{ kind: 'unavailable', reason: 'full', lost: [] }, 503, '{"status":"unavailable"}'],
+];
+
+for (const [rejection, status, body] of rejections) {
+  test(`a webhook that is ${rejection.kind} is answered ${status}`, () => {
+    const answer = answerTo(rejection);
+    assert.equal(answer.status, status);
+    assert.equal(answer.body, body);
+    assert.equal(answer.headers.includes('Content-Type'), body !== '');
+    assert.equal(answer.headers.includes('Retry-After'), status === 503);
+  });
+}

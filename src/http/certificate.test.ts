@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { CertificateFault, type CertificateSource, type KeyPair, secureContextOf } from './certificate.ts';
+import { aServer, head, Peer, type TestServer } from './test-server.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function aPair(name: string): KeyPair {
+  const key = join(folder, `${name}.key`);
+  const cert = join(folder, `${name}.crt`);
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  execFileSync('openssl', [...request, '-subj', `/CN=${name}`, '-keyout', key, '-out', cert], { stdio: 'pipe' });
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}
+
+const FIRST = aPair('first');
+const SECOND = aPair('second');
+
+/** A certificate source whose pair a test exchanges. */
+function aSource(pair: KeyPair): CertificateSource & { readonly exchange: (pair: KeyPair) => void } {
+  const listeners: (() => void)[] = [];
+  let current = pair;
+  return {
+    current: () => current,
+    onChange: (listener) => listeners.push(listener),
+    exchange: (next) => {
+      current = next;
+      for (const listener of listeners) listener();
+    },
+  };
+}
+
+async function aTlsServer(t: TestContext) {
+  const source = aSource(FIRST);
+  const server = await aServer(t, { tls: source });
+  return { server, source };
+}
+
+/** Shakes hands and tells what was agreed upon. */
+async function handshake({ address }: TestServer, options: ConnectionOptions = {}) {
+  const socket = connect({ ...address, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'], ...options });
+  await once(socket, 'secureConnect');
+  const agreed = {
+    name: socket.getPeerCertificate().subject.CN,
+    protocol: socket.getProtocol(),
+    application: socket.alpnProtocol,
+  };
+  return { socket, agreed };
+}
+
+async function nameOf(server: TestServer): Promise<unknown> {
+  const { socket, agreed } = await handshake(server);
+  socket.destroy();
+  return agreed.name;
+}
+
+test('webhooks are taken over TLS, and HTTP/2 is not offered', async (t) => {
+  const { server } = await aTlsServer(t);
+  const { socket, agreed } = await handshake(server);
+  assert.deepEqual(agreed, { name: 'first', protocol: 'TLSv1.3', application: 'http/1.1' });
+  socket.setEncoding('utf8');
+  socket.end(`${head('Content-Length: 1', 'Connection: close')}a`);
+  const [answer] = await once(socket, 'data');
+  assert.match(answer, /^HTTP\/1.1 200 OK/);
+  assert.equal(server.heard.records[0]?.remoteAddress, '127.0.0.1');
+});
+
+test('TLS 1.2 is spoken, and TLS 1.1 refused', async (t) => {
+  const { server } = await aTlsServer(t);
+  const { socket, agreed } = await handshake(server, { maxVersion: 'TLSv1.2' });
+  socket.destroy();
+  assert.equal(agreed.protocol, 'TLSv1.2');
+  const old: ConnectionOptions = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' };
+  await assert.rejects(handshake(server, old), /protocol version/);
+  await server.heard.until(({ refusals }) => refusals.includes('tls-handshake-failed'));
+});
+
+test('a new pair is used from the next connection on', async (t) => {
+  const { server, source } = await aTlsServer(t);
+  const { socket } = await handshake(server);
+  source.exchange(SECOND);
+  assert.equal(await nameOf(server), 'second');
+  assert.deepEqual(server.heard.certificates, ['reloaded']);
+  socket.setEncoding('utf8');
+  socket.write(head('Content-Length: 0'));
+  const [answer] = await once(socket, 'data');
+  assert.match(answer, /^HTTP\/1.1 200 OK/);
+  socket.destroy();
+  await assert.rejects(
+    handshake(server, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+  );
+});
+
+const badPairs: readonly (readonly [string, KeyPair])[] = [
+  ['the key of another certificate', { cert: FIRST.cert, key: SECOND.key }],
+  ['garbage for a certificate', { cert: 'garbage', key: FIRST.key }],
+  ['garbage for a key', { cert: FIRST.cert, key: 'garbage' }],
+  ['half a certificate', { cert: FIRST.cert.slice(0, FIRST.cert.length / 2), key: FIRST.key }],
+  ['an empty certificate', { cert: '', key: FIRST.key }],
+  ['an empty key', { cert: FIRST.cert, key: Buffer.alloc(0) }],
+];
+
+for (const [title, pair] of badPairs) {
+  test(`${title} does not replace a good pair`, async (t) => {
+    const { server, source } = await aTlsServer(t);
+    source.exchange(pair);
+    assert.equal(await nameOf(server), 'first');
+    assert.match(server.heard.certificates.join(), /^the certificate /);
+    source.exchange(SECOND);
+    assert.equal(await nameOf(server), 'second');
+  });
+
+  test(`${title} is a fault at the start`, () => {
+    assert.throws(() => secureContextOf(pair), CertificateFault);
+  });
+}
+
+test('a server does not start with a bad pair', async (t) => {
+  const tls = aSource({ cert: FIRST.cert, key: SECOND.key });
+  await assert.rejects(aServer(t, { tls }), { name: 'CertificateFault', code: 'certificate_invalid' });
+});
+
+test('plain HTTP on the TLS port is refused', async (t) => {
+  const { server } = await aTlsServer(t);
+  assert.doesNotMatch(await new Peer(server).send(head('Content-Length: 0')).hearsOut(), /200/);
+  assert.deepEqual(server.heard.refusals, ['tls-handshake-failed']);
+});
+
+test('a handshake that does not come to an end is cut off', async (t) => {
+  const server = await aServer(t, { tls: aSource(FIRST), limits: { headersTimeoutMs: 20 } });
+  await new Peer(server).hearsOut();
+  assert.deepEqual(server.heard.refusals, ['tls-handshake-failed']);
+});
+
+test('closing cuts a handshake that is under way', async (t) => {
+  const { server } = await aTlsServer(t);
+  const peer = new Peer(server).send('\x16\x03\x01');
+  await once(peer.socket, 'connect');
+  await nameOf(server);
+  await server.close(1);
+  await peer.hearsOut();
+});
+
+test('closing does not wait for an idle TLS connection', async (t) => {
+  const { server } = await aTlsServer(t);
+  const { socket } = await handshake(server);
+  socket.write(head('Content-Length: 0'));
+  await once(socket, 'data');
+  await server.close(60_000);
+});

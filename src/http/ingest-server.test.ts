@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { ListenFault, startIngestServer } from './ingest-server.ts';
+import { AUTHORIZED, aServer, aSlowReceive, Heard, head, Peer, receiveAnything } from './test-server.ts';
+
+const NEVER: Promise<never> = new Promise(() => {});
+
+test('a webhook is answered with its receipt', async (t) => {
+  const { url } = await aServer(t);
+  const answer = await fetch(`${url}/events`, { method: 'POST', headers: AUTHORIZED, body: 'a' });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('content-type'), 'application/json');
+  assert.equal(answer.headers.get('connection'), 'keep-alive');
+  assert.deepEqual(await answer.json(), {
+    status: 'success',
+    events: [{ id: 'a', action: 'push', fate: 'accepted', seq: 1 }],
+  });
+});
+
+test('a webhook is reported once, with who sent it and what came of it', async (t) => {
+  const { url, heard } = await aServer(t, { trustedProxies: ['127.0.0.0/8'] });
+  const headers = { ...AUTHORIZED, 'user-agent': 'x'.repeat(500), 'x-forwarded-for': '203.0.113.9' };
+  await fetch(`${url}/events?secret`, { method: 'POST', headers, body: 'four' });
+  const [record, ...others] = heard.records;
+  assert.deepEqual(others, []);
+  assert.equal(record?.caller, 'tester');
+  assert.equal(record?.answer?.kind, 'receipt');
+  assert.equal(record?.status, 200);
+  assert.equal(record?.remoteAddress, '127.0.0.1');
+  assert.equal(record?.clientAddress, '203.0.113.9');
+  assert.equal(record?.userAgent, 'x'.repeat(200));
+  assert.equal(record?.bodyBytes, 4);
+  assert.ok(record !== undefined && record.durationMs >= 0);
+});
+
+test('X-Forwarded-For is not believed from a peer that is no trusted proxy', async (t) => {
+  const { url, heard } = await aServer(t, { trustedProxies: ['10.0.0.0/8'] });
+  const headers = { ...AUTHORIZED, 'x-forwarded-for': '203.0.113.9' };
+  await fetch(`${url}/events`, { method: 'POST', headers, body: 'a' });
+  assert.equal(heard.records[0]?.clientAddress, undefined);
+  assert.equal(heard.records[0]?.remoteAddress, '127.0.0.1');
+});
+
+test('a stranger gets an empty 403 without a content type', async (t) => {
+  const { url, heard } = await aServer(t);
+  const answer = await fetch(`${url}/events`, { method: 'POST', body: '{}' });
+  assert.equal(answer.status, 403);
+  assert.equal(answer.headers.get('content-type'), null);
+  assert.equal(await answer.text(), '');
+  assert.equal(heard.records[0]?.caller, undefined);
+  assert.equal(heard.records[0]?.bodyBytes, 0);
+});
+
+test('a small webhook of a stranger does not cost its connection', async (t) => {
+  const server = await aServer(t);
+  const peer = new Peer(server).send('POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
+  assert.doesNotMatch(await peer.hears(/HTTP\/1.1 403.*\r\n\r\n/s), /Connection: close/);
+  peer.send(head('Content-Length: 0', 'Connection: close'));
+  assert.match(await peer.hearsOut(), /HTTP\/1.1 200 OK/);
+});
+
+test('a fault is answered 503 without a word of it', async (t) => {
+  const fault = new Error('the password is swordfish');
+  const { url, heard } = await aServer(t, { receive: () => Promise.reject(fault) });
+  const answer = await fetch(`${url}/events`, { method: 'POST', headers: AUTHORIZED, body: 'a' });
+  assert.equal(answer.status, 503);
+  assert.equal(answer.headers.get('retry-after'), '5');
+  assert.equal(await answer.text(), '{"status":"unavailable"}');
+  assert.deepEqual(heard.faults, [fault]);
+  assert.equal(heard.records[0]?.answer, undefined);
+  assert.equal(heard.records[0]?.status, 503);
+});
+
+test('a fault thrown before anything was awaited is caught too', async (t) => {
+  const fault = new Error('at once');
+  const receive = (): never => {
+    throw fault;
+  };
+  const { url, heard } = await aServer(t, { receive });
+  const answer = await fetch(`${url}/events`, { method: 'POST', body: 'a' });
+  assert.equal(answer.status, 503);
+  assert.deepEqual(heard.faults, [fault]);
+});
+
+test('GET /healthz says ok while the gateway is healthy', async (t) => {
+  let healthy = true;
+  const { url } = await aServer(t, { healthy: () => healthy });
+  const good = await fetch(`${url}/healthz`);
+  assert.equal(good.status, 200);
+  assert.equal(good.headers.get('content-type'), 'application/json');
+  assert.equal(await good.text(), 'ok');
+  healthy = false;
+  assert.equal((await fetch(`${url}/healthz`)).status, 503);
+});
+
+test('a path written differently is redirected with an empty body', async (t) => {
+  const { url, heard } = await aServer(t);
+  const answer = await fetch(`${url}/events/`, { method: 'POST', body: 'a', redirect: 'manual' });
+  assert.equal(answer.status, 301);
+  assert.equal(answer.headers.get('location'), '/events');
+  assert.equal(await answer.text(), '');
+  assert.deepEqual(heard.refusals, ['redirected']);
+});
+
+test('a known path with another method is an empty 405', async (t) => {
+  const { url, heard } = await aServer(t);
+  const answer = await fetch(`${url}/events`, { headers: AUTHORIZED });
+  assert.equal(answer.status, 405);
+  assert.equal(answer.headers.get('allow'), null);
+  assert.equal(answer.headers.get('content-type'), null);
+  assert.equal(await answer.text(), '');
+  assert.deepEqual(heard.refusals, ['wrong-method']);
+});
+
+test('another path is not found', async (t) => {
+  const { url, heard } = await aServer(t);
+  const answer = await fetch(`${url}/nope`, { method: 'POST', headers: AUTHORIZED, body: 'a' });
+  assert.equal(answer.status, 404);
+  assert.equal(answer.headers.get('content-type'), 'text/plain; charset=utf-8');
+  assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+  assert.equal(await answer.text(), '404 page not found\n');
+  assert.deepEqual(heard.refusals, ['unknown-path']);
+});
+
+test('pipelined webhooks are answered in order', async (t) => {
+  const server = await aServer(t);
+  const peer = new Peer(server);
+  peer.send(`${head('Content-Length: 5')}first${head('Content-Length: 6', 'Connection: close')}second`);
+  assert.match(await peer.hearsOut(), /"first".*"second"/s);
+});
+
+test('a proxy that speaks HTTP/1.0 is served', async (t) => {
+  const server = await aServer(t);
+  const peer = new Peer(server).send(
+    'POST /events HTTP/1.0\r\nAuthorization: Bearer good\r\nContent-Length: 1\r\n\r\na',
+  );
+  assert.match(await peer.hearsOut(), /HTTP\/1.1 200 OK.*Connection: close.*"id":"a"/s);
+});
+
+test('an offer to upgrade is passed over, and the webhook taken', async (t) => {
+  const server = await aServer(t);
+  const upgrade = head(
+    'Connection: Upgrade, close',
+    'Upgrade: h2c',
+    'HTTP2-Settings: AAMAAABkAAQAAP__',
+    'Content-Length: 1',
+  );
+  assert.match(await new Peer(server).send(`${upgrade}a`).hearsOut(), /^HTTP\/1.1 200 OK.*"id":"a"/s);
+});
+
+test('nobody gets a tunnel', async (t) => {
+  const server = await aServer(t);
+  assert.equal(await new Peer(server).send('CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n').hearsOut(), '');
+});
+
+test('an expectation that nobody knows is passed over, and the webhook taken', async (t) => {
+  const server = await aServer(t);
+  const peer = new Peer(server).send(`${head('Expect: a miracle', 'Connection: close', 'Content-Length: 1')}a`);
+  assert.match(await peer.hearsOut(), /^HTTP\/1.1 200 OK/);
+});
+
+test('connections beyond the limit are not taken', async (t) => {
+  const server = await aServer(t, { limits: { maxConnections: 1 } });
+  const first = new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  await first.hears(/ok$/);
+  assert.equal(await new Peer(server).hearsOut(), '');
+  assert.deepEqual(server.heard.refusals, ['too-many-connections']);
+});
+
+test('a port that is taken is a fault', async (t) => {
+  const { address } = await aServer(t);
+  const options = {
+    ...address,
+    receive: receiveAnything,
+    healthy: () => true,
+    observer: new Heard(),
+    trustedProxies: [],
+  };
+  await assert.rejects(startIngestServer(options), (error) => {
+    assert.ok(error instanceof ListenFault);
+    assert.equal(error.code, 'listen_failed');
+    assert.match(String(error.cause), /EADDRINUSE/);
+    return true;
+  });
+});
+
+async function aDrainingServer(t: TestContext) {
+  const slow = aSlowReceive();
+  const server = await aServer(t, { receive: slow.receive });
+  const peer = new Peer(server).send(`${head('Content-Length: 1')}a`);
+  await slow.asked;
+  return { server, peer, goOn: slow.goOn };
+}
+
+test('a draining port still accepts, and closes each connection with its answer', async (t) => {
+  const server = await aServer(t);
+  const early = new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  await early.hears(/ok$/);
+  server.beginDrain();
+  early.send(`${head('Content-Length: 1')}a`);
+  assert.match(await early.hearsOut(), /Connection: close.*"id":"a"/s);
+  const late = new Peer(server).send(`${head('Content-Length: 1')}b`);
+  assert.match(await late.hearsOut(), /Connection: close.*"id":"b"/s);
+});
+
+test('a closing port answers what it has begun, and then is closed', async (t) => {
+  const { server, peer, goOn } = await aDrainingServer(t);
+  const closed = server.close(60_000);
+  goOn();
+  assert.match(await peer.hearsOut(), /HTTP\/1.1 200 OK.*Connection: close/s);
+  await closed;
+});
+
+test('a closing port takes no more connections', async (t) => {
+  const { server, goOn } = await aDrainingServer(t);
+  const closed = server.close(60_000);
+  assert.equal(await new Peer(server).hearsOut(), '');
+  goOn();
+  await closed;
+});
+
+test('a closing port does not wait for idle connections, nor for those that never said a word', async (t) => {
+  const server = await aServer(t);
+  const idle = new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  const silent = new Peer(server);
+  await once(silent.socket, 'connect');
+  await idle.hears(/ok$/);
+  await server.close(60_000);
+  await idle.hearsOut();
+  await silent.hearsOut();
+});
+
+test('a closing port cuts what is not answered in time', async (t) => {
+  const server = await aServer(t, { receive: () => NEVER });
+  const peer = new Peer(server).send(`${head('Content-Length: 9')}a`);
+  await once(peer.socket, 'connect');
+  await server.close(1);
+  assert.equal(await peer.hearsOut(), '');
+});
+
+test('a second, hastier close hurries the first', async (t) => {
+  const { server } = await aDrainingServer(t);
+  const patient = server.close(60_000);
+  await server.close(1);
+  await patient;
+});
+
+test('a reader who does not read is cut off', async (t) => {
+  const events = Array.from({ length: 20_000 }, () => ({
+    id: 'x'.repeat(1_000),
+    action: 'push',
+    fate: { kind: 'accepted', seq: 1 } as const,
+  }));
+  const server = await aServer(t, {
+    receive: () => Promise.resolve({ answer: { kind: 'receipt', events } }),
+    limits: { stallTimeoutMs: 50, maxConnections: 1 },
+  });
+  const peer = new Peer(server).send(head('Content-Length: 0'));
+  peer.socket.pause();
+  await server.heard.until(({ records }) => records.length === 1);
+  // There is room for one connection: somebody else is served once the reader, and the 20 MB held for him, are gone.
+  const probe = () => new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').hearsOut();
+  while ((await probe()) === '');
+});

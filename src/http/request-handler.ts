@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Receive, Reception } from '../receive/incoming-webhook.ts';
+import { type Answer, answerTo, HEALTHY, UNAVAILABLE, UNHEALTHY } from './answers.ts';
+import { Body, BodyBudget } from './body.ts';
+import type { TrustedProxies } from './client-address.ts';
+import type { IngestObserver, Refusal } from './ingest-observer.ts';
+import { type Limits, MAX_USER_AGENT_CHARS } from './limits.ts';
+import { routeOf } from './routes.ts';
+import { send } from './send.ts';
+
+interface RequestHandlerOptions {
+  readonly receive: Receive;
+  readonly healthy: () => boolean;
+  readonly observer: IngestObserver;
+  readonly limits: Limits;
+  readonly proxies: TrustedProxies;
+}
+
+/** Answers every request that node:http could read. */
+export class RequestHandler {
+  readonly #options: RequestHandlerOptions;
+  readonly #budget: BodyBudget;
+  #draining = false;
+
+  constructor(options: RequestHandlerOptions) {
+    this.#options = options;
+    this.#budget = new BodyBudget(options.limits.maxBodyBytesInFlight);
+  }
+
+  /** From now on every answer is the last one of its connection. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** `expectant`: the sender holds its body back until it is told to continue. */
+  handle(request: IncomingMessage, response: ServerResponse, expectant: boolean): void {
+    const route = routeOf(request.method ?? '', request.url ?? '');
+    if (route.kind === 'events') this.#serve(request, response, expectant).catch(this.#reportFault);
+    else if (route.kind === 'refused') this.#refuse(request, response, route.answer, route.refusal);
+    else this.#send(request, response, this.#options.healthy() ? HEALTHY : UNHEALTHY, 0);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse, expectant: boolean): Promise<void> {
+    const startedAt = performance.now();
+    const { remoteAddress } = request.socket;
+    const body = new Body(request, this.#options.limits.maxBodyBytes, this.#budget);
+    const reception = await this.#reception(request, body, expectant ? response : undefined);
+    const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);
+    this.#send(request, response, answer, body.bytesRead);
+    this.#options.observer.webhook({
+      caller: reception?.caller,
+      answer: reception?.answer,
+      status: answer.status,
+      remoteAddress,
+      clientAddress: this.#options.proxies.clientOf(remoteAddress, request.headers),
+      userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS),
+      bodyBytes: body.bytesRead,
+      durationMs: performance.now() - startedAt,
+    });
+  }
+
+  /** Undefined when it ended with a fault, which is reported. */
+  async #reception(request: IncomingMessage, body: Body, expectant?: ServerResponse): Promise<Reception | undefined> {
+    try {
+      const readBody = () => body.read(expectant);
+      return await this.#options.receive({ headers: request.headers, readBody });
+    } catch (error) {
+      this.#options.observer.fault(error);
+      return undefined;
+    } finally {
+      body.release();
+    }
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, refusal: Refusal): void {
+    const { remoteAddress } = request.socket;
+    this.#send(request, response, answer, 0);
+    this.#options.observer.refused(refusal, remoteAddress);
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, answer: Answer, bytesRead: number): void {
+    send({ request, response, answer, bytesRead, last: this.#draining, limits: this.#options.limits });
+  }
+
+  readonly #reportFault = (error: unknown): void => this.#options.observer.fault(error);
+}

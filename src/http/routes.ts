@@ -1,0 +1,38 @@
+import { type Answer, NOT_FOUND, redirectTo, WRONG_METHOD } from './answers.ts';
+import type { Refusal } from './ingest-observer.ts';
+
+export type Route =
+  | { readonly kind: 'events' }
+  | { readonly kind: 'health' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly answer: Answer };
+
+interface Endpoint {
+  readonly method: string;
+  readonly route: Route;
+}
+
+const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
+  ['/events', { method: 'POST', route: { kind: 'events' } }],
+  ['/healthz', { method: 'GET', route: { kind: 'health' } }],
+]);
+
+const UNKNOWN_PATH: Route = { kind: 'refused', refusal: 'unknown-path', answer: NOT_FOUND };
+const MISUSED: Route = { kind: 'refused', refusal: 'wrong-method', answer: WRONG_METHOD };
+
+/** Where a request belongs. `target` is its URL as sent: a path, which may have a query, or (RFC 9112, 3.2.2) an absolute URL. */
+export function routeOf(method: string, target: string): Route {
+  const query = target.indexOf('?');
+  const path = query === -1 ? target : target.slice(0, query);
+  const endpoint = ENDPOINTS.get(path);
+  if (endpoint === undefined) return detourOf(method, path);
+  return endpoint.method === method ? endpoint.route : MISUSED;
+}
+
+function detourOf(method: string, target: string): Route {
+  const path = target.replace(/^https?:\/\/[^/]*/i, '');
+  if (path !== target) return routeOf(method, path);
+  const clean = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
+  const endpoint = ENDPOINTS.get(clean);
+  if (endpoint === undefined) return UNKNOWN_PATH;
+  return endpoint.method === method ? { kind: 'refused', refusal: 'redirected', answer: redirectTo(clean) } : MISUSED;
+}

@@ -1,0 +1,152 @@
+import { connect, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { IncomingWebhook, Receive, Reception } from '../receive/incoming-webhook.ts';
+import type { IngestObserver, Refusal, WebhookRecord } from './ingest-observer.ts';
+import { type IngestOptions, type IngestServer, startIngestServer } from './ingest-server.ts';
+
+/** What a test's observer heard, and the means to wait for more of it. */
+export class Heard implements IngestObserver {
+  readonly records: WebhookRecord[] = [];
+  readonly refusals: Refusal[] = [];
+  readonly faults: unknown[] = [];
+  readonly certificates: string[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  webhook(record: WebhookRecord): void {
+    this.records.push(record);
+    this.#wake();
+  }
+
+  refused(refusal: Refusal): void {
+    this.refusals.push(refusal);
+    this.#wake();
+  }
+
+  fault(error: unknown): void {
+    this.faults.push(error);
+    this.#wake();
+  }
+
+  certificateReloaded(): void {
+    this.certificates.push('reloaded');
+  }
+
+  certificateRejected(reason: string): void {
+    this.certificates.push(reason);
+  }
+
+  async until(condition: (heard: this) => boolean): Promise<void> {
+    while (!condition(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** Knows one caller, `tester` with the token `good`, and accepts whatever he sends: an event whose id is the body's text. */
+export async function receiveAnything({ headers, readBody }: IncomingWebhook): Promise<Reception> {
+  if (headers['authorization'] !== 'Bearer good') return { answer: { kind: 'unauthenticated' } };
+  const body = await readBody();
+  if (body.kind !== 'body') return { caller: 'tester', answer: body };
+  const id = body.bytes.length > 100 ? `${body.bytes.length} bytes` : Buffer.from(body.bytes).toString();
+  return {
+    caller: 'tester',
+    answer: { kind: 'receipt', events: [{ id, action: 'push', fate: { kind: 'accepted', seq: 1 } }] },
+  };
+}
+
+export interface TestServer extends IngestServer {
+  readonly url: string;
+  readonly heard: Heard;
+}
+
+export async function aServer(t: TestContext, options: Partial<IngestOptions> = {}): Promise<TestServer> {
+  const heard = new Heard();
+  const server = await startIngestServer({
+    host: '127.0.0.1',
+    port: 0,
+    receive: receiveAnything,
+    healthy: () => true,
+    observer: heard,
+    trustedProxies: [],
+    ...options,
+  });
+  t.after(() => server.close(0));
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  return { ...server, heard, url: `${scheme}://127.0.0.1:${server.address.port}` };
+}
+
+export const AUTHORIZED = { authorization: 'Bearer good' };
+
+/** The head of a `POST /events` with a good token, up to its blank line. */
+export function head(...headers: readonly string[]): string {
+  return ['POST /events HTTP/1.1', 'Host: gateway', 'Authorization: Bearer good', ...headers, '', ''].join('\r\n');
+}
+
+/** One end of a TCP connection, as a test holds it. */
+export class Peer {
+  readonly socket: Socket;
+  #text = '';
+  #ended = false;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor({ address }: Pick<IngestServer, 'address'>, { allowHalfOpen = false } = {}) {
+    this.socket = connect({ ...address, allowHalfOpen });
+    this.socket.setEncoding('latin1');
+    this.socket.on('data', (text: string) => {
+      this.#text += text;
+      this.#wake();
+    });
+    // A reset is one way to be closed.
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  send(text: string): this {
+    this.socket.write(text, 'latin1');
+    return this;
+  }
+
+  /** All that came once it matches. */
+  async hears(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.#text)) {
+      if (this.#ended) throw new Error(`closed without ${pattern}: ${JSON.stringify(this.#text)}`);
+      await this.#turn();
+    }
+    return this.#text;
+  }
+
+  /** All that came until the connection was closed. */
+  async hearsOut(): Promise<string> {
+    while (!this.#ended) await this.#turn();
+    return this.#text;
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** A Receive that waits, after it was asked, until the test lets it go on. */
+export function aSlowReceive(): {
+  readonly receive: Receive;
+  readonly asked: Promise<void>;
+  readonly goOn: () => void;
+} {
+  const asked = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const receive: Receive = async (webhook) => {
+    asked.resolve();
+    await gate.promise;
+    return receiveAnything(webhook);
+  };
+  return { receive, asked: asked.promise, goOn: () => gate.resolve() };
+}
