@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import {
+  keep,
+  keepDelivered,
+  keepOne,
+  lendAllDue,
+  lendOne,
+  seqs,
+  settleBuried,
+  settleDelivered,
+  settleRetried,
+} from '../../test/support/journal-steps.ts';
+import {
+  aBuriedRecord,
+  anAttempt,
+  aRecord,
+  aRegistryEvent,
+  DELIVERED,
+  REFUSED,
+  UNAVAILABLE,
+} from '../../test/support/records.ts';
+import type { Journal } from './journal.ts';
+import type { Proof } from './journal-harness.ts';
+
+const MINUTE = 60_000;
+
+export function archiveSuite(proves: Proof): void {
+  findSuite(proves);
+  getSuite(proves);
+  redeliverSuite(proves);
+  statsSuite(proves);
+}
+
+function findSuite(proves: Proof): void {
+  proves('history is read newest first, page by page', async ({ journal, now }) => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const [a = 0, b = 0, c = 0, d = 0, e = 0] = await keep(journal, ...names.map((name) => aRecord(name, now())));
+
+    assert.deepEqual(seqs(await journal.find({ limit: 2 })), [e, d]);
+    assert.deepEqual(seqs(await journal.find({ limit: 2, before: d })), [c, b]);
+    assert.deepEqual(seqs(await journal.find({ limit: 2, before: b })), [a]);
+    assert.deepEqual(await journal.find({ limit: 2, before: a }), []);
+  });
+
+  proves('history is read by state', async ({ journal, now }) => {
+    const [a, b] = await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
+    const [c, d] = await keep(journal, aBuriedRecord('c', now()), aBuriedRecord('d', now()));
+    const pending = await keepOne(journal, aRecord('e', now()));
+
+    assert.deepEqual(seqs(await journal.find({ state: 'delivered', limit: 10 })), [b, a]);
+    assert.deepEqual(seqs(await journal.find({ state: 'dead', limit: 10 })), [d, c]);
+    assert.deepEqual(seqs(await journal.find({ state: 'dead', limit: 10, before: d ?? 0 })), [c]);
+    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [pending]);
+  });
+
+  proves('a record in a list tells what happened in the registry, and who said so', async ({ journal, now }) => {
+    const receivedAt = now();
+    const seq = await keepOne(journal, aRecord('a', receivedAt, { caller: 'release' }));
+
+    assert.deepEqual(await journal.find({ limit: 10 }), [
+      { seq, state: 'pending', receivedAt, caller: 'release', event: aRegistryEvent('a') },
+    ]);
+  });
+}
+
+function getSuite(proves: Proof): void {
+  proves('a record is kept as it came, byte for byte, with its headers', async ({ journal, now }) => {
+    const receivedAt = now();
+    const raw = Uint8Array.from({ length: 1_024 }, (_, index) => index % 256);
+    const headers = { 'content-type': 'application/json; charset=utf-8', 'aeg-event-type': 'Notification ✓' };
+    const seq = await keepOne(journal, aRecord('a', receivedAt, { raw, headers }));
+
+    const record = await journal.get(seq);
+
+    assert.ok(record !== undefined);
+    assert.deepEqual(
+      { ...record, raw: [...record.raw], headers: { ...record.headers } },
+      {
+        seq,
+        state: 'pending',
+        receivedAt,
+        caller: 'ci',
+        event: aRegistryEvent('a'),
+        format: 'acr',
+        headers,
+        raw: [...raw],
+        delivery: 1,
+        dueAt: receivedAt,
+        attempts: [],
+      },
+    );
+  });
+
+  proves('a record is not changed by what its sender does to the bytes later', async ({ journal, now }) => {
+    const buffer = Uint8Array.of(1, 2, 3, 4);
+    const appending = journal.append([aRecord('a', now(), { raw: buffer.subarray(1, 3) })]);
+    await appending;
+    buffer.fill(0);
+
+    const [summary] = await journal.find({ limit: 1 });
+    assert.deepEqual([...((await journal.get(summary?.seq ?? 0))?.raw ?? [])], [2, 3]);
+  });
+
+  proves('a record tells its attempts in order, with outcomes, created events and verdicts', async (harness) => {
+    const { journal, now, advance } = harness;
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const times: number[] = [];
+    for (const settle of [settleRetriedSoon, settleBuried]) {
+      times.push(now());
+      assert.equal(await settle(journal, await lendOne(journal), now()), true);
+      await advance(2 * MINUTE);
+    }
+    assert.equal(await journal.redeliver(seq), true);
+    times.push(now());
+    assert.equal(await settleDelivered(journal, await lendOne(journal), times[2] ?? 0), true);
+
+    const record = await journal.get(seq);
+
+    assert.equal(record?.state, 'delivered');
+    assert.deepEqual(record?.attempts, [
+      { ...anAttempt(times[0] ?? 0, UNAVAILABLE), delivery: 1, verdict: 'retry' },
+      { ...anAttempt(times[1] ?? 0, REFUSED), delivery: 1, verdict: 'bury' },
+      { ...anAttempt(times[2] ?? 0, DELIVERED), delivery: 2, verdict: 'settle' },
+    ]);
+  });
+
+  proves('a record that does not exist is not found', async ({ journal }) => {
+    assert.equal(await journal.get(1), undefined);
+    assert.equal(await journal.redeliver(1), false);
+  });
+}
+
+function settleRetriedSoon(journal: Journal, claim: Awaited<ReturnType<typeof lendOne>>, at: number) {
+  return settleRetried(journal, claim, at, at + MINUTE);
+}
+
+function redeliverSuite(proves: Proof): void {
+  proves('a redelivered dead letter is lent with a new budget and the next delivery number', async (harness) => {
+    const { journal, now, advance } = harness;
+    const receivedAt = now();
+    const seq = await keepOne(journal, aRecord('a', receivedAt));
+    await settleRetriedSoon(journal, await lendOne(journal), now());
+    await advance(2 * MINUTE);
+    await settleBuried(journal, await lendOne(journal), now());
+    await advance(MINUTE);
+    const redeliveredAfter = now();
+
+    assert.equal(await journal.redeliver(seq), true);
+
+    const [claim] = await lendAllDue(journal, now());
+    const agesFrom = claim?.history.agesFrom ?? 0;
+    assert.ok(agesFrom >= redeliveredAfter);
+    assert.deepEqual(claim?.history, { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 });
+    assert.equal(claim?.delivery, 2);
+    assert.equal(claim?.receivedAt, receivedAt);
+    assert.equal((await journal.get(seq))?.burial, undefined);
+    assert.deepEqual(await journal.find({ state: 'dead', limit: 1 }), []);
+  });
+
+  proves('a delivered event can be redelivered, as often as one likes', async ({ journal, now }) => {
+    const [seq = 0] = await keepDelivered(journal, aRecord('a', now()));
+
+    for (const delivery of [2, 3]) {
+      assert.equal(await journal.redeliver(seq), true);
+      const claim = await lendOne(journal);
+      assert.equal(claim.delivery, delivery);
+      assert.equal(await settleDelivered(journal, claim, now()), true);
+    }
+  });
+
+  proves('a redelivery can mend what was decoded', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+    const mended = { ...aRegistryEvent('a'), registry: 'mended.azurecr.io' };
+
+    assert.equal(await journal.redeliver(seq, mended), true);
+
+    assert.deepEqual((await lendOne(journal)).event, mended);
+    assert.deepEqual((await journal.get(seq))?.event, mended);
+  });
+
+  proves('a pending event is not redelivered, lent or not', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    assert.equal(await journal.redeliver(seq), false);
+
+    const claim = await lendOne(journal);
+    assert.equal(await journal.redeliver(seq, aRegistryEvent('b')), false);
+
+    assert.equal(await settleDelivered(journal, claim, now()), true);
+    assert.deepEqual((await journal.get(seq))?.event, aRegistryEvent('a'));
+  });
+}
+
+function statsSuite(proves: Proof): void {
+  proves('the statistics of an empty journal know of no oldest event', async ({ journal }) => {
+    const { bytes, ...counts } = await journal.stats();
+    assert.deepEqual(counts, { pending: 0, dead: 0, damaged: 0 });
+    assert.ok(bytes >= 0);
+  });
+
+  proves('the statistics count pending events, lent or not, and dead letters', async ({ journal, now }) => {
+    const before = await journal.stats();
+    const [oldest, younger] = [now() - 2 * MINUTE, now() - MINUTE];
+    await keepDelivered(journal, aRecord('delivered', oldest - MINUTE));
+    await keep(journal, aRecord('a', oldest), aRecord('b', younger), aBuriedRecord('c', now()));
+    await lendOne(journal);
+
+    const { bytes, oldestDeadAt, ...counts } = await journal.stats();
+
+    assert.deepEqual(counts, { pending: 2, dead: 1, damaged: 0, oldestPendingAt: oldest });
+    assert.ok(oldestDeadAt !== undefined && oldestDeadAt > oldest);
+    assert.ok(bytes >= before.bytes);
+  });
+}

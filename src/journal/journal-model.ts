@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { append, lend } from '../../test/support/journal-steps.ts';
+import { anAttempt, aRecord, UNAVAILABLE } from '../../test/support/records.ts';
+import type { Verdict } from '../model/delivery.ts';
+import type { Claim, Journal, RecordState } from './journal.ts';
+import type { Harness } from './journal-harness.ts';
+
+export type Step =
+  | { readonly kind: 'append'; readonly names: readonly string[] }
+  | { readonly kind: 'claim'; readonly max: number }
+  | { readonly kind: 'settle'; readonly claim: number; readonly verdict: Verdict['kind'] }
+  | { readonly kind: 'renew'; readonly claim: number }
+  | { readonly kind: 'redeliver'; readonly record: number }
+  | { readonly kind: 'advance'; readonly ticks: number }
+  | { readonly kind: 'crash' };
+
+const LEASE_MS = 120_000;
+/** Time moves by multiples of it: a lease and a retry end halfway between two, so that no answer hangs by a hair. */
+export const TICK_MS = 50_000;
+const RETRY_AFTER_MS = 75_000;
+
+const STATE_AFTER: Readonly<Record<Verdict['kind'], RecordState>> = {
+  settle: 'delivered',
+  retry: 'pending',
+  bury: 'dead',
+};
+
+interface Known {
+  readonly seq: number;
+  state: RecordState;
+  delivery: number;
+  dueAt: number;
+  lease: { readonly fence: number; readonly endsAt: number } | undefined;
+}
+
+/** The simplest thing that behaves as a journal must. Takes each step with the journal and compares the answers. */
+export class JournalModel {
+  journal: Journal;
+  readonly #harness: Harness;
+  readonly #byName = new Map<string, Known>();
+  /** In order of their numbers. */
+  readonly #known: Known[] = [];
+  readonly #claims: Claim[] = [];
+  #now = 0;
+
+  constructor(harness: Harness) {
+    this.journal = harness.journal;
+    this.#harness = harness;
+  }
+
+  pending(): readonly number[] {
+    return this.#known.filter(({ state }) => state === 'pending').map(({ seq }) => seq);
+  }
+
+  async take(step: Step): Promise<void> {
+    switch (step.kind) {
+      case 'append':
+        return this.#append(step.names);
+      case 'claim':
+        return this.#claim(step.max);
+      case 'settle':
+        return this.#settle(pick(this.#claims, step.claim), step.verdict);
+      case 'renew':
+        return this.#renew(pick(this.#claims, step.claim));
+      case 'redeliver':
+        return this.#redeliver(pick(this.#known, step.record));
+      case 'advance':
+        return this.#advance(step.ticks);
+      case 'crash':
+        return this.#crash();
+    }
+  }
+
+  async #append(names: readonly string[]): Promise<void> {
+    const answers = await append(this.journal, ...names.map((name) => aRecord(name, this.#harness.now())));
+    assert.equal(answers.length, names.length);
+    for (const [index, name] of names.entries()) {
+      const original = this.#byName.get(name);
+      const answer = answers[index];
+      if (original !== undefined) {
+        assert.deepEqual(answer, { kind: 'duplicate', of: original.seq });
+        continue;
+      }
+      assert.ok(answer?.kind === 'kept' && answer.seq > (this.#known.at(-1)?.seq ?? 0));
+      const known: Known = { seq: answer.seq, state: 'pending', delivery: 1, dueAt: this.#now, lease: undefined };
+      this.#byName.set(name, known);
+      this.#known.push(known);
+    }
+  }
+
+  async #claim(max: number): Promise<void> {
+    const due = new Map(this.#known.filter((known) => this.#isDue(known)).map((known) => [known.seq, known]));
+    if (due.size === 0) return;
+    const claims = await lend(this.journal, max);
+    assert.ok(claims.length >= 1 && claims.length <= max, `${claims.length} of at most ${max} were lent`);
+    for (const claim of claims) {
+      const known = due.get(claim.seq) ?? assert.fail(`${claim.seq} was lent, and is not due or lent already`);
+      due.delete(claim.seq);
+      assert.equal(claim.delivery, known.delivery);
+      known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
+      this.#claims.push(claim);
+    }
+  }
+
+  async #settle(claim: Claim | undefined, kind: Verdict['kind']): Promise<void> {
+    if (claim === undefined) return;
+    const { seq, fence, history } = claim;
+    const startedAt = this.#harness.now();
+    const verdicts: Readonly<Record<Verdict['kind'], Verdict>> = {
+      settle: { kind: 'settle' },
+      retry: { kind: 'retry', at: startedAt + RETRY_AFTER_MS, history },
+      bury: { kind: 'bury', reason: 'expired' },
+    };
+    const attempt = anAttempt(startedAt, UNAVAILABLE);
+    const known = this.#lentTo(claim);
+    assert.equal(await this.journal.settle({ seq, fence, attempt, verdict: verdicts[kind] }), known !== undefined);
+    if (known === undefined) return;
+    known.state = STATE_AFTER[kind];
+    known.dueAt = this.#now + RETRY_AFTER_MS;
+    known.lease = undefined;
+  }
+
+  async #renew(claim: Claim | undefined): Promise<void> {
+    const known = claim && this.#lentTo(claim);
+    if (claim === undefined || known === undefined) return;
+    await this.journal.renew([claim]);
+    known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
+  }
+
+  async #redeliver(known: Known | undefined): Promise<void> {
+    if (known === undefined) return;
+    const isSettled = known.state !== 'pending';
+    assert.equal(await this.journal.redeliver(known.seq), isSettled);
+    if (!isSettled) return;
+    known.state = 'pending';
+    known.delivery += 1;
+    known.dueAt = this.#now;
+  }
+
+  async #advance(ticks: number): Promise<void> {
+    await this.#harness.advance(ticks * TICK_MS);
+    this.#now += ticks * TICK_MS;
+  }
+
+  async #crash(): Promise<void> {
+    if (!this.#harness.durable) return;
+    this.journal = await this.#harness.reopen();
+    for (const known of this.#known) known.lease = undefined;
+  }
+
+  #isDue({ state, lease, dueAt }: Known): boolean {
+    return state === 'pending' && (lease?.endsAt ?? dueAt) <= this.#now;
+  }
+
+  /** The record, if that claim still holds it. */
+  #lentTo({ seq, fence }: Claim): Known | undefined {
+    const known = this.#known.find((each) => each.seq === seq);
+    return known?.lease?.fence === fence && known.lease.endsAt > this.#now ? known : undefined;
+  }
+}
+
+function pick<T>(from: readonly T[], index: number): T | undefined {
+  return from.at(-1 - (index % Math.max(from.length, 1)));
+}

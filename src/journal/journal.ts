@@ -1,0 +1,167 @@
+import type { Attempt, DeliveryHistory, Verdict } from '../model/delivery.ts';
+import type { BurialReason, UnavailableReason } from '../model/receipt.ts';
+import type { RegistryEvent } from '../model/registry-event.ts';
+import type { Format } from '../model/webhook.ts';
+
+/** A registry event on its way into the journal, with all that is needed to understand or replay it later. */
+export interface NewRecord {
+  /** 32 hex characters; one record is kept per key, for at least 7 days. */
+  readonly dedupKey: string;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
+  readonly format: Format;
+  readonly caller: string;
+  /** The allow-listed headers of the webhook. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The event as it came, byte for byte. */
+  readonly raw: Uint8Array;
+  readonly event: RegistryEvent;
+  /** Set for an event that goes to the dead letters at once. */
+  readonly burial?: { readonly reason: BurialReason; readonly detail: string };
+}
+
+/** What became of one record of an append. `seq` numbers the records in the order in which they were kept. */
+export type Appended =
+  | { readonly kind: 'kept'; readonly seq: number }
+  | { readonly kind: 'duplicate'; readonly of: number }
+  /** This record alone cannot be stored; its neighbours were. */
+  | { readonly kind: 'unstorable' };
+
+export type AppendOutcome =
+  | { readonly kind: 'appended'; readonly records: readonly Appended[] }
+  /** None of them is known to be durable. */
+  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
+
+/**
+ * Takes registry events in.
+ *
+ * Every implementation promises, and journal.suite.ts proves:
+ * - `appended` only when every kept record is on stable storage, and each duplicate's original was;
+ * - of records with one key, also concurrent ones, exactly one is kept;
+ * - `unavailable` within 5 seconds whatever the disk does; it never waits without an end;
+ * - after `unavailable` the same records can be appended again.
+ */
+export interface Intake {
+  append(records: readonly NewRecord[]): Promise<AppendOutcome>;
+}
+
+/** An event lent to one deliverer until its lease ends. */
+export interface Claim {
+  readonly seq: number;
+  /** Fences: a settlement with the number of an older claim is not taken. */
+  readonly fence: number;
+  /** 1 for the first, one more with each redelivery. */
+  readonly delivery: number;
+  readonly receivedAt: number;
+  readonly history: DeliveryHistory;
+  readonly event: RegistryEvent;
+  /** The raw event as text; bytes that are no UTF-8 became U+FFFD. */
+  readonly payload: string;
+}
+
+export interface Settlement {
+  readonly seq: number;
+  readonly fence: number;
+  /** Absent when the claim is given back untried. */
+  readonly attempt?: Attempt;
+  readonly verdict: Verdict;
+}
+
+/**
+ * Lends events to deliverers.
+ *
+ * Every implementation promises, and journal.suite.ts proves:
+ * - an event is lent to one claim at a time, and again when its lease of 120 seconds ended unrenewed or the journal was reopened;
+ * - new events are due at once and come in the order in which they were kept; one that is retried yields its place, and comes
+ *   again when it is due;
+ * - `claim` waits until something is due, the signal is aborted (then: an empty list) or 60 seconds have gone by;
+ * - `settle` resolves to true once its verdict is durable; to false, and without effect, when the lease has ended, the claim
+ *   was settled already, its fence is stale or the journal is closed;
+ * - a record that fails its checksum is never lent: it becomes a dead letter (`damaged`).
+ */
+export interface Queue {
+  /** At most `max` events; the payloads after the first add up to at most 8 MiB. An aborted signal lends nothing. */
+  claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;
+  renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void>;
+  settle(settlement: Settlement): Promise<boolean>;
+  /**
+   * Makes waiting events due now, the oldest first and `spreadMs` apart, and none later than it was: for when the sink is
+   * back. Takes a thousand of them; the others fall due by themselves.
+   */
+  wake(spreadMs: number): Promise<void>;
+}
+
+export type RecordState = 'pending' | 'delivered' | 'dead';
+
+/** A record in a list. */
+export interface RecordSummary {
+  readonly seq: number;
+  readonly state: RecordState;
+  readonly receivedAt: number;
+  readonly caller: string;
+  readonly event: RegistryEvent;
+  readonly burial?: { readonly at: number; readonly reason: BurialReason; readonly detail: string };
+}
+
+/** Everything that the journal knows of one record. */
+export interface JournalRecord extends RecordSummary {
+  readonly format: Format;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The raw event. */
+  readonly raw: Uint8Array;
+  readonly delivery: number;
+  /** When a pending event is due, epoch milliseconds. */
+  readonly dueAt?: number;
+  readonly attempts: readonly RecordedAttempt[];
+}
+
+export interface RecordedAttempt extends Attempt {
+  readonly delivery: number;
+  readonly verdict: Verdict['kind'];
+}
+
+export interface JournalStats {
+  readonly pending: number;
+  readonly dead: number;
+  /** Epoch milliseconds of the oldest pending event's arrival. */
+  readonly oldestPendingAt?: number;
+  /** When the oldest dead letter was buried. */
+  readonly oldestDeadAt?: number;
+  /** Dead letters since open that failed their checksum. */
+  readonly damaged: number;
+  /** Bytes in use, without what is free inside the file. */
+  readonly bytes: number;
+}
+
+/** What an operator asks of history. */
+export interface Archive {
+  /** Newest first, below `before` where given. */
+  find(query: { state?: RecordState; before?: number; limit: number }): Promise<readonly RecordSummary[]>;
+  get(seq: number): Promise<JournalRecord | undefined>;
+  /**
+   * Makes a dead letter or a delivered event pending again, with a new budget and the next delivery number. `event`
+   * replaces what was decoded. Resolves to false when there is no such record or it is pending already.
+   */
+  redeliver(seq: number, event?: RegistryEvent): Promise<boolean>;
+  stats(): Promise<JournalStats>;
+}
+
+/** What keeps a journal in shape. */
+export interface Upkeep {
+  /**
+   * One small step of forgetting: settled history older than 7 days or beyond the journal's size, oldest first; dead
+   * letters older than 30 days; keys older than 7 days. Never a pending event. Resolves to how many records or
+   * keys went; 0 when there is nothing to forget.
+   */
+  prune(now: number): Promise<number>;
+  /** Rejects when nothing could be appended now. */
+  check(): Promise<void>;
+  /**
+   * Resolves when everything taken in is durable and the files are closed. Later appends are `unavailable`, claims empty and
+   * settlements not taken; whatever else is called rejects.
+   */
+  close(): Promise<void>;
+}
+
+/** One adapter keeps all four. */
+export interface Journal extends Intake, Queue, Archive, Upkeep {}

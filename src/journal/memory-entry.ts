@@ -1,0 +1,106 @@
+import type { Attempt, DeliveryHistory, Verdict } from '../model/delivery.ts';
+import type { RegistryEvent } from '../model/registry-event.ts';
+import type { JournalRecord, NewRecord, RecordedAttempt, RecordSummary } from './journal.ts';
+
+export interface Lease {
+  readonly fence: number;
+  readonly endsAt: number;
+}
+
+export interface Pending {
+  readonly kind: 'pending';
+  readonly dueAt: number;
+  readonly history: DeliveryHistory;
+  readonly lease?: Lease;
+}
+
+export type Status =
+  | Pending
+  | { readonly kind: 'delivered'; readonly at: number }
+  | { readonly kind: 'dead'; readonly burial: NonNullable<RecordSummary['burial']> };
+
+/** A record as the memory journal holds it. */
+export interface Entry {
+  readonly seq: number;
+  readonly record: NewRecord;
+  /** What the entry counts for against the journal's size. */
+  readonly bytes: number;
+  event: RegistryEvent;
+  delivery: number;
+  attempts: readonly RecordedAttempt[];
+  status: Status;
+}
+
+/** A record keeps its newest attempts: half a day of them at the slowest pace. */
+const MAX_ATTEMPTS = 150;
+
+/** About what V8 spends on the objects of a small event; keeps many empty ones from costing nothing. */
+const OVERHEAD_BYTES = 1024;
+
+export function bytesOf(record: NewRecord): number {
+  return record.raw.byteLength + OVERHEAD_BYTES;
+}
+
+export function newEntry(seq: number, record: NewRecord, now: number): Entry {
+  return {
+    seq,
+    // A copy: the sender's bytes may be a view of a much larger buffer, or of one that is used again.
+    record: { ...record, raw: new Uint8Array(record.raw) },
+    bytes: bytesOf(record),
+    event: record.event,
+    delivery: 1,
+    attempts: [],
+    status: record.burial
+      ? { kind: 'dead', burial: { at: now, ...record.burial } }
+      : { kind: 'pending', dueAt: record.receivedAt, history: newHistory(record.receivedAt) },
+  };
+}
+
+export function newHistory(agesFrom: number): DeliveryHistory {
+  return { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 };
+}
+
+export function withAttempt(entry: Entry, attempt: Attempt, verdict: Verdict): readonly RecordedAttempt[] {
+  return [...entry.attempts, { ...attempt, delivery: entry.delivery, verdict: verdict.kind }].slice(-MAX_ATTEMPTS);
+}
+
+/** What a pending entry becomes by a verdict. */
+export function statusAfter(verdict: Verdict, attempt: Attempt | undefined, now: number): Status {
+  switch (verdict.kind) {
+    case 'settle':
+      return { kind: 'delivered', at: now };
+    case 'retry':
+      return { kind: 'pending', dueAt: verdict.at, history: verdict.history };
+    case 'bury':
+      return { kind: 'dead', burial: { at: now, reason: verdict.reason, detail: detailOf(attempt) } };
+  }
+}
+
+function detailOf(attempt: Attempt | undefined): string {
+  if (attempt === undefined) return '';
+  return attempt.outcome.kind === 'delivered' ? (attempt.outcome.note ?? '') : attempt.outcome.detail;
+}
+
+export function summaryOf({ seq, record, event, status }: Entry): RecordSummary {
+  return {
+    seq,
+    state: status.kind,
+    receivedAt: record.receivedAt,
+    caller: record.caller,
+    event,
+    ...(status.kind === 'dead' && { burial: status.burial }),
+  };
+}
+
+export function recordOf(entry: Entry): JournalRecord {
+  const { record, delivery, attempts, status } = entry;
+  return {
+    ...summaryOf(entry),
+    format: record.format,
+    headers: record.headers,
+    raw: record.raw,
+    delivery,
+    ...(status.kind === 'pending' && { dueAt: status.dueAt }),
+    attempts,
+  };
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { append, keep, keepDelivered, keepOne, lend, pruneAll, seqs } from '../../test/support/journal-steps.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { aLargeRecord, aRecord } from '../../test/support/records.ts';
+import { systemClock } from './clock.ts';
+import { type Harness, journalSuite } from './journal.suite.ts';
+import { MemoryJournal, type MemoryLimits } from './memory.ts';
+
+const MIB = 1024 * 1024;
+
+function aMemoryJournal(limits?: MemoryLimits): { readonly journal: MemoryJournal; readonly clock: ManualClock } {
+  const clock = new ManualClock();
+  return { clock, journal: new MemoryJournal(limits ? { clock, limits } : { clock }) };
+}
+
+async function open(): Promise<Harness> {
+  const limits = { maxBytes: 32 * MIB, maxKeys: 1_000 };
+  const { journal, clock } = aMemoryJournal(limits);
+  return {
+    journal,
+    now: () => clock.now(),
+    advance: async (ms) => clock.advance(ms),
+    durable: false,
+    reopen: async () => journal,
+    obstruct: async () => {
+      limits.maxBytes = 0;
+      return async () => {
+        limits.maxBytes = 32 * MIB;
+      };
+    },
+    maxHistoryBytes: 16 * MIB,
+    dispose: () => journal.close(),
+  };
+}
+
+journalSuite('memory', open);
+
+test('a memory journal that holds all the bytes it may is full until some are forgotten', async () => {
+  const { journal, clock } = aMemoryJournal({ maxBytes: 4 * MIB, maxKeys: 100 });
+  const [first = 0] = await keepDelivered(journal, aLargeRecord('a', clock.now(), 3 * MIB));
+  const large = aLargeRecord('b', clock.now(), MIB);
+
+  assert.deepEqual(await journal.append([aRecord('c', clock.now()), large]), { kind: 'unavailable', reason: 'full' });
+  assert.deepEqual(seqs(await journal.find({ limit: 10 })), [first]);
+
+  assert.equal(await journal.prune(clock.now()), 1);
+  await keep(journal, aRecord('c', clock.now()), large);
+});
+
+test('a full memory journal still acknowledges what it has', async () => {
+  const { journal, clock } = aMemoryJournal({ maxBytes: MIB, maxKeys: 1 });
+  const seq = await keepOne(journal, aRecord('a', clock.now()));
+
+  await assert.rejects(journal.check(), { name: 'JournalFault', message: 'the memory journal is full' });
+  assert.deepEqual(await append(journal, aRecord('a', clock.now())), [{ kind: 'duplicate', of: seq }]);
+});
+
+test('a memory journal with all the keys it may hold is full until some have lived 7 days', async () => {
+  const { journal, clock } = aMemoryJournal({ maxBytes: MIB, maxKeys: 2 });
+  await keepDelivered(journal, aRecord('a', clock.now()), aRecord('b', clock.now()));
+  assert.deepEqual(await journal.append([aRecord('c', clock.now())]), { kind: 'unavailable', reason: 'full' });
+
+  clock.advance(7 * 86_400_000 + 1);
+  await pruneAll(journal, clock.now());
+
+  await keepOne(journal, aRecord('c', clock.now()));
+});
+
+test('a lease ends after 120 seconds to the millisecond, and an event falls due likewise', async () => {
+  const { journal, clock } = aMemoryJournal();
+  const seq = await keepOne(journal, aRecord('a', clock.now() + 10));
+  const first = lend(journal);
+  clock.advance(9);
+  const early = await keepOne(journal, aRecord('b', clock.now()));
+  assert.deepEqual(seqs(await first), [early]);
+  clock.advance(1);
+  assert.deepEqual(seqs(await lend(journal)), [seq]);
+
+  clock.advance(120_000 - 2);
+  const next = lend(journal, 1);
+  clock.advance(1);
+  assert.deepEqual(seqs(await next), [early]);
+  clock.advance(1);
+  assert.deepEqual(seqs(await lend(journal)), [seq]);
+});
+
+test('a claim waits by the clock of the system', async () => {
+  const journal = new MemoryJournal({ clock: systemClock });
+  const seq = await keepOne(journal, aRecord('a', systemClock.now() + 20));
+  assert.deepEqual(seqs(await lend(journal)), [seq]);
+});
+
+test('a large backlog is lent whole and in order, a claim at a time', async () => {
+  const { journal, clock } = aMemoryJournal();
+  const names = Array.from({ length: 20_000 }, (_, index) => `event ${index}`);
+  const kept = await keep(journal, ...names.map((name) => aRecord(name, clock.now())));
+
+  const lent: number[] = [];
+  while (lent.length < kept.length) lent.push(...seqs(await lend(journal, 64)));
+
+  assert.deepEqual(lent, kept);
+});

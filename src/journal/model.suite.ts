@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { lendAllDue, seqs } from '../../test/support/journal-steps.ts';
+import type { Harness } from './journal-harness.ts';
+import { JournalModel, type Step, TICK_MS } from './journal-model.ts';
+
+const SOME_NAMES = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { minLength: 1, maxLength: 4 });
+
+const STEP: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('append'), names: SOME_NAMES }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim'), max: fc.integer({ min: 1, max: 3 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('settle'),
+      claim: fc.nat(7),
+      verdict: fc.constantFrom('settle', 'retry', 'bury'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), claim: fc.nat(7) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('redeliver'), record: fc.nat(7) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance'), ticks: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash') }) },
+);
+
+/** Every run has a journal of its own; so many are over within seconds also where each has a disk. */
+const RUNS = 60;
+const STEPS = { minLength: 10, maxLength: 60 };
+
+export function modelSuite(open: () => Promise<Harness>): void {
+  test('whatever is done to it, a journal loses no event and lends none twice', { timeout: 300_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(STEP, STEPS), async (steps) => {
+        const harness = await open();
+        try {
+          await prove(harness, steps);
+        } finally {
+          await harness.dispose();
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+}
+
+async function prove(harness: Harness, steps: readonly Step[]): Promise<void> {
+  const model = new JournalModel(harness);
+  for (const step of steps) await model.take(step);
+
+  // By now every lease has ended and every retry fallen due: what is pending is lent, each of it once.
+  await model.take({ kind: 'advance', ticks: Math.ceil(600_000 / TICK_MS) });
+  const lent = seqs(await lendAllDue(model.journal, harness.now()));
+  assert.deepEqual(
+    lent.toSorted((a, b) => a - b),
+    model.pending(),
+  );
+}

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import {
+  keep,
+  keepOne,
+  lend,
+  lendAllDue,
+  lendOne,
+  seqs,
+  settleDelivered,
+  settleRetried,
+} from '../../test/support/journal-steps.ts';
+import { aLargeRecord, aRecord, aRegistryEvent, UNAVAILABLE } from '../../test/support/records.ts';
+import type { Proof } from './journal-harness.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const MIB = 1024 * 1024;
+
+export function queueSuite(proves: Proof): void {
+  lendingSuite(proves);
+  orderSuite(proves);
+  waitingSuite(proves);
+  boundsSuite(proves);
+}
+
+function lendingSuite(proves: Proof): void {
+  proves('a new event is lent with what is needed to deliver it, and with a fresh history', async (harness) => {
+    const { journal, now } = harness;
+    const receivedAt = now();
+    const raw = Uint8Array.of(0x22, 0xc3, 0xa9, 0xff, 0x22);
+    const seq = await keepOne(journal, aRecord('a', receivedAt, { raw }));
+
+    const claim = await lendOne(journal);
+
+    assert.deepEqual(claim, {
+      seq,
+      fence: claim.fence,
+      delivery: 1,
+      receivedAt,
+      history: { attempts: 0, uncertain: 0, agesFrom: receivedAt, lastAttemptAt: 0 },
+      event: aRegistryEvent('a'),
+      payload: '"é\u{fffd}"',
+    });
+  });
+
+  proves('an event is lent to one claim at a time', async ({ journal, now, advance }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    assert.deepEqual(seqs(await lend(journal)), [seq]);
+
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+    await advance(90 * SECOND);
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+  });
+
+  proves('concurrent claims share no event', async ({ journal, now }) => {
+    const names = Array.from({ length: 40 }, (_, index) => `event ${index}`);
+    await keep(journal, ...names.map((name) => aRecord(name, now())));
+
+    const lent = await Promise.all(Array.from({ length: 8 }, () => lend(journal, 5)));
+
+    assert.equal(new Set(seqs(lent.flat())).size, lent.flat().length);
+  });
+
+  proves('an event whose lease ended is lent again, under another fence', async ({ journal, now, advance }) => {
+    await keepOne(journal, aRecord('a', now()));
+    const lapsed = await lendOne(journal);
+
+    await advance(121 * SECOND);
+
+    const [again] = await lendAllDue(journal, now());
+    assert.deepEqual(again, { ...lapsed, fence: again?.fence });
+    assert.notEqual(again?.fence, lapsed.fence);
+  });
+
+  proves('a renewed lease lasts another 120 seconds', async ({ journal, now, advance }) => {
+    await keepOne(journal, aRecord('a', now()));
+    const claim = await lendOne(journal);
+
+    await advance(90 * SECOND);
+    await journal.renew([claim]);
+    await advance(90 * SECOND);
+
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.equal(await settleDelivered(journal, claim, now()), true);
+  });
+
+  proves('a stale fence renews nothing', async ({ journal, now, advance }) => {
+    await keepOne(journal, aRecord('a', now()));
+    const stale = await lendOne(journal);
+    await advance(121 * SECOND);
+    const current = await lendOne(journal);
+
+    await advance(90 * SECOND);
+    await journal.renew([stale]);
+    await advance(90 * SECOND);
+
+    assert.deepEqual(seqs(await lendAllDue(journal, now())), [current.seq]);
+  });
+}
+
+function orderSuite(proves: Proof): void {
+  proves('new events are lent in the order in which they were kept', async ({ journal, now }) => {
+    const ages = [4, 3, 2, 1];
+    const [d, c, b, a] = await keep(journal, ...ages.map((age) => aRecord(`${age} minutes ago`, now() - age * MINUTE)));
+
+    assert.deepEqual(seqs([...(await lend(journal, 2)), ...(await lend(journal, 2))]), [d, c, b, a]);
+  });
+
+  proves('a retried event yields its place', async ({ journal, now, advance }) => {
+    const [first, second] = await keep(journal, aRecord('a', now() - MINUTE), aRecord('b', now()));
+    const claim = await lendOne(journal);
+    assert.equal(claim.seq, first);
+
+    assert.equal(await settleRetried(journal, claim, now(), now() + MINUTE), true);
+    await advance(2 * MINUTE);
+
+    assert.deepEqual(seqs(await lendAllDue(journal, now())), [second, first]);
+  });
+
+  proves('a retried event is lent at its time, with the history that it was given', async (harness) => {
+    const { journal, now, advance } = harness;
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const [startedAt, dueAt] = [now(), now() + 10 * MINUTE];
+    const claim = await lendOne(journal);
+    const history = { attempts: 1, uncertain: 1, agesFrom: startedAt - 5, lastAttemptAt: startedAt };
+    const attempt = { at: startedAt, durationMs: 7, outcome: UNAVAILABLE };
+    const verdict = { kind: 'retry', at: dueAt, history } as const;
+    assert.equal(await journal.settle({ seq, fence: claim.fence, attempt, verdict }), true);
+    assert.equal((await journal.get(seq))?.dueAt, dueAt);
+
+    await advance(9 * MINUTE);
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+    await advance(2 * MINUTE);
+
+    const [again] = await lendAllDue(journal, now());
+    assert.deepEqual(again, { ...claim, fence: again?.fence, history });
+    assert.deepEqual((await journal.get(seq))?.attempts, [{ ...attempt, delivery: 1, verdict: 'retry' }]);
+  });
+
+  proves('an event that is given back untried is lent again, and no attempt is recorded', async (harness) => {
+    const { journal, now } = harness;
+    await keepOne(journal, aRecord('a', now()));
+    const { seq, fence, history } = await lendOne(journal);
+
+    assert.equal(await journal.settle({ seq, fence, verdict: { kind: 'retry', at: now(), history } }), true);
+
+    assert.deepEqual((await lendOne(journal)).history, history);
+    assert.deepEqual((await journal.get(seq))?.attempts, []);
+  });
+}
+
+function waitingSuite(proves: Proof): void {
+  proves('a claim that waits is given what is appended', async ({ journal, now }) => {
+    const waiting = lend(journal);
+    assert.equal((await journal.stats()).pending, 0);
+
+    const seq = await keepOne(journal, aRecord('a', now()));
+
+    assert.deepEqual(seqs(await waiting), [seq]);
+  });
+
+  proves('a claim that waits is given what falls due', async ({ journal, now, advance }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    await settleRetried(journal, await lendOne(journal), now(), now() + 30 * SECOND);
+
+    const waiting = lend(journal);
+    await advance(40 * SECOND);
+
+    assert.deepEqual(seqs(await waiting), [seq]);
+  });
+
+  proves('a claim that waits is given what is redelivered', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    await settleDelivered(journal, await lendOne(journal), now());
+
+    const waiting = lend(journal);
+    assert.equal(await journal.redeliver(seq), true);
+
+    assert.deepEqual(seqs(await waiting), [seq]);
+  });
+
+  proves('a claim for which nothing falls due in 60 seconds is an empty list', async ({ journal, advance }) => {
+    const waiting = lend(journal);
+    await advance(61 * SECOND);
+    assert.deepEqual(await waiting, []);
+  });
+
+  proves('an aborted claim is an empty list and takes no event with it', async ({ journal, now }) => {
+    const abort = new AbortController();
+    const waiting = journal.claim(10, abort.signal);
+    abort.abort();
+    assert.deepEqual(await waiting, []);
+
+    const seq = await keepOne(journal, aRecord('a', now()));
+    assert.deepEqual(await journal.claim(10, abort.signal), []);
+
+    assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
+  });
+}
+
+function boundsSuite(proves: Proof): void {
+  proves('a claim holds no more events than were asked for', async ({ journal, now }) => {
+    const kept = await keep(journal, ...['a', 'b', 'c'].map((name) => aRecord(name, now())));
+
+    const two = await lend(journal, 2);
+
+    assert.equal(two.length, 2);
+    assert.deepEqual(new Set(seqs([...two, ...(await lendAllDue(journal, now()))])), new Set(kept));
+  });
+
+  proves('a claim holds at most 8 MiB beyond its first event, and what is left is lent next', async (harness) => {
+    const { journal, now } = harness;
+    await keepOne(journal, aRecord('small', now() - MINUTE));
+    for (const name of ['a', 'b', 'c', 'd']) await keepOne(journal, aLargeRecord(name, now(), 3 * MIB));
+
+    const first = await lend(journal);
+
+    const beyondFirst = first.slice(1).reduce((sum, { payload }) => sum + payload.length, 0);
+    assert.ok(first.length > 0 && beyondFirst <= 8 * MIB, `${first.length} events were lent`);
+    const rest = await lendAllDue(journal, now());
+    assert.equal(new Set(seqs([...first, ...rest])).size, 5);
+  });
+}

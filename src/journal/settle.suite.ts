@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import {
+  keep,
+  keepOne,
+  lend,
+  lendAllDue,
+  lendOne,
+  seqs,
+  settleBuried,
+  settleDelivered,
+  settleRetried,
+} from '../../test/support/journal-steps.ts';
+import { anAttempt, aRecord, UNCERTAIN } from '../../test/support/records.ts';
+import type { Journal } from './journal.ts';
+import type { Proof } from './journal-harness.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+export function settleSuite(proves: Proof): void {
+  verdictSuite(proves);
+  fenceSuite(proves);
+  wakeSuite(proves);
+}
+
+function verdictSuite(proves: Proof): void {
+  proves('a settled event is never lent again', async ({ journal, now, advance }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    assert.equal(await settleDelivered(journal, await lendOne(journal), now()), true);
+
+    await advance(HOUR);
+    await journal.wake(0);
+
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.equal((await journal.get(seq))?.state, 'delivered');
+  });
+
+  proves('an event that is given up lies in the dead letters with the reason and is not lent', async (harness) => {
+    const { journal, now, advance } = harness;
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const { fence } = await lendOne(journal);
+    const attempt = anAttempt(now(), UNCERTAIN);
+    const buriedAfter = now();
+    const verdict = { kind: 'bury', reason: 'uncertain' } as const;
+    assert.equal(await journal.settle({ seq, fence, attempt, verdict }), true);
+
+    await advance(HOUR);
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+
+    const record = await journal.get(seq);
+    assert.equal(record?.state, 'dead');
+    assert.equal(record?.burial?.reason, 'uncertain');
+    assert.equal(record?.burial?.detail, '500');
+    assert.ok((record?.burial?.at ?? 0) >= buriedAfter);
+    const [summary] = await journal.find({ state: 'dead', limit: 1 });
+    assert.deepEqual(summary?.burial, record?.burial);
+  });
+}
+
+function fenceSuite(proves: Proof): void {
+  proves('a settlement with a stale fence is not taken and changes nothing', async ({ journal, now, advance }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const stale = await lendOne(journal);
+    await advance(121 * SECOND);
+    const current = await lendOne(journal);
+    const before = await journal.get(seq);
+
+    assert.equal(await settleDelivered(journal, stale, now()), false);
+    assert.equal(await settleBuried(journal, stale, now()), false);
+    assert.equal(await settleRetried(journal, stale, now(), now()), false);
+
+    assert.deepEqual(await journal.get(seq), before);
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.equal(await settleDelivered(journal, current, now()), true);
+  });
+
+  proves('a settlement is not taken once the lease has ended', async ({ journal, now, advance }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const lapsed = await lendOne(journal);
+    await advance(121 * SECOND);
+
+    assert.equal(await settleDelivered(journal, lapsed, now()), false);
+
+    assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
+    assert.deepEqual((await journal.get(seq))?.attempts, []);
+  });
+
+  proves('a claim is settled once', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const claim = await lendOne(journal);
+    assert.equal(await settleRetried(journal, claim, now(), now() + HOUR), true);
+
+    assert.equal(await settleDelivered(journal, claim, now()), false);
+
+    const record = await journal.get(seq);
+    assert.equal(record?.state, 'pending');
+    assert.equal(record?.attempts.length, 1);
+  });
+
+  proves('a settlement from before a redelivery is not taken', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const claim = await lendOne(journal);
+    assert.equal(await settleBuried(journal, claim, now()), true);
+    assert.equal(await journal.redeliver(seq), true);
+
+    assert.equal(await settleDelivered(journal, claim, now()), false);
+
+    assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
+  });
+
+  proves('a settlement of a record that does not exist is not taken', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    const { fence } = await lendOne(journal);
+    assert.equal(await settleDelivered(journal, { seq: seq + 1, fence }, now()), false);
+  });
+}
+
+function wakeSuite(proves: Proof): void {
+  proves('waking makes waiting events due, the oldest first and one after the other', async (harness) => {
+    const { journal, now, advance } = harness;
+    const [younger, oldest, youngest] = await keep(
+      journal,
+      ...[2, 3, 1].map((age) => aRecord(`${age} minutes ago`, now() - age * MINUTE)),
+    );
+    await retryAll(journal, now(), now() + 10 * HOUR);
+
+    await journal.wake(10 * MINUTE);
+
+    for (const next of [oldest, younger, youngest]) {
+      const due = await lendAllDue(journal, now());
+      assert.deepEqual(seqs(due), [next]);
+      for (const claim of due) assert.equal(await settleDelivered(journal, claim, now()), true);
+      await advance(11 * MINUTE);
+    }
+  });
+
+  proves('waking gives a waiting claim what it makes due', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aRecord('a', now()));
+    await retryAll(journal, now(), now() + HOUR);
+
+    const waiting = lend(journal);
+    await journal.wake(0);
+
+    assert.deepEqual(seqs(await waiting), [seq]);
+  });
+
+  proves('waking postpones no event', async ({ journal, now, advance }) => {
+    const [, soon] = await keep(journal, aRecord('a', now() - MINUTE), aRecord('b', now()));
+    const [older, younger] = await lend(journal);
+    assert.ok(older !== undefined && younger !== undefined);
+    await settleRetried(journal, older, now(), now() + HOUR);
+    await settleRetried(journal, younger, now(), now() + MINUTE);
+
+    await journal.wake(HOUR);
+    await advance(2 * MINUTE);
+
+    assert.ok(seqs(await lendAllDue(journal, now())).includes(soon ?? 0));
+  });
+
+  proves('waking ends no lease', async ({ journal, now }) => {
+    await keepOne(journal, aRecord('a', now()));
+    const claim = await lendOne(journal);
+
+    await journal.wake(0);
+
+    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.equal(await settleDelivered(journal, claim, now()), true);
+  });
+}
+
+async function retryAll(journal: Journal, now: number, dueAt: number): Promise<void> {
+  for (const claim of await lend(journal)) assert.equal(await settleRetried(journal, claim, now, dueAt), true);
+}

@@ -1,0 +1,97 @@
+import type { Statements } from './statements.ts';
+
+/** Keys that are kept in memory before any goes to the tree on disk: some 4 MB. */
+const RECENT_LIMIT = 32_768;
+
+/** Parts of the key space, by a key's first byte. One is carried to disk at a time. */
+const BUCKETS = 256;
+
+/** Meta entry: the keys of all records up to this seq are in the tree on disk. */
+const WATERMARK = 'dedup_watermark';
+
+/**
+ * Finds the record that has a key, among all of the last 7 days.
+ *
+ * A key is a hash, so putting each into a tree on disk as it comes would write a page of 4 KiB for it: more than the event
+ * itself, in every commit. So new keys stay in memory, by their first byte, and go to the tree a byte's worth at a time,
+ * where many of them share a page. After a crash those that had not gone are read back from their events.
+ *
+ * Changes count once `committed` is called, and `rolledBack` forgets them, as the transaction around them.
+ */
+export class DedupIndex {
+  readonly #sql: Statements;
+  readonly #recent: Map<string, number>[] = Array.from({ length: BUCKETS }, () => new Map());
+  readonly #staged = new Map<string, number>();
+  #size = 0;
+  #nextBucket = 0;
+  #carried: number | undefined;
+  /** The last seq when the carrying round began: once it is round, all keys up to here are on disk. */
+  #roundSeq: number;
+
+  /** Reads back what is not on disk. */
+  constructor(sql: Statements) {
+    this.#sql = sql;
+    const watermark = Number(sql.recall.get(WATERMARK)?.['value'] ?? 0);
+    this.#roundSeq = watermark;
+    for (const row of sql.keysAfter.iterate(watermark)) this.#add(String(row['key']), Number(row['seq']));
+  }
+
+  /** The seq of the record with this key, if there is one. */
+  find(key: string): number | undefined {
+    const known = this.#staged.get(key) ?? this.#bucketOf(key).get(key);
+    if (known !== undefined) return known;
+    const seq = this.#sql.keyOwner.get(Buffer.from(key, 'hex'))?.['seq'];
+    return typeof seq === 'number' ? seq : undefined;
+  }
+
+  add(key: string, seq: number): void {
+    this.#staged.set(key, seq);
+  }
+
+  /** Carries one bucket to disk when memory has its fill. To be called once in a transaction that adds keys. */
+  carry(lastSeq: number): void {
+    if (this.#size < RECENT_LIMIT) return;
+    if (this.#nextBucket === 0) this.#startRound(lastSeq);
+    this.#carried = this.#nextBucket;
+    for (const [key, seq] of this.#recent[this.#carried] ?? []) this.#sql.takeKey.run(Buffer.from(key, 'hex'), seq);
+  }
+
+  forget(key: string): void {
+    this.#sql.forgetKey.run(Buffer.from(key, 'hex'));
+    if (this.#bucketOf(key).delete(key)) this.#size--;
+  }
+
+  committed(): void {
+    if (this.#carried !== undefined) this.#empty(this.#carried);
+    for (const [key, seq] of this.#staged) this.#add(key, seq);
+    this.rolledBack();
+  }
+
+  rolledBack(): void {
+    this.#carried = undefined;
+    this.#staged.clear();
+  }
+
+  #startRound(lastSeq: number): void {
+    this.#sql.remember.run(WATERMARK, this.#roundSeq);
+    this.#roundSeq = lastSeq;
+  }
+
+  #empty(bucket: number): void {
+    const keys = this.#recent[bucket];
+    this.#size -= keys?.size ?? 0;
+    keys?.clear();
+    this.#nextBucket = (bucket + 1) % BUCKETS;
+  }
+
+  #add(key: string, seq: number): void {
+    this.#bucketOf(key).set(key, seq);
+    this.#size++;
+  }
+
+  #bucketOf(key: string): Map<string, number> {
+    const bucket = this.#recent[Number.parseInt(key.slice(0, 2), 16)];
+    if (bucket === undefined) throw new Error('a key that is not hexadecimal');
+    return bucket;
+  }
+}

@@ -1,0 +1,96 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import { VERDICTS, type Verdict } from '../../model/delivery.ts';
+import { BURIAL_REASONS, type BurialReason } from '../../model/receipt.ts';
+import { FORMATS, type Format } from '../../model/webhook.ts';
+import type { JournalRecord, RecordedAttempt, RecordState, RecordSummary } from '../journal.ts';
+import { blob } from './ledger.ts';
+
+type Row = Record<string, SQLOutputValue>;
+
+const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead'];
+
+const COLUMNS = `e.seq, e.received_at, e.format, e.caller, e.headers, e.event, e.delivery, d.buried_at, d.reason, d.detail,
+  CASE WHEN d.seq IS NOT NULL THEN 'dead' WHEN f.seq IS NOT NULL OR w.seq IS NOT NULL THEN 'pending' ELSE 'delivered' END AS state,
+  coalesce(w.due_at, f.received_at) AS due_at`;
+const JOINS =
+  'LEFT JOIN fresh f ON f.seq = e.seq LEFT JOIN waiting w ON w.seq = e.seq LEFT JOIN dead_letter d ON d.seq = e.seq';
+
+/** Where a query for a state begins: the small tables lead, so that few dead letters among many events are found at once. */
+const FROM: Readonly<Record<RecordState | 'any', string>> = {
+  any: `event e ${JOINS} WHERE e.seq < ?`,
+  dead: `dead_letter q CROSS JOIN event e ON e.seq = q.seq ${JOINS} WHERE q.seq < ?`,
+  pending: `(SELECT seq FROM fresh UNION ALL SELECT seq FROM waiting) q CROSS JOIN event e ON e.seq = q.seq ${JOINS}
+    WHERE q.seq < ?`,
+  delivered: `event e ${JOINS} WHERE e.seq < ? AND d.seq IS NULL AND f.seq IS NULL AND w.seq IS NULL`,
+};
+
+/** Answers questions about the past, on a connection of its own. */
+export class History {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  find(query: { readonly state?: RecordState; readonly before?: number; readonly limit: number }): RecordSummary[] {
+    const sql = `SELECT ${COLUMNS} FROM ${FROM[query.state ?? 'any']} ORDER BY e.seq DESC LIMIT ?`;
+    return this.#all(sql, query.before ?? Number.MAX_SAFE_INTEGER, query.limit).map(summary);
+  }
+
+  get(seq: number): JournalRecord | undefined {
+    const row = this.#all(`SELECT ${COLUMNS}, e.raw FROM event e ${JOINS} WHERE e.seq = ?`, seq)[0];
+    if (row === undefined) return undefined;
+    const attempts = this.#all('SELECT * FROM attempt WHERE seq = ? ORDER BY at', seq).map(recordedAttempt);
+    const dueAt = row['due_at'];
+    return {
+      ...summary(row),
+      format: oneOf<Format>(FORMATS, row['format']),
+      headers: JSON.parse(String(row['headers'])),
+      // A copy: what SQLite hands out may share a buffer, and this crosses to another thread.
+      raw: Uint8Array.from(blob(row['raw'])),
+      delivery: Number(row['delivery']),
+      attempts,
+      ...(typeof dueAt === 'number' ? { dueAt } : {}),
+    };
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#db.prepare(sql).all(...values);
+  }
+}
+
+function summary(row: Row): RecordSummary {
+  return {
+    seq: Number(row['seq']),
+    state: oneOf<RecordState>(STATES, row['state']),
+    receivedAt: Number(row['received_at']),
+    caller: String(row['caller']),
+    event: JSON.parse(String(row['event'])),
+    ...(row['buried_at'] === null ? {} : { burial: burial(row) }),
+  };
+}
+
+function burial(row: Row): NonNullable<RecordSummary['burial']> {
+  return {
+    at: Number(row['buried_at']),
+    reason: oneOf<BurialReason>(BURIAL_REASONS, row['reason']),
+    detail: String(row['detail']),
+  };
+}
+
+function recordedAttempt(row: Row): RecordedAttempt {
+  return {
+    at: Number(row['at']),
+    delivery: Number(row['delivery']),
+    durationMs: Number(row['duration_ms']),
+    outcome: JSON.parse(String(row['outcome'])),
+    verdict: oneOf<Verdict['kind']>(VERDICTS, row['verdict']),
+  };
+}
+
+/** Throws for a text that this version of the program cannot have written. */
+function oneOf<T extends string>(values: readonly T[], value: SQLOutputValue | undefined): T {
+  const found = values.find((each) => each === value);
+  if (found === undefined) throw new Error(`the journal holds an unknown value, ${String(value)}`);
+  return found;
+}

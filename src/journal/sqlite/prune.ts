@@ -1,0 +1,81 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import { blob, type Ledger } from './ledger.ts';
+
+const DAY_MS = 86_400_000;
+
+/** How long settled history is kept, and how long a key is remembered. */
+const HISTORY_MS = 7 * DAY_MS;
+
+/** How long an operator has to look at a dead letter. */
+const DEAD_LETTER_MS = 30 * DAY_MS;
+
+/** Records looked at in one step: some milliseconds, in which no append is committed. */
+const STEP = 200;
+
+/** Walks the records from the oldest on, a step at a time, and forgets what has had its time. */
+export class Pruner {
+  readonly #ledger: Ledger;
+  readonly #maxBytes: number;
+  #after = 0;
+
+  constructor(ledger: Ledger, maxBytes: number) {
+    this.#ledger = ledger;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Returns how many records (or keys) went; 0 when the walk found nothing more and begins anew next time. */
+  step(now: number): number {
+    const { sql, counters } = this.#ledger;
+    // History gives way also when there is no room for new events, whoever filled the disk.
+    const tooLarge = this.#ledger.bytesInUse() > this.#maxBytes || !this.#ledger.hasRoom();
+    return this.#ledger.transaction(() => {
+      const rows = sql.scan.all(this.#after, STEP);
+      const gone = rows.filter((row) => mayGo(row, now, tooLarge));
+      for (const row of gone) this.#forget(row, now);
+      // A seq is never used again, also when the newest record is the one that goes.
+      if (gone.length > 0) sql.remember.run('last_seq', counters.nextSeq - 1);
+      this.#moveOn(rows, now, tooLarge);
+      return gone.length + this.#forgetKeys(now);
+    });
+  }
+
+  #moveOn(rows: readonly Record<string, SQLOutputValue>[], now: number, tooLarge: boolean): void {
+    const last = rows.at(-1);
+    const seesTheEnd = last === undefined || rows.length < STEP;
+    const isYoung = last !== undefined && Number(last['received_at']) > now - HISTORY_MS;
+    this.#after = seesTheEnd || (isYoung && !tooLarge) ? 0 : Number(last['seq']);
+  }
+
+  #forget(row: Record<string, SQLOutputValue>, now: number): void {
+    const { sql, counters, keys } = this.#ledger;
+    const seq = Number(row['seq']);
+    const key = blob(row['dedup_key']);
+    const receivedAt = Number(row['received_at']);
+    sql.forgetEvent.run(seq);
+    sql.forgetAttempts.run(seq);
+    if (sql.unbury.run(seq).changes === 1) counters.dead--;
+    if (receivedAt > now - HISTORY_MS) sql.keepKey.run(seq, key, receivedAt);
+    else keys.forget(toHex(key));
+  }
+
+  #forgetKeys(now: number): number {
+    const { sql, keys } = this.#ledger;
+    const rows = sql.expiredKeys.all(now - HISTORY_MS, STEP);
+    for (const row of rows) {
+      keys.forget(toHex(blob(row['key'])));
+      sql.dropExpired.run(Number(row['seq']));
+    }
+    return rows.length;
+  }
+}
+
+function toHex(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex');
+}
+
+function mayGo(row: Record<string, SQLOutputValue>, now: number, tooLarge: boolean): boolean {
+  if (row['pending'] === 1) return false;
+  const buriedAt = row['buried_at'];
+  if (typeof buriedAt === 'number') return buriedAt <= now - DEAD_LETTER_MS;
+  return tooLarge || Number(row['received_at']) <= now - HISTORY_MS;
+}

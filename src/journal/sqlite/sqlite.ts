@@ -1,0 +1,242 @@
+import type { RegistryEvent } from '../../model/registry-event.ts';
+import type { Clock } from '../clock.ts';
+import { JournalFault } from '../fault.ts';
+import type {
+  AppendOutcome,
+  Claim,
+  Journal,
+  JournalRecord,
+  JournalStats,
+  NewRecord,
+  RecordState,
+  RecordSummary,
+  Settlement,
+} from '../journal.ts';
+import type { ClaimRow, ReadRequest, Reply, Request, ThreadData, Time, WriteBatch, WriteResult } from './protocol.ts';
+import { createFiles, networkFileSystem } from './schema.ts';
+import { Thread, unreadable } from './thread.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export interface SqliteJournalOptions {
+  readonly path: string;
+  /** Free disk below which nothing is taken in, bytes. */
+  readonly reserveBytes: number;
+  /** Size beyond which settled history is forgotten early, bytes. */
+  readonly maxBytes: number;
+  readonly allowNetworkFileSystem: boolean;
+  readonly clock: Clock;
+  /** Told once of what this journal cannot mend by itself: the process should end. */
+  readonly onFault: (fault: JournalFault) => void;
+}
+
+/** How long a claim waits for something to fall due. */
+const CLAIM_WAIT_MS = 60_000;
+
+/** How long the disk may refuse to write, for other reasons than being full, before the journal gives itself up. */
+const UNWRITABLE_MS = 60_000;
+
+/** The journal in a SQLite file: one thread owns the database, another reads history once somebody asks. */
+export class SqliteJournal implements Journal {
+  readonly #options: SqliteJournalOptions;
+  readonly #writer: Thread<Request>;
+  readonly #queue: WriteQueue;
+  #reader: Promise<Thread<ReadRequest>> | undefined;
+  #changes = 0;
+  #wakeClaims: Set<() => void> = new Set();
+  #unwritableSince: number | undefined;
+  #closed = false;
+
+  private constructor(writer: Thread<Request>, options: SqliteJournalOptions) {
+    this.#writer = writer;
+    this.#options = options;
+    this.#queue = new WriteQueue((batch) => this.#commit(batch));
+  }
+
+  /** Rejects with a `JournalFault` when the file cannot be used. */
+  static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
+    prepareFolder(options);
+    let told = false;
+    const writer = await Thread.start<Request>(threadData('writer', options), (fault) => {
+      if (!told) options.onFault(fault);
+      told = true;
+    });
+    return new SqliteJournal(writer, options);
+  }
+
+  append(records: readonly NewRecord[]): Promise<AppendOutcome> {
+    return this.#queue.append(records);
+  }
+
+  async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+    const deadline = this.#time().tick + CLAIM_WAIT_MS;
+    while (!signal.aborted && !this.#closed) {
+      const seen = this.#changes;
+      const reply = await this.#ask({ kind: 'claim', max, time: this.#time() });
+      if (reply.kind !== 'claimed') throw unexpected(reply);
+      const { now, tick } = this.#time();
+      if (reply.claims.length > 0 || tick >= deadline) return reply.claims.map(claimOf);
+      const waitMs = Math.min(deadline - tick, reply.nextDueAt === undefined ? CLAIM_WAIT_MS : reply.nextDueAt - now);
+      const mayWait = waitMs > 0 && seen === this.#changes && !signal.aborted;
+      if (mayWait) await this.#change(waitMs, signal);
+    }
+    return [];
+  }
+
+  async renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
+    const leases = claims.map(({ seq, fence }) => ({ seq, fence }));
+    await this.#ask({ kind: 'renew', leases, time: this.#time() });
+  }
+
+  async settle(settlement: Settlement): Promise<boolean> {
+    const settled = await this.#queue.settle(settlement);
+    if (settlement.verdict.kind === 'retry') this.#changed();
+    return settled;
+  }
+
+  async wake(spreadMs: number): Promise<void> {
+    await this.#ask({ kind: 'wake', spreadMs, time: this.#time() });
+    this.#changed();
+  }
+
+  async find(query: { state?: RecordState; before?: number; limit: number }): Promise<readonly RecordSummary[]> {
+    const reply = await this.#read({ kind: 'find', query });
+    if (reply.kind !== 'found') throw unexpected(reply);
+    return reply.records;
+  }
+
+  async get(seq: number): Promise<JournalRecord | undefined> {
+    const reply = await this.#read({ kind: 'get', seq });
+    if (reply.kind !== 'got') throw unexpected(reply);
+    return reply.record;
+  }
+
+  async redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
+    const replacement = event === undefined ? {} : { event };
+    const reply = await this.#ask({ kind: 'redeliver', seq, ...replacement, time: this.#time() });
+    this.#changed();
+    return reply.kind === 'done' && reply.ok;
+  }
+
+  async stats(): Promise<JournalStats> {
+    const reply = await this.#ask({ kind: 'stats', time: this.#time() });
+    if (reply.kind !== 'stats') throw unexpected(reply);
+    return reply.stats;
+  }
+
+  async prune(now: number): Promise<number> {
+    const reply = await this.#ask({ kind: 'prune', time: { ...this.#time(), now } });
+    if (reply.kind !== 'pruned') throw unexpected(reply);
+    return reply.count;
+  }
+
+  async check(): Promise<void> {
+    await this.#ask({ kind: 'check', time: this.#time() });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#changed();
+    await this.#queue.close();
+    await (await this.#reader)?.stop();
+    await this.#writer.ask({ kind: 'close', time: this.#time() });
+    await this.#writer.stop();
+  }
+
+  async #commit(batch: WriteBatch): Promise<WriteResult> {
+    const request: Request = { kind: 'write', batch, time: this.#time() };
+    const reply = await this.#ask(request, [batch.raw.buffer]);
+    if (reply.kind !== 'written') throw unexpected(reply);
+    this.#watch(reply.result);
+    if (reply.result.appended?.some(({ kind }) => kind === 'kept')) this.#changed();
+    return reply.result;
+  }
+
+  /** A disk that is full heals by forgetting; one that fails otherwise for long is better left to a restart. */
+  #watch({ refusal }: WriteResult): void {
+    const now = performance.now();
+    if (refusal?.kind !== 'unwritable' && refusal?.kind !== 'locked') {
+      this.#unwritableSince = undefined;
+      return;
+    }
+    this.#unwritableSince ??= now;
+    if (now - this.#unwritableSince < UNWRITABLE_MS) return;
+    this.#options.onFault(new JournalFault('journal_failed', `the journal cannot be written: ${refusal.detail}`));
+  }
+
+  async #ask(request: Request, transfer?: readonly ArrayBuffer[]): Promise<Reply> {
+    return this.#judge(await this.#writer.ask(request, transfer));
+  }
+
+  async #read(request: ReadRequest): Promise<Reply> {
+    if (this.#closed) throw new JournalFault('journal_failed', 'the journal is closed');
+    this.#reader ??= Thread.start<ReadRequest>(threadData('reader', this.#options), () => {
+      this.#reader = undefined;
+    });
+    return this.#judge(await (await this.#reader).ask(request));
+  }
+
+  #judge(reply: Reply): Reply {
+    if (reply.kind !== 'failed') return reply;
+    const { kind, detail } = reply.failure;
+    if (kind !== 'unreadable') throw new JournalFault('journal_failed', detail);
+    const fault = unreadable(this.#options.path, detail);
+    this.#options.onFault(fault);
+    throw fault;
+  }
+
+  #time(): Time {
+    const { clock } = this.#options;
+    return { now: clock.now(), tick: clock.tick() };
+  }
+
+  #changed(): void {
+    this.#changes++;
+    for (const wake of this.#wakeClaims) wake();
+  }
+
+  /** Resolves when something may be due: after a change, `ms` milliseconds, or the abortion. */
+  #change(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        signal.removeEventListener('abort', done);
+        this.#wakeClaims.delete(done);
+        resolve();
+      };
+      const cancel = this.#options.clock.after(ms, done);
+      signal.addEventListener('abort', done);
+      this.#wakeClaims.add(done);
+    });
+  }
+}
+
+function threadData(role: ThreadData['role'], options: SqliteJournalOptions): ThreadData {
+  const { path, reserveBytes, maxBytes } = options;
+  return { role, path, reserveBytes, maxBytes };
+}
+
+function prepareFolder({ path, allowNetworkFileSystem }: SqliteJournalOptions): void {
+  let network: string | undefined;
+  try {
+    createFiles(path);
+    network = networkFileSystem(path);
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new JournalFault('journal_unusable', `the journal ${path} cannot be created: ${detail}`, { cause });
+  }
+  if (network === undefined || allowNetworkFileSystem) return;
+  throw new JournalFault(
+    'journal_unusable',
+    `the journal ${path} lies on ${network}, whose locks and syncs SQLite cannot rely on: use a local disk or a block ` +
+      'volume, or set JOURNAL_ALLOW_NETWORK_FS=true if you know better',
+  );
+}
+
+function claimOf({ eventJson, ...row }: ClaimRow): Claim {
+  return { ...row, event: JSON.parse(eventJson) };
+}
+
+function unexpected(reply: Reply): JournalFault {
+  return new JournalFault('journal_failed', `the journal's thread gave an answer of another kind: ${reply.kind}`);
+}

@@ -1,0 +1,219 @@
+import type { Appended, AppendOutcome, NewRecord, Settlement } from '../journal.ts';
+import type { RecordRow, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
+
+/** What one commit takes at most. More would make those wait who came first. */
+const BATCH = { records: 512, bytes: 8 * 1024 * 1024 };
+
+/**
+ * Batches on their way at a time: while one is waiting for the disk the next is being made and sent, so that neither
+ * thread waits for the other.
+ */
+const BATCHES_UNDER_WAY = 1;
+
+/** What may wait for the disk at most, besides what is being committed; beyond it an append is refused at once. */
+const WAITING = { records: 4096, bytes: 64 * 1024 * 1024 };
+
+/** How long an append may take: less than the five seconds that ACR waits for an answer. */
+const APPEND_MS = 4000;
+
+/** How often it is looked who has waited too long. */
+const SWEEP_MS = 250;
+
+/** After how long settlements are tried again that the disk refused. */
+const RESETTLE_MS = 1000;
+
+interface WaitingAppend {
+  readonly records: readonly NewRecord[];
+  readonly bytes: number;
+  readonly since: number;
+  readonly resolve: (outcome: AppendOutcome) => void;
+}
+
+interface WaitingSettlement {
+  readonly settlement: Settlement;
+  readonly resolve: (settled: boolean) => void;
+}
+
+/**
+ * Group commit: whatever arrives while one batch is on its way to the disk travels together in the next. Bounded in
+ * records, bytes and time.
+ */
+export class WriteQueue {
+  readonly #commit: (batch: WriteBatch) => Promise<WriteResult>;
+  readonly #sweeper: NodeJS.Timeout;
+  #appends: WaitingAppend[] = [];
+  #settlements: WaitingSettlement[] = [];
+  #records = 0;
+  #bytes = 0;
+  #isScheduled = false;
+  #isResettling = false;
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #inFlight = new Set<WaitingAppend>();
+  #closed = false;
+
+  /** `commit` resolves when the batch is durable or refused, and rejects only when the journal is broken for good. */
+  constructor(commit: (batch: WriteBatch) => Promise<WriteResult>) {
+    this.#commit = commit;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  append(records: readonly NewRecord[]): Promise<AppendOutcome> {
+    if (this.#closed) return Promise.resolve({ kind: 'unavailable', reason: 'closed' });
+    if (this.#records >= WAITING.records || this.#bytes >= WAITING.bytes) {
+      return Promise.resolve({ kind: 'unavailable', reason: 'slow' });
+    }
+    return new Promise((resolve) => {
+      const bytes = records.reduce((sum, { raw }) => sum + raw.byteLength, 0);
+      this.#appends.push({ records, bytes, since: performance.now(), resolve });
+      this.#records += records.length;
+      this.#bytes += bytes;
+      this.#start();
+    });
+  }
+
+  settle(settlement: Settlement): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#settlements.push({ settlement, resolve });
+      this.#start();
+    });
+  }
+
+  /** Resolves when all that was taken in is committed or refused; refuses what comes later. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#sweeper);
+    while (this.#isScheduled || this.#underWay.size > 0) {
+      await Promise.all(this.#underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const { resolve } of this.#settlements.splice(0)) resolve(false);
+  }
+
+  /** Whoever else calls in this turn of the event loop travels along. */
+  #start(): void {
+    if (this.#isScheduled || this.#underWay.size >= BATCHES_UNDER_WAY) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      if (this.#appends.length === 0 && this.#settlements.length === 0) return;
+      const batch = this.#takeAppends();
+      const running: Promise<void> = this.#run(batch).finally(() => {
+        this.#underWay.delete(running);
+        if (this.#appends.length > 0 || (this.#settlements.length > 0 && !this.#isResettling)) this.#start();
+      });
+      this.#underWay.add(running);
+      this.#start();
+    });
+  }
+
+  async #run(appends: readonly WaitingAppend[]): Promise<void> {
+    const settlements = this.#settlements.splice(0);
+    for (const append of appends) this.#inFlight.add(append);
+    const result = await this.#send(appends, settlements);
+    for (const append of appends) this.#inFlight.delete(append);
+    answer(appends, result);
+    this.#answerSettlements(settlements, result);
+  }
+
+  async #send(appends: readonly WaitingAppend[], settlements: readonly WaitingSettlement[]): Promise<WriteResult> {
+    try {
+      return await this.#commit(pack(appends, settlements));
+    } catch {
+      // The journal is broken for good; whoever owns it hears so from its thread.
+      this.#closed = true;
+      return { refusal: BROKEN, settled: settlements.map(() => false) };
+    }
+  }
+
+  /** When the disk refuses even the settlements, they wait a moment and are sent again. */
+  #answerSettlements(settlements: readonly WaitingSettlement[], { settled }: WriteResult): void {
+    if (settled !== undefined) {
+      for (const [index, { resolve }] of settlements.entries()) resolve(settled[index] ?? false);
+      return;
+    }
+    if (settlements.length === 0 || this.#closed) return;
+    this.#settlements.unshift(...settlements);
+    this.#isResettling = true;
+    setTimeout(() => {
+      this.#isResettling = false;
+      this.#start();
+    }, RESETTLE_MS);
+  }
+
+  #takeAppends(): WaitingAppend[] {
+    let records = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const append of this.#appends) {
+      records += append.records.length;
+      bytes += append.bytes;
+      if (count > 0 && (records > BATCH.records || bytes > BATCH.bytes)) break;
+      count++;
+    }
+    const taken = this.#appends.slice(0, count);
+    this.#appends = this.#appends.slice(count);
+    this.#release(taken);
+    return taken;
+  }
+
+  #release(appends: readonly WaitingAppend[]): void {
+    for (const { records, bytes } of appends) {
+      this.#records -= records.length;
+      this.#bytes -= bytes;
+    }
+  }
+
+  #sweep(): void {
+    const tooOld = performance.now() - APPEND_MS;
+    const late = this.#appends.filter(({ since }) => since < tooOld);
+    if (late.length > 0) {
+      this.#appends = this.#appends.slice(late.length);
+      this.#release(late);
+    }
+    // What is being committed may yet become durable; its sender is told no in time all the same, and a repetition of
+    // it is a duplicate.
+    for (const { since, resolve } of [...late, ...this.#inFlight]) {
+      if (since < tooOld) resolve({ kind: 'unavailable', reason: 'slow' });
+    }
+  }
+}
+
+const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
+
+function pack(appends: readonly WaitingAppend[], settlements: readonly WaitingSettlement[]): WriteBatch {
+  const raw = new Uint8Array(appends.reduce((sum, { bytes }) => sum + bytes, 0));
+  const rows: RecordRow[] = [];
+  let end = 0;
+  for (const { records } of appends) {
+    for (const record of records) {
+      raw.set(record.raw, end);
+      end += record.raw.byteLength;
+      rows.push(row(record, end));
+    }
+  }
+  return { records: rows, raw, settlements: settlements.map(({ settlement }) => settlement) };
+}
+
+function row(record: NewRecord, rawEnd: number): RecordRow {
+  const { dedupKey, receivedAt, format, caller, headers, event, burial } = record;
+  const headersJson = JSON.stringify(headers);
+  return { dedupKey, receivedAt, format, caller, headersJson, eventJson: JSON.stringify(event), rawEnd, burial };
+}
+
+function answer(appends: readonly WaitingAppend[], { appended, refusal }: WriteResult): void {
+  let start = 0;
+  for (const { records, resolve } of appends) {
+    const fates = appended?.slice(start, start + records.length);
+    start += records.length;
+    resolve(fates === undefined ? { kind: 'unavailable', reason: reasonOf(refusal) } : appendedOutcome(fates));
+  }
+}
+
+function appendedOutcome(records: readonly Appended[]): AppendOutcome {
+  return { kind: 'appended', records };
+}
+
+function reasonOf(refusal: StoreFailure | undefined): 'full' | 'unwritable' {
+  return refusal?.kind === 'full' ? 'full' : 'unwritable';
+}

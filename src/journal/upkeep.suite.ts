@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import {
+  append,
+  keep,
+  keepDelivered,
+  keepOne,
+  lend,
+  lendOne,
+  pruneAll,
+  seqs,
+  settleDelivered,
+  settleRetried,
+} from '../../test/support/journal-steps.ts';
+import { aBuriedRecord, aLargeRecord, aRecord } from '../../test/support/records.ts';
+import type { Proof } from './journal-harness.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+export function upkeepSuite(proves: Proof): void {
+  retentionSuite(proves);
+  keySuite(proves);
+  closeSuite(proves);
+}
+
+function retentionSuite(proves: Proof): void {
+  proves('settled history is kept for 7 days', async ({ journal, now, advance }) => {
+    await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
+
+    await advance(7 * DAY - HOUR);
+    assert.equal(await pruneAll(journal, now()), 0);
+    assert.equal((await journal.find({ limit: 10 })).length, 2);
+    await advance(2 * HOUR);
+    assert.ok((await pruneAll(journal, now())) >= 2);
+
+    assert.deepEqual(await journal.find({ limit: 10 }), []);
+  });
+
+  proves('dead letters are kept for 30 days', async ({ journal, now, advance }) => {
+    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+
+    await advance(30 * DAY - HOUR);
+    await pruneAll(journal, now());
+    assert.equal((await journal.get(seq))?.state, 'dead');
+    await advance(2 * HOUR);
+    await pruneAll(journal, now());
+
+    assert.equal(await journal.get(seq), undefined);
+  });
+
+  proves('a pending event is kept for ever, lent or waiting', async ({ journal, now, advance }) => {
+    const [waiting, lent] = await keep(journal, aRecord('a', now() - HOUR), aRecord('b', now()));
+    await settleRetried(journal, await lendOne(journal), now(), now() + 90 * DAY);
+    await advance(89 * DAY);
+    assert.deepEqual(seqs(await lend(journal)), [lent]);
+
+    await pruneAll(journal, now());
+
+    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [lent, waiting]);
+  });
+
+  proves(
+    'history beyond the size of the journal goes early, oldest first, and nothing else does',
+    async (harness, context) => {
+      const { journal, now, maxHistoryBytes } = harness;
+      if (maxHistoryBytes === undefined) return context.skip('its size is out of reach for a test');
+      const dead = await keepOne(journal, aBuriedRecord('dead', now()));
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+      const delivered: number[] = [];
+      for (const name of names) {
+        delivered.push(...(await keepDelivered(journal, aLargeRecord(name, now(), maxHistoryBytes / 4))));
+      }
+      const pending = await keepOne(journal, aRecord('pending', now()));
+
+      await pruneAll(journal, now());
+
+      const left = seqs(await journal.find({ state: 'delivered', limit: 10 }));
+      assert.ok(left.length < delivered.length);
+      assert.deepEqual(left, delivered.slice(delivered.length - left.length).reverse());
+      assert.equal((await journal.get(pending))?.state, 'pending');
+      assert.equal((await journal.get(dead))?.state, 'dead');
+      assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: delivered[0] ?? 0 }]);
+    },
+  );
+}
+
+function keySuite(proves: Proof): void {
+  proves('a key lives for 7 days, and its event is taken anew after them', async ({ journal, now, advance }) => {
+    const [seq = 0] = await keepDelivered(journal, aRecord('a', now()));
+
+    await advance(7 * DAY - HOUR);
+    await pruneAll(journal, now());
+    assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
+    await advance(2 * HOUR);
+    await pruneAll(journal, now());
+
+    const anew = await keepOne(journal, aRecord('a', now()));
+    assert.ok(anew > seq);
+    assert.equal((await lendOne(journal)).seq, anew);
+  });
+}
+
+function closeSuite(proves: Proof): void {
+  proves('an open journal with room passes its check', async ({ journal }) => {
+    await journal.check();
+  });
+
+  proves('a closed journal takes nothing in and lends nothing', async ({ journal, now }) => {
+    await keepOne(journal, aRecord('a', now()));
+
+    await journal.close();
+
+    assert.deepEqual(await journal.append([aRecord('b', now())]), { kind: 'unavailable', reason: 'closed' });
+    assert.deepEqual(await lend(journal), []);
+  });
+
+  proves('a closed journal neither shows nor changes anything', async ({ journal, now }) => {
+    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+    await keepOne(journal, aRecord('b', now()));
+    const claim = await lendOne(journal);
+
+    await journal.close();
+
+    await assert.rejects(journal.check());
+    await assert.rejects(journal.renew([claim]));
+    await assert.rejects(journal.wake(0));
+    await assert.rejects(journal.find({ limit: 1 }));
+    await assert.rejects(journal.get(seq));
+    await assert.rejects(journal.redeliver(seq));
+    await assert.rejects(journal.stats());
+    await assert.rejects(journal.prune(now()));
+  });
+
+  proves('a closed journal takes no settlement', async ({ journal, now }) => {
+    await keepOne(journal, aRecord('a', now()));
+    const claim = await lendOne(journal);
+
+    await journal.close();
+
+    assert.equal(await settleDelivered(journal, claim, now()), false);
+  });
+
+  proves('closing ends the claims that wait', async ({ journal }) => {
+    const waiting = lend(journal);
+    await journal.close();
+    assert.deepEqual(await waiting, []);
+  });
+}
