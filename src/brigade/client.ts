@@ -1,0 +1,174 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+
+/** Connections kept to Brigade: as many as there are attempts at a time, so that none waits for another. */
+const CONNECTIONS = 64;
+
+const CONNECT_MS = 10_000;
+
+/** Brigade answers some errors after 58 seconds, when its broker is down. */
+const ANSWER_MS = 90_000;
+
+/** Brigade repeats payload and scripts for every created event. What is longer is not read to its end. */
+const ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * After which an idle connection is closed from our side, milliseconds: before proxies do (nginx: 60 s), since a request
+ * written to a connection that is just being closed may or may not have arrived.
+ */
+const IDLE_MS = 30_000;
+
+export interface BrigadeClientOptions {
+  /** `https://brigade.example.com`, with or without a path or a trailing slash. */
+  readonly address: string;
+  readonly token: () => string;
+  /** PEM; the authority to trust instead of the system's. */
+  readonly ca: string | undefined;
+  /** Whether any certificate will do. */
+  readonly ignoreCertErrors: boolean;
+}
+
+export type Exchange =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly headers: IncomingHttpHeaders;
+      readonly body: string;
+      /** The answer was longer than what is read of one. */
+      readonly isCut: boolean;
+    }
+  /** Nothing of the request left this machine. */
+  | { readonly kind: 'unsent'; readonly detail: string }
+  /** It may have arrived; no whole answer came. */
+  | { readonly kind: 'broken'; readonly detail: string };
+
+export interface BrigadeRequest {
+  readonly method: 'GET' | 'POST';
+  /** `/v2/events` */
+  readonly path: string;
+  readonly body?: string;
+}
+
+/** Speaks HTTP/1.1 with one Brigade 2 API server, over a pool of kept connections. Never retries. */
+export class BrigadeClient {
+  readonly #options: BrigadeClientOptions;
+  readonly #basePath: string;
+  readonly #pool: Pool;
+
+  constructor(options: BrigadeClientOptions) {
+    const { origin, pathname } = new URL(options.address);
+    const { ca, ignoreCertErrors } = options;
+    this.#options = options;
+    this.#basePath = pathname.replace(/\/+$/, '');
+    this.#pool = new Pool(origin, {
+      connections: CONNECTIONS,
+      pipelining: 1,
+      allowH2: false,
+      headersTimeout: ANSWER_MS,
+      bodyTimeout: ANSWER_MS,
+      keepAliveTimeout: IDLE_MS,
+      connect: { timeout: CONNECT_MS, rejectUnauthorized: !ignoreCertErrors, ...(ca === undefined ? {} : { ca }) },
+    });
+  }
+
+  /** Always resolves: within 90 seconds, or once the signal is aborted. */
+  exchange({ method, path, body }: BrigadeRequest, signal: AbortSignal): Promise<Exchange> {
+    return new Promise((resolve) => {
+      const handler = new ExchangeHandler(resolve, signal);
+      const headers = ['authorization', `Bearer ${this.#options.token()}`, 'accept', 'application/json'];
+      if (body !== undefined) headers.push('content-type', 'application/json');
+      try {
+        this.#pool.dispatch({ method, path: this.#basePath + path, headers, body: body ?? null }, handler);
+      } catch (error) {
+        // What undici finds wrong before it looks for a connection: a closed pool, a token that is no header value.
+        handler.onResponseError(undefined, error);
+      }
+    });
+  }
+
+  /** Takes no more exchanges, and resolves when those under way have ended. */
+  async retire(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** Cuts the exchanges that are under way. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+/** One exchange as undici reports it. */
+class ExchangeHandler implements Dispatcher.DispatchHandler {
+  readonly #resolve: (exchange: Exchange) => void;
+  readonly #signal: AbortSignal;
+  readonly #abort: () => void;
+  readonly #deadline: NodeJS.Timeout;
+  readonly #chunks: Buffer[] = [];
+  #controller: Dispatcher.DispatchController | undefined;
+  #isSent = false;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  #bytes = 0;
+
+  constructor(resolve: (exchange: Exchange) => void, signal: AbortSignal) {
+    this.#resolve = resolve;
+    this.#signal = signal;
+    this.#abort = () => this.#giveUp('given up: shutting down');
+    this.#deadline = setTimeout(() => this.#giveUp(`no whole answer within ${ANSWER_MS / 1000} s`), ANSWER_MS);
+    signal.addEventListener('abort', this.#abort);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal.aborted) this.#abort();
+    else this.#isSent = true;
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes <= ANSWER_BYTES) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    this.#answer(true);
+    controller.abort(new Error('the answer is too long'));
+  }
+
+  onResponseEnd(): void {
+    this.#answer(false);
+  }
+
+  onResponseError(_: unknown, error: unknown): void {
+    this.#end({ kind: this.#isSent ? 'broken' : 'unsent', detail: describe(error) });
+  }
+
+  #answer(isCut: boolean): void {
+    const body = Buffer.concat(this.#chunks).toString('utf8');
+    this.#end({ kind: 'answered', status: this.#status, headers: this.#headers, body, isCut });
+  }
+
+  #giveUp(detail: string): void {
+    this.#end({ kind: this.#isSent ? 'broken' : 'unsent', detail });
+    this.#controller?.abort(new Error(detail));
+  }
+
+  /** Only the first end counts. */
+  #end(exchange: Exchange): void {
+    clearTimeout(this.#deadline);
+    this.#signal.removeEventListener('abort', this.#abort);
+    this.#resolve(exchange);
+  }
+}
+
+/** One line, of system and protocol errors only: undici's errors never hold a header. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  const inner = error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message;
+  return `${code}: ${inner}`.replace(/\s+/g, ' ').slice(0, 300);
+}

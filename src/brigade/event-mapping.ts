@@ -1,0 +1,134 @@
+import { hash } from 'node:crypto';
+import type { RegistryEvent } from '../model/registry-event.ts';
+import { API_VERSION, type BrigadeEvent } from './brigade-event.ts';
+import {
+  characterCount,
+  type FieldRule,
+  fits,
+  LONG_TITLE_MAX_LENGTH,
+  OLD_VALUE_RULE,
+  SHORT_TITLE_MAX_LENGTH,
+  VALUE_RULE,
+} from './field-rules.ts';
+
+/** What every subscription names as its `source`; v0.4.1's, for ever. */
+export const SOURCE = 'brigade.sh/acr';
+
+/**
+ * The most that an event's payload may have, bytes of UTF-8. Brigade takes 15 MiB, but hands an event to its worker in
+ * one Kubernetes Secret, which may have 1 MiB, with the payload escaped once more.
+ */
+export const MAX_PAYLOAD_BYTES = 512 * 1024;
+
+export interface Mappable {
+  readonly event: RegistryEvent;
+  readonly payload: string;
+  readonly delivery: number;
+}
+
+export type Mapping =
+  | {
+      readonly kind: 'mapped';
+      readonly event: BrigadeEvent;
+      /** Labels that had to be left out: their values are not legal in Brigade. */
+      readonly leftOut: readonly string[];
+    }
+  | { readonly kind: 'unmappable'; readonly detail: string };
+
+/** Which values of labels the Brigade at hand takes: 255 characters since v2.6.0, 63 before. */
+export type LabelRule = 'since-2.6' | 'before-2.6';
+
+/**
+ * The Brigade event for a registry event: v0.4.1's `source`, `type`, `qualifiers` and label `repo`, and more labels.
+ *
+ * Never a second qualifier: Brigade compares qualifiers both ways, so one more would unsubscribe everybody in silence.
+ * Labels only narrow. One that does not fit is left out, never cut: a cut value would match somebody else's subscription.
+ */
+export function toBrigadeEvent({ event, payload, delivery }: Mappable, labelRule: LabelRule): Mapping {
+  const valueRule = labelRule === 'since-2.6' ? VALUE_RULE : OLD_VALUE_RULE;
+  const registry = event.registry ?? '';
+  if (!fits(valueRule, registry)) return { kind: 'unmappable', detail: 'the registry is not legal as a qualifier' };
+  if (Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) {
+    return { kind: 'unmappable', detail: `the payload has more than ${MAX_PAYLOAD_BYTES} bytes` };
+  }
+  const { labels, leftOut } = legalLabels(event, valueRule);
+  return {
+    kind: 'mapped',
+    leftOut,
+    event: {
+      kind: 'Event',
+      apiVersion: API_VERSION,
+      metadata: {},
+      source: SOURCE,
+      type: event.action,
+      qualifiers: { registry },
+      labels,
+      shortTitle: cut(shortTitle(event), SHORT_TITLE_MAX_LENGTH),
+      longTitle: cut(longTitle(event, registry), LONG_TITLE_MAX_LENGTH),
+      payload,
+      sourceState: { state: { eventID: queryable(event.id), delivery: String(delivery) } },
+    },
+  };
+}
+
+function legalLabels(
+  event: RegistryEvent,
+  rule: FieldRule,
+): { readonly labels: Record<string, string>; readonly leftOut: readonly string[] } {
+  const labels: Record<string, string> = {};
+  const leftOut: string[] = [];
+  for (const [name, value] of Object.entries(wantedLabels(event))) {
+    if (value === undefined) continue;
+    if (fits(rule, value)) labels[name] = value;
+    else leftOut.push(name);
+  }
+  return { labels, leftOut };
+}
+
+function wantedLabels(event: RegistryEvent): Readonly<Record<string, string | undefined>> {
+  return {
+    repo: event.repository,
+    tag: event.tag,
+    tagged: event.action === 'delete' ? undefined : String(event.tag !== undefined),
+    digest: event.digest,
+    manifest: manifestKind(event.mediaType),
+  };
+}
+
+/** Media types of manifests; whether a single one is an image or an OCI chart, only the manifest itself would tell. */
+const MANIFEST_KINDS: ReadonlyMap<string, string> = new Map([
+  ['application/vnd.docker.distribution.manifest.v2+json', 'single'],
+  ['application/vnd.oci.image.manifest.v1+json', 'single'],
+  ['application/vnd.docker.distribution.manifest.list.v2+json', 'index'],
+  ['application/vnd.oci.image.index.v1+json', 'index'],
+  ['application/vnd.acr.helm.chart', 'chart'],
+]);
+
+function manifestKind(mediaType: string | undefined): string | undefined {
+  return mediaType === undefined ? undefined : MANIFEST_KINDS.get(mediaType);
+}
+
+/** `push hello-world:v1` */
+function shortTitle(event: RegistryEvent): string {
+  const tag = event.tag === undefined ? '' : `:${event.tag}`;
+  return event.repository === undefined ? event.action : `${event.action} ${event.repository}${tag}`;
+}
+
+/** `push example.azurecr.io/hello-world:v1@sha256:…` */
+function longTitle(event: RegistryEvent, registry: string): string {
+  const repository = event.repository === undefined ? '' : `/${event.repository}`;
+  const tag = event.tag === undefined ? '' : `:${event.tag}`;
+  const digest = event.digest === undefined ? '' : `@${event.digest}`;
+  return `${event.action} ${registry}${repository}${tag}${digest}`;
+}
+
+function cut(text: string, maxLength: number): string {
+  // No text has more characters than UTF-16 units.
+  if (text.length <= maxLength || characterCount(text) <= maxLength) return text;
+  return `${[...text.slice(0, 2 * maxLength)].slice(0, maxLength - 1).join('')}…`;
+}
+
+/** Brigade's queries for source state split on `,` and `=`: an id with other than these characters is hashed. */
+function queryable(id: string): string {
+  return /^[A-Za-z0-9-]+$/.test(id) ? id : hash('sha256', id);
+}
