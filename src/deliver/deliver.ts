@@ -1,0 +1,248 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Claim, Queue } from '../journal/journal.ts';
+import type { Attempt, Outcome, Verdict } from '../model/delivery.ts';
+import type { Sink } from '../sink/sink.ts';
+import { Breaker, type BreakerState } from './breaker.ts';
+import type { DeliveryObserver } from './delivery-observer.ts';
+import { Outages } from './outages.ts';
+import { Pace } from './pace.ts';
+import { decide } from './retry.ts';
+
+/** How often the leases of what is in our hands are renewed, milliseconds: they last 120 s. */
+const RENEW_MS = 40_000;
+
+/** Attempts whose verdict is not yet durable, beyond which no event is claimed: the disk does not keep up. */
+const MAX_UNSETTLED = 256;
+
+/** How long to wait after the journal failed to lend. */
+const CLAIM_PAUSE_MS = 1000;
+
+/** Distance of waiting events that fall due together once the sink is back, milliseconds. */
+const WAKE_SPREAD_MS = 5;
+
+export interface DelivererOptions {
+  readonly queue: Queue;
+  readonly sink: Sink;
+  readonly observer: DeliveryObserver;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** Claims what is due, emits it, decides what follows and settles that, until it is stopped. */
+export class Deliverer {
+  readonly #options: DelivererOptions;
+  readonly #breaker = new Breaker();
+  readonly #pace = new Pace();
+  readonly #outages = new Outages();
+  readonly #stopping = new AbortController();
+  readonly #cutting = new AbortController();
+  readonly #held = new Set<Claim>();
+  readonly #renewal: NodeJS.Timeout;
+  #ready: Claim[] = [];
+  #running = 0;
+  #claiming = new AbortController();
+  #waiting: (() => void)[] = [];
+  #loop: Promise<void> | undefined;
+
+  constructor(options: DelivererOptions) {
+    this.#options = options;
+    this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
+    this.#stopping.signal.addEventListener('abort', () => {
+      this.#claiming.abort();
+      this.#wakeUp();
+    });
+  }
+
+  /** The state that readiness, metrics and operators ask for. */
+  get breaker(): BreakerState {
+    return this.#breaker.state;
+  }
+
+  /** Events in our hands. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  get limit(): number {
+    const { state } = this.#breaker;
+    return this.#pace.limit(state.kind === 'closed' && state.isTrial);
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /**
+   * Begins no attempt any more, gives those under way `graceMs` or until `hurry`, and then gives them up: they are tried
+   * again later.
+   */
+  async stop(graceMs: number, hurry: AbortSignal): Promise<void> {
+    this.#stopping.abort();
+    const cut = setTimeout(() => this.#cutting.abort(), graceMs);
+    hurry.addEventListener('abort', () => this.#cutting.abort());
+    if (hurry.aborted) this.#cutting.abort();
+    await this.#loop;
+    while (this.#held.size > 0) await this.#somethingChanges();
+    clearTimeout(cut);
+    clearInterval(this.#renewal);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      if (this.#breaker.state.kind === 'open') await this.#probe(this.#breaker.state.probeAt);
+      else if (this.#mayClaim()) await this.#claim();
+      else await this.#somethingChanges();
+    }
+    this.#giveBack();
+  }
+
+  /** One round of events is kept ready, so that no attempt waits for the journal, which may be busy with the disk. */
+  #mayClaim(): boolean {
+    return this.#ready.length < this.limit / 2 && this.#held.size < MAX_UNSETTLED;
+  }
+
+  async #claim(): Promise<void> {
+    const { queue, observer } = this.#options;
+    try {
+      this.#claiming = new AbortController();
+      const claims = await queue.claim(this.limit, this.#claiming.signal);
+      for (const claim of claims) this.#held.add(claim);
+      this.#ready.push(...claims);
+    } catch (error) {
+      observer.faulted(error);
+      await this.#pause(CLAIM_PAUSE_MS);
+    }
+    this.#startAttempts();
+  }
+
+  #startAttempts(): void {
+    const isClosed = this.#breaker.state.kind === 'closed' && !this.#stopping.signal.aborted;
+    if (!isClosed) this.#giveBack();
+    while (this.#running < this.limit) {
+      const claim = this.#ready.shift();
+      if (claim === undefined) return;
+      this.#running += 1;
+      void this.#deliver(claim);
+    }
+  }
+
+  async #deliver(claim: Claim): Promise<void> {
+    const at = this.#options.now();
+    const started = performance.now();
+    const outcome = await this.#emit(claim);
+    const durationMs = Math.round(performance.now() - started);
+    this.#running -= 1;
+    const verdict = this.#decide(claim, outcome);
+    this.#learn(claim, outcome, durationMs);
+    this.#startAttempts();
+    this.#wakeUp();
+    await this.#settle(claim, { at, durationMs, outcome }, verdict);
+  }
+
+  async #emit({ event, payload, delivery }: Claim): Promise<Outcome> {
+    try {
+      return await this.#options.sink.emit({ event, payload, delivery }, this.#cutting.signal);
+    } catch (error) {
+      this.#options.observer.faulted(error);
+      return { kind: 'uncertain', detail: 'a fault of the gateway' };
+    }
+  }
+
+  #decide(claim: Claim, outcome: Outcome): Verdict {
+    const now = this.#options.now();
+    const { history } = claim;
+    const excusedMs = this.#outages.after(Math.max(history.lastAttemptAt, history.agesFrom), now);
+    return decide(outcome, history, { now, excusedMs, random: this.#options.random() });
+  }
+
+  #learn(claim: Claim, outcome: Outcome, durationMs: number): void {
+    // What we gave up ourselves says nothing about the sink.
+    if (this.#cutting.signal.aborted) return;
+    const now = this.#options.now();
+    this.#pace.afterAttempt(outcome, durationMs);
+    if (!this.#breaker.afterAttempt(claim.seq, outcome, now)) return;
+    this.#noteOutage(now);
+    // The loop may be waiting for something to fall due, and is to probe now.
+    this.#claiming.abort();
+    this.#options.observer.breakerOpened(outcome);
+  }
+
+  #noteOutage(now: number): void {
+    const { state } = this.#breaker;
+    if (state.kind === 'open' && state.credentials) this.#outages.begin(now);
+    else this.#outages.end(now);
+  }
+
+  async #settle(claim: Claim, attempt: Attempt, verdict: Verdict): Promise<void> {
+    const { queue, observer } = this.#options;
+    const { seq, fence } = claim;
+    try {
+      const isSettled = await queue.settle({ seq, fence, attempt, verdict });
+      observer.attempted(claim, attempt, verdict, !isSettled);
+    } catch (error) {
+      observer.faulted(error);
+    }
+    this.#letGo(claim);
+  }
+
+  /** Claims that were never tried go back as they came; so does their place. */
+  #giveBack(): void {
+    const claims = this.#ready;
+    this.#ready = [];
+    for (const claim of claims) void this.#release(claim);
+  }
+
+  async #release(claim: Claim): Promise<void> {
+    const { seq, fence, history, receivedAt } = claim;
+    const at = Math.max(receivedAt, history.lastAttemptAt);
+    try {
+      await this.#options.queue.settle({ seq, fence, verdict: { kind: 'retry', at, history } });
+    } catch (error) {
+      this.#options.observer.faulted(error);
+    }
+    this.#letGo(claim);
+  }
+
+  #letGo(claim: Claim): void {
+    this.#held.delete(claim);
+    this.#wakeUp();
+  }
+
+  async #probe(at: number): Promise<void> {
+    const { now, sink, queue, observer } = this.#options;
+    await this.#pause(at - now());
+    if (this.#stopping.signal.aborted) return;
+    const probe = await sink.probe(this.#stopping.signal);
+    const isReady = probe.kind === 'ready';
+    const isClosed = this.#breaker.afterProbe(isReady, !isReady && probe.credentials, now());
+    this.#noteOutage(now());
+    observer.probed(probe, this.#breaker.state);
+    if (isClosed) await queue.wake(WAKE_SPREAD_MS).catch((error: unknown) => observer.faulted(error));
+  }
+
+  #renew(): void {
+    if (this.#held.size === 0) return;
+    this.#options.queue.renew([...this.#held]).catch((error: unknown) => this.#options.observer.faulted(error));
+  }
+
+  #somethingChanges(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  #wakeUp(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(Math.max(0, ms), undefined, { signal: this.#stopping.signal, ref: false }).catch(() => {
+      // Stopping ends every pause.
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import type { Outcome } from '../model/delivery.ts';
+
+/** Attempts at a time. */
+const LIMITS = { min: 8, max: 64, trial: 3 };
+
+/**
+ * An attempt is slow when it takes more than twice the usual time and 50 ms: below that, what is measured is our own
+ * machine rather than the sink.
+ */
+const SLOW = { factor: 2, marginMs: 50 };
+
+/** How far one slower attempt moves what is usual: it follows a sink that stays slower within some hundred attempts. */
+const DRIFT = 0.02;
+
+/**
+ * How many attempts may run at a time: one more for every round of good answers, a third fewer after a failure or a
+ * slow one, once a round.
+ */
+export class Pace {
+  #limit = LIMITS.min;
+  #usualMs = Number.POSITIVE_INFINITY;
+  #sinceCut = 0;
+
+  /** While on trial, few enough that a sink which is still broken spoils little. */
+  limit(isTrial: boolean): number {
+    return isTrial ? LIMITS.trial : Math.floor(this.#limit);
+  }
+
+  afterAttempt(outcome: Outcome, durationMs: number): void {
+    this.#sinceCut += 1;
+    const isAnswer = outcome.kind === 'delivered' || outcome.kind === 'refused';
+    const isSlow = durationMs > this.#usualMs * SLOW.factor + SLOW.marginMs;
+    if (isAnswer) this.#learn(durationMs);
+    if (isAnswer && !isSlow) this.#limit = Math.min(LIMITS.max, this.#limit + 1 / this.#limit);
+    else if (this.#sinceCut > this.#limit) {
+      this.#limit = Math.max(LIMITS.min, this.#limit * 0.67);
+      this.#sinceCut = 0;
+    }
+  }
+
+  #learn(durationMs: number): void {
+    const isFaster = durationMs < this.#usualMs;
+    this.#usualMs = isFaster ? durationMs : this.#usualMs + DRIFT * (durationMs - this.#usualMs);
+  }
+}

@@ -1,0 +1,75 @@
+import type { DeliveryHistory, Outcome, Verdict } from '../model/delivery.ts';
+
+/** Back-off while the sink is unavailable: 1, 2, 4, … s up to 5 min, each a random part of it (full jitter). */
+const BACKOFF = { firstMs: 1000, maxMs: 300_000 };
+
+/**
+ * Waits before the retries of an attempt of which nobody knows whether it was taken: 1, 2, 4, 8 and 15 minutes, each by up
+ * to a half more. Five of them and no more: a fan-out that stops half-way starts everybody's workers each time.
+ */
+const UNCERTAIN_WAITS_MS: readonly number[] = [60_000, 120_000, 240_000, 480_000, 900_000];
+
+/** When an event is looked at again whose attempt failed for our credentials. */
+const CREDENTIALS_WAIT_MS = 30_000;
+
+/** For how long an event is offered to a sink that is unavailable. */
+export const MAX_AGE_MS = 7 * 86_400_000;
+
+export interface Circumstances {
+  readonly now: number;
+  /** Part of the event's age for which our credentials were refused, milliseconds: it does not count. */
+  readonly excusedMs: number;
+  /** A number in [0, 1). */
+  readonly random: number;
+}
+
+/** What follows from an attempt. */
+export function decide(outcome: Outcome, history: DeliveryHistory, circumstances: Circumstances): Verdict {
+  switch (outcome.kind) {
+    case 'delivered':
+      return { kind: 'settle' };
+    case 'refused':
+      return { kind: 'bury', reason: 'refused' };
+    case 'uncertain':
+      return afterUncertain(history, circumstances);
+    case 'unavailable':
+      return outcome.credentials === true
+        ? afterRefusedCredentials(history, circumstances)
+        : afterUnavailable(history, circumstances, outcome.retryAfterMs ?? 0);
+  }
+}
+
+function afterUncertain(history: DeliveryHistory, { now, random, excusedMs }: Circumstances): Verdict {
+  const wait = UNCERTAIN_WAITS_MS[history.uncertain];
+  if (wait === undefined) return { kind: 'bury', reason: 'uncertain' };
+  const counted = count(history, now, excusedMs);
+  const at = now + Math.round(wait * (1 + random / 2));
+  return { kind: 'retry', at, history: { ...counted, uncertain: history.uncertain + 1 } };
+}
+
+function afterUnavailable(
+  history: DeliveryHistory,
+  { now, random, excusedMs }: Circumstances,
+  retryAfterMs: number,
+): Verdict {
+  const counted = count(history, now, excusedMs);
+  if (now - counted.agesFrom >= MAX_AGE_MS) return { kind: 'bury', reason: 'expired' };
+  const ceiling = Math.min(BACKOFF.maxMs, BACKOFF.firstMs * 2 ** Math.min(history.attempts, 20));
+  return { kind: 'retry', at: now + Math.max(retryAfterMs, Math.round(ceiling * random)), history: counted };
+}
+
+/** Neither an attempt nor age is spent. */
+function afterRefusedCredentials(history: DeliveryHistory, { now, random }: Circumstances): Verdict {
+  const waited = now - Math.max(history.lastAttemptAt, history.agesFrom);
+  const at = now + Math.round(CREDENTIALS_WAIT_MS * (1 + random));
+  return { kind: 'retry', at, history: { ...history, agesFrom: history.agesFrom + waited, lastAttemptAt: now } };
+}
+
+function count(history: DeliveryHistory, now: number, excusedMs: number): DeliveryHistory {
+  return {
+    ...history,
+    attempts: history.attempts + 1,
+    agesFrom: Math.min(now, history.agesFrom + excusedMs),
+    lastAttemptAt: now,
+  };
+}
