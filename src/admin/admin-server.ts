@@ -1,0 +1,98 @@
+import type { Server } from 'node:http';
+import { type ServerType, serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Archive } from '../journal/journal.ts';
+import { Fault } from '../model/fault.ts';
+import type { Redeliver } from '../receive/redeliver.ts';
+import { adminApi } from './api.ts';
+import { guard } from './guard.ts';
+
+/** Requests to the admin port are small: lists of numbers. Bytes. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** An operator's tool asks and goes; milliseconds. */
+const REQUEST_MS = 10_000;
+
+const MAX_CONNECTIONS = 256;
+
+export interface AdminOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The admin token as it is now; without one everything but probes and metrics stays closed. */
+  readonly token: () => string | undefined;
+  /** What a `Host` header may be, without its port, lower case. */
+  readonly allowedHosts: readonly string[];
+  /** Undefined when ready, else why not. */
+  readonly unreadiness: () => Promise<string | undefined>;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly archive: Archive;
+  readonly redeliver: Redeliver;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** The admin port cannot be listened on; `cause` has the system's code. */
+export class AdminListenFault extends Fault {
+  override readonly name = 'AdminListenFault';
+  readonly code = 'listen_failed';
+}
+
+export interface AdminServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Probes, metrics and what an operator asks and does. Rejects with an `AdminListenFault`. */
+export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
+  const server = await listen(createApp(options), options);
+  const address = server.address();
+  return {
+    port: address !== null && typeof address === 'object' ? address.port : options.port,
+    close: () => close(server),
+  };
+}
+
+function createApp(options: AdminOptions): Hono {
+  const app = new Hono();
+  app.get('/readyz', async (c) => {
+    const reason = await options.unreadiness();
+    return reason === undefined ? c.text('ready\n') : c.text(`not ready: ${reason}\n`, 503);
+  });
+  app.get('/metrics', async (c) => {
+    const { contentType, text } = await options.metrics();
+    return c.body(text, 200, { 'content-type': contentType });
+  });
+  app.use(guard(options));
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: 'the body is too large' }, 413) }));
+  app.route('/api', adminApi(options));
+  app.notFound((c) => c.json({ error: 'no such page' }, 404));
+  app.onError((error, c) => {
+    options.onFault(error);
+    return c.json({ error: 'the gateway failed; its log tells more' }, 503);
+  });
+  return app;
+}
+
+function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
+  return new Promise((resolve, reject) => {
+    const serverOptions = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, maxHeaderSize: 16 * 1024 };
+    const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () => resolve(server));
+    server.once('error', (cause) => reject(new AdminListenFault(`cannot listen on ${host}:${port}`, { cause })));
+    limit(server);
+  });
+}
+
+function limit(server: ServerType): void {
+  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+}
+
+function close(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    if (isHttp1(server)) server.closeAllConnections();
+  });
+}
+
+function isHttp1(server: ServerType): server is Server {
+  return 'closeAllConnections' in server;
+}

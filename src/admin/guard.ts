@@ -1,0 +1,31 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+
+export interface GuardOptions {
+  readonly token: () => string | undefined;
+  readonly allowedHosts: readonly string[];
+}
+
+/**
+ * Lets through who has the admin token, always, also on loopback; and only under a host name that is ours, so that no
+ * web page can reach the port by a name of its own that it has pointed here (DNS rebinding).
+ */
+export function guard({ token, allowedHosts }: GuardOptions): MiddlewareHandler {
+  return async (c, next) => {
+    const host = (c.req.header('host') ?? '').toLowerCase().replace(/:\d+$/, '');
+    if (!allowedHosts.includes(host)) return c.json({ error: 'unknown host' }, 421);
+    const expected = token();
+    if (expected === undefined) return c.json({ error: 'no admin token is configured' }, 403);
+    const given = /^bearer (.+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+    if (given === undefined || !isSame(given, expected)) {
+      return c.json({ error: 'the admin token is missing or wrong' }, 401, { 'www-authenticate': 'Bearer' });
+    }
+    await next();
+    return undefined;
+  };
+}
+
+/** In a time that tells nothing about either. */
+function isSame(one: string, other: string): boolean {
+  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
+}

@@ -1,0 +1,63 @@
+import type { DeliveryObserver } from '../deliver/delivery-observer.ts';
+import type { Claim } from '../journal/journal.ts';
+import type { Attempt, Verdict } from '../model/delivery.ts';
+import type { Probe } from '../sink/sink.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { toldEvent } from './told-event.ts';
+
+/** Logs and counts what delivering does: one line for each attempt. */
+export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
+  return {
+    attempted: (claim, attempt, verdict, isStale) => {
+      const { outcome, durationMs, at } = attempt;
+      metrics.count('acr_gateway_attempts_total', { outcome: outcome.kind });
+      metrics.observe('acr_gateway_attempt_duration_seconds', durationMs / 1000);
+      if (isStale) metrics.count('acr_gateway_stale_settlements_total');
+      if (outcome.kind === 'delivered') {
+        metrics.observe('acr_gateway_delivery_delay_seconds', Math.max(0, at + durationMs - claim.receivedAt) / 1000);
+        if (outcome.created.length === 0) metrics.count('acr_gateway_unmatched_total');
+      }
+      if (verdict.kind === 'bury') metrics.count('acr_gateway_buried_total', { reason: verdict.reason });
+      const line = describe(claim, attempt, verdict, isStale);
+      if (verdict.kind === 'settle') log.info(line, 'delivery.attempted');
+      else log.warn(line, 'delivery.attempted');
+    },
+    probed: (probe, breaker) => logProbe(log, probe, breaker.kind === 'open' ? breaker.probeAt : undefined),
+    breakerOpened: (outcome) => {
+      const isOurs = outcome.kind === 'unavailable' && outcome.credentials === true;
+      const line = { outcome: outcome.kind, detail: 'detail' in outcome ? outcome.detail : undefined };
+      // Credentials do not mend themselves.
+      if (isOurs) log.error(line, 'breaker.opened');
+      else log.warn(line, 'breaker.opened');
+    },
+    faulted: (error) => {
+      metrics.count('acr_gateway_faults_total', { edge: 'deliver' });
+      log.error({ err: error }, 'delivery.faulted');
+    },
+  };
+}
+
+/** The preflight in one line: whether the sink is there, and whether token and role are right. */
+export function logProbe(log: Log, probe: Probe, nextProbeAt?: number): void {
+  if (probe.kind === 'ready') log.info({ detail: probe.detail }, 'sink.ready');
+  else if (probe.credentials) log.error({ detail: probe.detail, nextProbeAt }, 'sink.refused_credentials');
+  else log.warn({ detail: probe.detail, nextProbeAt }, 'sink.unready');
+}
+
+function describe(claim: Claim, { outcome, durationMs }: Attempt, verdict: Verdict, isStale: boolean): object {
+  const { kind, ...answer } = outcome;
+  return {
+    seq: claim.seq,
+    ...toldEvent(claim.event),
+    delivery: claim.delivery,
+    attempt: claim.history.attempts + 1,
+    outcome: kind,
+    ...answer,
+    durationMs,
+    verdict: verdict.kind,
+    ...(verdict.kind === 'retry' ? { retryAt: verdict.at } : {}),
+    ...(verdict.kind === 'bury' ? { reason: verdict.reason } : {}),
+    ...(isStale ? { isStale } : {}),
+  };
+}

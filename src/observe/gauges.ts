@@ -1,0 +1,30 @@
+import type { JournalStats } from '../journal/journal.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What deliverer and journal say of themselves when somebody looks. */
+export interface GatewayState {
+  readonly isBreakerOpen: boolean;
+  readonly attemptsLimit: number;
+  readonly heldEvents: number;
+  readonly stats: JournalStats;
+}
+
+export function refreshGauges(
+  metrics: Metrics,
+  { isBreakerOpen, attemptsLimit, heldEvents, stats }: GatewayState,
+  now: number,
+): void {
+  metrics.set('acr_gateway_breaker_open', isBreakerOpen ? 1 : 0);
+  metrics.set('acr_gateway_attempts_limit', attemptsLimit);
+  metrics.set('acr_gateway_held_events', heldEvents);
+  metrics.set('acr_gateway_pending_events', stats.pending);
+  metrics.set('acr_gateway_oldest_pending_seconds', ageSeconds(stats.oldestPendingAt, now));
+  metrics.set('acr_gateway_dead_letters', stats.dead);
+  metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadAt, now));
+  metrics.set('acr_gateway_journal_bytes', stats.bytes);
+  metrics.set('acr_gateway_damaged_records', stats.damaged);
+}
+
+function ageSeconds(since: number | undefined, now: number): number {
+  return since === undefined ? 0 : Math.max(0, now - since) / 1000;
+}

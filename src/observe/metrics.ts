@@ -1,0 +1,177 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+interface Declaration {
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  /** Label names with all their values: closed sets, never anything that a sender chooses. */
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  /** Upper bounds, seconds. */
+  readonly buckets?: readonly number[];
+}
+
+const ANSWERS = [
+  'receipt',
+  'unauthenticated',
+  'undecidable',
+  'out-of-scope',
+  'unreadable',
+  'too-large',
+  'incomplete',
+  'overloaded',
+  'unavailable',
+  'fault',
+] as const;
+const FATES = ['accepted', 'duplicate', 'ignored', 'buried'] as const;
+const REFUSALS = [
+  'malformed',
+  'headers-too-large',
+  'too-slow',
+  'unknown-path',
+  'redirected',
+  'wrong-method',
+  'tls-handshake-failed',
+  'too-many-connections',
+] as const;
+const FILES = ['tokens', 'certificate', 'api-token', 'api-ca', 'admin-token'] as const;
+
+/** Up to the five seconds that ACR waits. */
+const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+/** Up to the ninety seconds that an attempt may take. */
+const ATTEMPT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 90];
+/** From at once to the seven days for which an event is offered. */
+const DELAY_SECONDS = [0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21_600, 86_400, 604_800];
+
+/** Every metric of the gateway. `docs/metrics.md` is made from this table. */
+export const METRICS = {
+  acr_gateway_webhooks_total: {
+    kind: 'counter',
+    help: 'Webhooks (POST /events) by our answer.',
+    labels: { answer: ANSWERS },
+  },
+  acr_gateway_webhook_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from the headers of an authenticated webhook to its answer.',
+    buckets: WEBHOOK_SECONDS,
+  },
+  acr_gateway_events_total: { kind: 'counter', help: 'Events in webhooks by their fate.', labels: { fate: FATES } },
+  acr_gateway_lost_events_total: {
+    kind: 'counter',
+    help: 'Events answered 503 because the journal could not keep them. ACR itself does not send them again.',
+    labels: { reason: ['full', 'unwritable', 'slow', 'closed'] },
+  },
+  acr_gateway_refusals_total: {
+    kind: 'counter',
+    help: 'Connections and requests turned away before they were a webhook.',
+    labels: { reason: REFUSALS },
+  },
+  acr_gateway_attempts_total: {
+    kind: 'counter',
+    help: 'Attempts to deliver by what the sink answered.',
+    labels: { outcome: ['delivered', 'refused', 'unavailable', 'uncertain'] },
+  },
+  acr_gateway_attempt_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time that the sink took to answer an attempt.',
+    buckets: ATTEMPT_SECONDS,
+  },
+  acr_gateway_delivery_delay_seconds: {
+    kind: 'histogram',
+    help: 'Time from accepting an event to its delivery.',
+    buckets: DELAY_SECONDS,
+  },
+  acr_gateway_unmatched_total: { kind: 'counter', help: 'Delivered events to which no project subscribes.' },
+  acr_gateway_buried_total: {
+    kind: 'counter',
+    help: 'Events that became dead letters.',
+    labels: { reason: ['no-registry', 'refused', 'uncertain', 'expired', 'damaged'] },
+  },
+  acr_gateway_stale_settlements_total: {
+    kind: 'counter',
+    help: 'Verdicts not taken because the lease of the event had ended.',
+  },
+  acr_gateway_breaker_open: { kind: 'gauge', help: '1 while nothing is delivered because the sink takes nothing.' },
+  acr_gateway_attempts_limit: { kind: 'gauge', help: 'Attempts that may run at a time.' },
+  acr_gateway_held_events: { kind: 'gauge', help: 'Events claimed from the journal and not yet settled.' },
+  acr_gateway_pending_events: { kind: 'gauge', help: 'Accepted events that are not settled.' },
+  acr_gateway_oldest_pending_seconds: { kind: 'gauge', help: 'Age of the oldest of them, 0 if there is none.' },
+  acr_gateway_dead_letters: { kind: 'gauge', help: 'Dead letters that are kept.' },
+  acr_gateway_oldest_dead_letter_seconds: {
+    kind: 'gauge',
+    help: 'Age of the oldest of them, 0 if there is none; at 2592000 (30 days) it is forgotten.',
+  },
+  acr_gateway_journal_bytes: { kind: 'gauge', help: 'Size of the journal, without what is free inside the file.' },
+  acr_gateway_damaged_records: { kind: 'gauge', help: 'Records set aside since the start: they fail their checksum.' },
+  acr_gateway_reloads_total: {
+    kind: 'counter',
+    help: 'New contents of watched files.',
+    labels: { file: FILES, result: ['taken', 'rejected'] },
+  },
+  acr_gateway_faults_total: {
+    kind: 'counter',
+    help: 'What nobody planned for, by where it was caught.',
+    labels: { edge: ['http', 'deliver', 'journal'] },
+  },
+} as const satisfies Readonly<Record<string, Declaration>>;
+
+type Name = keyof typeof METRICS;
+type NameOf<K extends Declaration['kind']> = { [N in Name]: (typeof METRICS)[N]['kind'] extends K ? N : never }[Name];
+type LabelsOf<N extends Name> = (typeof METRICS)[N] extends { readonly labels: infer L }
+  ? { readonly [K in keyof L]: L[K] extends readonly (infer V)[] ? V : never }
+  : undefined;
+
+export type WatchedName = (typeof FILES)[number];
+
+/** The metrics of one process, in Prometheus' words. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #counters = new Map<string, Counter>();
+  readonly #gauges = new Map<string, Gauge>();
+  readonly #histograms = new Map<string, Histogram>();
+
+  constructor() {
+    for (const [name, declaration] of Object.entries<Declaration>(METRICS)) this.#create(name, declaration);
+  }
+
+  /** Adds what prom-client knows of the process and of Node, which costs some timers. */
+  watchProcess(): void {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  count<N extends NameOf<'counter'>>(name: N, labels?: LabelsOf<N>, by = 1): void {
+    if (labels === undefined) this.#counters.get(name)?.inc(by);
+    else this.#counters.get(name)?.inc(labels, by);
+  }
+
+  set(name: NameOf<'gauge'>, value: number): void {
+    this.#gauges.get(name)?.set(value);
+  }
+
+  observe(name: NameOf<'histogram'>, seconds: number): void {
+    this.#histograms.get(name)?.observe(seconds);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #create(name: string, { kind, help, labels = {}, buckets = [] }: Declaration): void {
+    const config = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
+    if (kind === 'gauge') this.#gauges.set(name, new Gauge(config));
+    else if (kind === 'histogram') this.#histograms.set(name, new Histogram({ ...config, buckets: [...buckets] }));
+    else this.#counters.set(name, zeroed(new Counter(config), labels));
+  }
+}
+
+/** Every series is there from the start, so that a first failure is an increase and not the birth of a series. */
+function zeroed(counter: Counter, labels: Readonly<Record<string, readonly string[]>>): Counter {
+  const combinations = Object.entries(labels).reduce<Record<string, string>[]>(
+    (sets, [label, values]) => sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
+    [{}],
+  );
+  for (const combination of combinations) counter.inc(combination, 0);
+  return counter;
+}
