@@ -1,0 +1,131 @@
+import { join, resolve } from 'node:path';
+import { SOURCE } from '../brigade/event-mapping.ts';
+import { environment, readDevSettings } from '../config/read-settings.ts';
+import type { DevSettings, Settings } from '../config/settings.ts';
+import { type EmbeddedBrigade, startEmbeddedBrigade } from '../embedded-brigade/embedded-brigade.ts';
+import { type LoadedProjects, loadProjects } from '../embedded-brigade/load-projects.ts';
+import { type Gateway, startGateway } from '../gateway.ts';
+import { createLog, type Log } from '../observe/log.ts';
+import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
+import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { Lifetime } from './lifetime.ts';
+import { print, printError, printIssues } from './terminal.ts';
+
+/** The service account as which the gateway speaks to the embedded Brigade. */
+const SERVICE_ACCOUNT = 'brigade-acr-gateway';
+
+const PROJECTS = new URL('../../examples', import.meta.url).pathname;
+
+/** Runs gateway and embedded Brigade in one process, on loopback, until a signal. Makes what it needs on first start. */
+export async function dev(): Promise<ExitCode> {
+  const read = await readDevSettings(environment());
+  if (read.kind === 'issues') {
+    printIssues(read.issues);
+    return EXIT_CODES.config.code;
+  }
+  const log = await createLog({ level: read.settings.logLevel, pretty: process.stdout.isTTY });
+  const lifetime = new Lifetime(log);
+  let brigade: EmbeddedBrigade | undefined;
+  try {
+    const files = await prepareDevFiles(resolve(read.settings.dataDir));
+    const projects = await loadProjects(PROJECTS);
+    brigade = await startBrigade(read.settings, files, projects, log);
+    const settings = gatewaySettings(read.settings, files, brigade.address);
+    const gateway = await startGateway({ settings, log, onFault: lifetime.onFault });
+    welcome(gateway, brigade.address, files, projects);
+    return await lifetime.run(gateway);
+  } catch (error) {
+    printError(describeError(error));
+    return exitCodeOf(error);
+  } finally {
+    await brigade?.close();
+  }
+}
+
+async function startBrigade(
+  { brigadePort }: DevSettings,
+  files: DevFiles,
+  { projects }: LoadedProjects,
+  log: Log,
+): Promise<EmbeddedBrigade> {
+  const brigade = await startEmbeddedBrigade({
+    port: brigadePort,
+    database: join(files.folder, 'brigade.db'),
+    projects: () => projects,
+    onEvent: ({ type, projectID, shortTitle }) => print(`event → project ${projectID}: ${shortTitle ?? type}`),
+    onFault: (error) => log.error({ err: error }, 'embedded_brigade.faulted'),
+  });
+  if (files.brigadeToken !== undefined) return brigade;
+  const { accounts } = brigade;
+  const token =
+    accounts.createServiceAccount(SERVICE_ACCOUNT, 'The gateway on this machine') ??
+    accounts.renewToken(SERVICE_ACCOUNT);
+  accounts.grant(SERVICE_ACCOUNT, { role: 'EVENT_CREATOR', source: SOURCE });
+  if (token !== undefined) await writeSecret(files.brigadeTokenPath, token);
+  return brigade;
+}
+
+function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevFiles, address: string): Settings {
+  return {
+    api: {
+      address,
+      token: { kind: 'file', path: files.brigadeTokenPath },
+      caPath: undefined,
+      ignoreCertWarnings: false,
+    },
+    tokensPath: files.tokensPath,
+    ingest: {
+      host: '127.0.0.1',
+      port,
+      tls: undefined,
+      maxBodyBytes: 2 * 1024 * 1024,
+      trustedProxies: [],
+      shutdownDelayMs: 0,
+    },
+    admin: {
+      host: '127.0.0.1',
+      port: adminPort,
+      token: { kind: 'file', path: files.adminTokenPath },
+      allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+    },
+    journal: {
+      location: { kind: 'sqlite', path: join(files.folder, 'journal.db') },
+      allowNetworkFs: false,
+      reserveBytes: 64 * 1024 * 1024,
+      maxBytes: 256 * 1024 * 1024,
+    },
+    logLevel,
+  };
+}
+
+function welcome(
+  gateway: Gateway,
+  brigadeAddress: string,
+  files: DevFiles,
+  { projects, issues }: LoadedProjects,
+): void {
+  const { ingestPort, adminPort } = gateway;
+  for (const { file, line, reason } of issues) printError(`${file}${line === undefined ? '' : `:${line}`}: ${reason}`);
+  print(`
+brigade-acr-gateway is running, with an embedded Brigade for this machine alone.
+
+  webhooks   http://127.0.0.1:${ingestPort}/events
+  admin      http://127.0.0.1:${adminPort}  (token in ${files.adminTokenPath})
+  Brigade    ${brigadeAddress}  (${projects.length} projects from examples/)
+  data       ${files.folder}
+
+Send it a push, as a registry would:
+
+  ${curl(ingestPort, files)}
+`);
+}
+
+function curl(port: number, { webhookTokenPath }: DevFiles): string {
+  const event = [
+    `"id":"try-'$(date +%s)'"`,
+    '"action":"push"',
+    '"target":{"mediaType":"application/vnd.oci.image.manifest.v1+json","repository":"hello-world","tag":"v1"}',
+    '"request":{"host":"example.azurecr.io"}',
+  ].join(',');
+  return `curl -H "Authorization: Bearer $(cat '${webhookTokenPath}')" http://127.0.0.1:${port}/events -d '{${event}}'`;
+}

@@ -1,0 +1,84 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { print, printError } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+/** Runs the command that the arguments name and resolves to the exit code. Never rejects. */
+export async function main(args: readonly string[]): Promise<number> {
+  let exitCode: ExitCode = EXIT_CODES.ok.code;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message already; --help and --version end here too, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.ok.code : EXIT_CODES.usage.code;
+    printError(describeError(error));
+    return exitCodeOf(error);
+  }
+}
+
+// Each command is loaded when it runs: `version` needs no SQLite, and `serve` no embedded Brigade.
+function createProgram(end: (code: ExitCode) => void): Command {
+  const program = new Command('brigade-acr-gateway')
+    .description('Receives the events of Azure Container Registry and emits them into the event bus of Brigade 2.')
+    .exitOverride()
+    .showHelpAfterError('(add --help for what there is)');
+  program
+    .command('serve')
+    .description('run the gateway, configured by environment variables (docs/configuration.md)')
+    .action(async () => end(await (await import('./serve.ts')).serve()));
+  program
+    .command('dev')
+    .description('run the gateway with an embedded Brigade on this machine, for trying it out')
+    .action(async () => end(await (await import('./dev.ts')).dev()));
+  program
+    .command('check')
+    .description('validate the configuration of serve, and ask Brigade whether it would take our events')
+    .action(async () => end(await (await import('./check.ts')).check()));
+  program.addCommand(deadLettersCommand(end));
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => print(`brigade-acr-gateway ${VERSION} (Node ${process.versions.node})`));
+  return program;
+}
+
+function deadLettersCommand(end: (code: ExitCode) => void): Command {
+  const command = new Command('dead-letters')
+    .description(
+      'look at what could not be delivered, and deliver it again (talks to the admin port of a running gateway)',
+    )
+    .exitOverride();
+  const load = () => import('./dead-letters.ts');
+  command
+    .command('list')
+    .description('list dead letters, the newest first')
+    .option('--limit <number>', 'how many', wholeNumber, 50)
+    .option('--before <seq>', 'only those with a smaller sequence number', wholeNumber)
+    .option('--json', 'print JSON')
+    .action(async (options) => end(await (await load()).listDeadLetters(options)));
+  command
+    .command('show')
+    .description('print everything that is known of an event, its payload included')
+    .argument('<seq>', 'its sequence number', wholeNumber)
+    .action(async (seq: number) => end(await (await load()).showEvent(seq)));
+  command
+    .command('redeliver')
+    .description('offer events to Brigade once more')
+    .argument('[seq...]', 'their sequence numbers', (value: string, seqs: number[] = []) => [
+      ...seqs,
+      wholeNumber(value),
+    ])
+    .option('--all', 'every dead letter')
+    .action(async (seqs: number[], options) => end(await (await load()).redeliverEvents(seqs, options)));
+  return command;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('Expected a whole number above 0.');
+}

@@ -1,0 +1,19 @@
+import type { SettingIssue } from '../config/setting.ts';
+
+/** Writes a line for people or pipes. */
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export function printError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Every issue of the configuration, a line each. */
+export function printIssues(issues: readonly SettingIssue[]): void {
+  printError(`The configuration has ${issues.length === 1 ? 'an issue' : `${issues.length} issues`}:`);
+  for (const { key, path, expected, received, source } of issues) {
+    const at = path === '' ? key : `${key}: ${path}`;
+    printError(`  ${at}: expected ${expected}, got ${received} (${source})`);
+  }
+}

@@ -1,0 +1,203 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AdminServer, startAdminServer } from './admin/admin-server.ts';
+import { tokenAuthenticator } from './auth/token.ts';
+import { unboundCallers } from './auth/tokens-file.ts';
+import type { Settings } from './config/settings.ts';
+import { decodeAcr } from './decode/acr.ts';
+import { Deliverer } from './deliver/deliver.ts';
+import { type GatewayFiles, watchFiles } from './gateway-files.ts';
+import { type IngestServer, startIngestServer } from './http/ingest-server.ts';
+import { systemClock } from './journal/clock.ts';
+import type { Journal, Upkeep } from './journal/journal.ts';
+import { MemoryJournal } from './journal/memory.ts';
+import { SqliteJournal } from './journal/sqlite/sqlite.ts';
+import type { Fault } from './model/fault.ts';
+import { logProbe, observeDelivery } from './observe/delivery.ts';
+import { refreshGauges } from './observe/gauges.ts';
+import { observeIngest } from './observe/ingest.ts';
+import type { Log } from './observe/log.ts';
+import { Metrics } from './observe/metrics.ts';
+import { createReceive } from './receive/receive.ts';
+import { createRedeliver } from './receive/redeliver.ts';
+import { BrigadeSink } from './sink/brigade.ts';
+
+/** For how long attempts go on after the signal to end, milliseconds. */
+const ATTEMPTS_GRACE_MS = 25_000;
+
+/** How often forgetting is thought of, and the pause between two steps of it, milliseconds. */
+const UPKEEP = { everyMs: 10_000, pauseMs: 50 };
+
+/** For how long an answer of the journal whether it can append holds, milliseconds: the probe is open to everybody. */
+const READINESS_MS = 1000;
+
+export interface GatewayOptions {
+  readonly settings: Settings;
+  readonly log: Log;
+  /** What the gateway cannot mend: the process should end. */
+  readonly onFault: (fault: Fault) => void;
+}
+
+export interface Gateway {
+  /** The real ports where any were asked for. */
+  readonly ingestPort: number;
+  readonly adminPort: number;
+  /** Ends in good order; `hurry` cuts every wait short. What is not delivered waits for the next start. */
+  stop(hurry: AbortSignal): Promise<void>;
+}
+
+/**
+ * Puts the adapters together and starts them. Rejects with a `Fault` when one cannot start; Brigade may be down, and its
+ * refusing our credentials is logged, not fatal: accepting is the point.
+ */
+export async function startGateway({ settings, log, onFault }: GatewayOptions): Promise<Gateway> {
+  const metrics = new Metrics();
+  metrics.watchProcess();
+  const files = await watchFiles(settings, log, metrics);
+  warnOfCallers(files, log);
+  let isBroken = false;
+  const journal = await openJournal(settings.journal, (fault) => {
+    isBroken = true;
+    metrics.count('acr_gateway_faults_total', { edge: 'journal' });
+    onFault(fault);
+  });
+  const sink = new BrigadeSink({ client: files.brigadeClient, now: Date.now });
+  const observer = observeDelivery(log, metrics);
+  const deliverer = new Deliverer({ queue: journal, sink, observer, now: Date.now, random: Math.random });
+  const authenticator = tokenAuthenticator(files.tokens);
+  const archive = journal;
+  const ingest = await startIngestServer({
+    host: settings.ingest.host,
+    port: settings.ingest.port,
+    trustedProxies: settings.ingest.trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
+    limits: { maxBodyBytes: settings.ingest.maxBodyBytes },
+    receive: createReceive({ authenticator, decode: decodeAcr, intake: journal, now: Date.now }),
+    healthy: () => !isBroken,
+    observer: observeIngest(log, metrics),
+    ...(files.certificate === undefined ? {} : { tls: files.certificate }),
+  });
+  const readiness = new Readiness(journal);
+  const admin = await startAdminServer({
+    host: settings.admin.host,
+    port: settings.admin.port,
+    allowedHosts: settings.admin.allowedHosts,
+    token: files.adminToken,
+    unreadiness: () => readiness.look(),
+    archive,
+    redeliver: createRedeliver({ authenticator, decode: decodeAcr, archive }),
+    metrics: async () => {
+      const state = {
+        isBreakerOpen: deliverer.breaker.kind === 'open',
+        attemptsLimit: deliverer.limit,
+        heldEvents: deliverer.held,
+        stats: await journal.stats(),
+      };
+      refreshGauges(metrics, state, Date.now());
+      return { contentType: metrics.contentType, text: await metrics.text() };
+    },
+    onFault: (error) => log.error({ err: error }, 'admin.faulted'),
+  });
+  deliverer.start();
+  const stopping = new AbortController();
+  void preflight(sink, log, stopping.signal);
+  const upkeep = keepUp(journal, log, stopping.signal);
+  return {
+    ingestPort: ingest.address.port,
+    adminPort: admin.port,
+    stop: async (hurry) => {
+      readiness.drain();
+      stopping.abort();
+      await shutDown({ ingest, deliverer, admin }, settings.ingest.shutdownDelayMs, hurry);
+      await upkeep;
+      await journal.close();
+      await files.close();
+    },
+  };
+}
+
+interface Running {
+  readonly ingest: IngestServer;
+  readonly deliverer: Deliverer;
+  readonly admin: AdminServer;
+}
+
+/** Load balancers learn first, then the listener closes, then what is under way gets its time. */
+async function shutDown({ ingest, deliverer, admin }: Running, delayMs: number, hurry: AbortSignal): Promise<void> {
+  const deadline = Date.now() + ATTEMPTS_GRACE_MS;
+  ingest.beginDrain();
+  await sleep(delayMs, undefined, { signal: hurry }).catch(() => {
+    // Hurried.
+  });
+  const graceMs = () => (hurry.aborted ? 0 : Math.max(0, deadline - Date.now()));
+  const delivered = deliverer.stop(graceMs(), hurry);
+  await ingest.close(hurry.aborted ? 0 : undefined);
+  await delivered;
+  await admin.close();
+}
+
+function warnOfCallers({ tokens }: GatewayFiles, log: Log): void {
+  if (tokens.current().length === 0) log.error('tokens.empty');
+  const callers = unboundCallers(tokens.current());
+  if (callers.length > 0) log.warn({ callers }, 'tokens.unbound');
+}
+
+async function openJournal(settings: Settings['journal'], onFault: (fault: Fault) => void): Promise<Journal> {
+  const { location, reserveBytes, maxBytes, allowNetworkFs } = settings;
+  if (location.kind === 'memory') return new MemoryJournal({ clock: systemClock });
+  return SqliteJournal.open({
+    path: location.path,
+    reserveBytes,
+    maxBytes,
+    allowNetworkFileSystem: allowNetworkFs,
+    clock: systemClock,
+    onFault,
+  });
+}
+
+async function preflight(sink: BrigadeSink, log: Log, signal: AbortSignal): Promise<void> {
+  const probe = await sink.probe(signal);
+  if (!signal.aborted) logProbe(log, probe);
+}
+
+/** Forgets a step at a time, as long as there is something to forget. */
+async function keepUp(upkeep: Upkeep, log: Log, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const count = await upkeep.prune(Date.now()).catch((error: unknown) => {
+      log.error({ err: error }, 'upkeep.faulted');
+      return 0;
+    });
+    const pause = count > 0 ? UPKEEP.pauseMs : UPKEEP.everyMs;
+    await sleep(pause, undefined, { signal, ref: false }).catch(() => {
+      // Stopping ends every pause.
+    });
+  }
+}
+
+/** Ready is who can append and is not about to end; whether Brigade is there does not matter. */
+class Readiness {
+  readonly #upkeep: Upkeep;
+  #look: Promise<string | undefined> | undefined;
+  #lookedAt = 0;
+  #isDraining = false;
+
+  constructor(upkeep: Upkeep) {
+    this.#upkeep = upkeep;
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** Undefined when ready, else why not. */
+  async look(): Promise<string | undefined> {
+    if (this.#isDraining) return 'shutting down';
+    const now = Date.now();
+    if (this.#look === undefined || now - this.#lookedAt > READINESS_MS) {
+      this.#lookedAt = now;
+      this.#look = this.#upkeep.check().then(
+        () => undefined,
+        () => 'the journal cannot append',
+      );
+    }
+    return this.#look;
+  }
+}
