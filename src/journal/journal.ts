@@ -86,7 +86,8 @@ export interface Queue {
   settle(settlement: Settlement): Promise<boolean>;
   /**
    * Makes waiting events due now, the oldest first and `spreadMs` apart, and none later than it was: for when the sink is
-   * back. Takes a thousand of them; the others fall due by themselves.
+   * back. One that the sink may have taken keeps its time: its waits are long on purpose. Takes a thousand of them; the
+   * others fall due by themselves.
    */
   wake(spreadMs: number): Promise<void>;
 }

@@ -93,6 +93,7 @@ export class MemoryEntries {
   wake(spreadMs: number, now: number): void {
     const waiting = [...this.#entries.values()]
       .filter(({ status }) => status.kind === 'pending' && status.lease === undefined && status.dueAt > now)
+      .filter(({ status }) => status.kind === 'pending' && status.history.uncertain === 0)
       .sort((a, b) => a.record.receivedAt - b.record.receivedAt);
     for (const [index, entry] of waiting.entries()) {
       if (entry.status.kind !== 'pending') continue;

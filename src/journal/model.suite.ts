@@ -25,7 +25,7 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** Every run has a journal of its own; so many are over within seconds also where each has a disk. */
-const RUNS = 60;
+const RUNS = 25;
 const STEPS = { minLength: 10, maxLength: 60 };
 
 export function modelSuite(open: () => Promise<Harness>): void {

@@ -158,6 +158,22 @@ function wakeSuite(proves: Proof): void {
     assert.ok(seqs(await lendAllDue(journal, now())).includes(soon ?? 0));
   });
 
+  proves('waking hastens no event that the sink may have taken', async ({ journal, now, advance }) => {
+    const [uncertain, other] = await keep(journal, aRecord('a', now() - MINUTE), aRecord('b', now()));
+    for (const claim of await lend(journal)) {
+      const history = { ...claim.history, uncertain: claim.seq === uncertain ? 1 : 0 };
+      assert.equal(await settleRetried(journal, { ...claim, history }, now(), now() + HOUR), true);
+    }
+
+    await journal.wake(0);
+
+    const [due, ...others] = await lendAllDue(journal, now());
+    assert.deepEqual([due?.seq, others], [other, []]);
+    assert.ok(due !== undefined && (await settleDelivered(journal, due, now())));
+    await advance(HOUR);
+    assert.deepEqual(seqs(await lendAllDue(journal, now())), [uncertain]);
+  });
+
   proves('waking ends no lease', async ({ journal, now }) => {
     await keepOne(journal, aRecord('a', now()));
     const claim = await lendOne(journal);

@@ -1,6 +1,6 @@
 import type { Statements } from './statements.ts';
 
-/** Keys that are kept in memory before any goes to the tree on disk: some 4 MB. */
+/** Keys that are kept in memory before any goes to the tree on disk, if not told otherwise: some 4 MB. */
 const RECENT_LIMIT = 32_768;
 
 /** Parts of the key space, by a key's first byte. One is carried to disk at a time. */
@@ -20,20 +20,24 @@ const WATERMARK = 'dedup_watermark';
  */
 export class DedupIndex {
   readonly #sql: Statements;
+  readonly #recentLimit: number;
   readonly #recent: Map<string, number>[] = Array.from({ length: BUCKETS }, () => new Map());
   readonly #staged = new Map<string, number>();
+  readonly #forgotten = new Map<string, number>();
   #size = 0;
   #nextBucket = 0;
   #carried: number | undefined;
+  #startedRound: number | undefined;
   /** The last seq when the carrying round began: once it is round, all keys up to here are on disk. */
   #roundSeq: number;
 
   /** Reads back what is not on disk. */
-  constructor(sql: Statements) {
+  constructor(sql: Statements, recentLimit: number = RECENT_LIMIT) {
     this.#sql = sql;
+    this.#recentLimit = recentLimit;
     const watermark = Number(sql.recall.get(WATERMARK)?.['value'] ?? 0);
     this.#roundSeq = watermark;
-    for (const row of sql.keysAfter.iterate(watermark)) this.#add(String(row['key']), Number(row['seq']));
+    for (const row of sql.keysAfter.iterate(watermark, watermark)) this.#add(String(row['key']), Number(row['seq']));
   }
 
   /** The seq of the record with this key, if there is one. */
@@ -50,31 +54,34 @@ export class DedupIndex {
 
   /** Carries one bucket to disk when memory has its fill. To be called once in a transaction that adds keys. */
   carry(lastSeq: number): void {
-    if (this.#size < RECENT_LIMIT) return;
-    if (this.#nextBucket === 0) this.#startRound(lastSeq);
+    if (this.#size < this.#recentLimit) return;
+    if (this.#nextBucket === 0) {
+      this.#sql.remember.run(WATERMARK, this.#roundSeq);
+      this.#startedRound = lastSeq;
+    }
     this.#carried = this.#nextBucket;
     for (const [key, seq] of this.#recent[this.#carried] ?? []) this.#sql.takeKey.run(Buffer.from(key, 'hex'), seq);
   }
 
-  forget(key: string): void {
-    this.#sql.forgetKey.run(Buffer.from(key, 'hex'));
-    if (this.#bucketOf(key).delete(key)) this.#size--;
+  /** Forgets the key if it is this record's: once forgotten it may have become that of a newer one. */
+  forget(key: string, seq: number): void {
+    this.#sql.forgetKey.run(Buffer.from(key, 'hex'), seq);
+    this.#forgotten.set(key, seq);
   }
 
   committed(): void {
+    if (this.#startedRound !== undefined) this.#roundSeq = this.#startedRound;
     if (this.#carried !== undefined) this.#empty(this.#carried);
+    for (const [key, seq] of this.#forgotten) this.#drop(key, seq);
     for (const [key, seq] of this.#staged) this.#add(key, seq);
     this.rolledBack();
   }
 
   rolledBack(): void {
+    this.#startedRound = undefined;
     this.#carried = undefined;
+    this.#forgotten.clear();
     this.#staged.clear();
-  }
-
-  #startRound(lastSeq: number): void {
-    this.#sql.remember.run(WATERMARK, this.#roundSeq);
-    this.#roundSeq = lastSeq;
   }
 
   #empty(bucket: number): void {
@@ -82,6 +89,11 @@ export class DedupIndex {
     this.#size -= keys?.size ?? 0;
     keys?.clear();
     this.#nextBucket = (bucket + 1) % BUCKETS;
+  }
+
+  #drop(key: string, seq: number): void {
+    const bucket = this.#bucketOf(key);
+    if (bucket.get(key) === seq && bucket.delete(key)) this.#size--;
   }
 
   #add(key: string, seq: number): void {

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { VERDICTS, type Verdict } from '../../model/delivery.ts';
 import { BURIAL_REASONS, type BurialReason } from '../../model/receipt.ts';
+import type { RegistryEvent } from '../../model/registry-event.ts';
 import { FORMATS, type Format } from '../../model/webhook.ts';
 import type { JournalRecord, RecordedAttempt, RecordState, RecordSummary } from '../journal.ts';
 import { blob } from './ledger.ts';
@@ -45,7 +46,7 @@ export class History {
     return {
       ...summary(row),
       format: oneOf<Format>(FORMATS, row['format']),
-      headers: JSON.parse(String(row['headers'])),
+      headers: json(row['headers']) ?? {},
       // A copy: what SQLite hands out may share a buffer, and this crosses to another thread.
       raw: Uint8Array.from(blob(row['raw'])),
       delivery: Number(row['delivery']),
@@ -65,9 +66,23 @@ function summary(row: Row): RecordSummary {
     state: oneOf<RecordState>(STATES, row['state']),
     receivedAt: Number(row['received_at']),
     caller: String(row['caller']),
-    event: JSON.parse(String(row['event'])),
+    event: event(row),
     ...(row['buried_at'] === null ? {} : { burial: burial(row) }),
   };
+}
+
+/** A damaged record stands in lists with what can be told of it: to be seen there is its use. */
+function event(row: Row): RegistryEvent {
+  return json(row['event']) ?? { id: `damaged-${String(row['seq'])}`, action: 'push' };
+}
+
+/** Undefined for a text that is damaged. */
+function json<T>(text: SQLOutputValue | undefined): T | undefined {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
 }
 
 function burial(row: Row): NonNullable<RecordSummary['burial']> {

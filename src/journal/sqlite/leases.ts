@@ -76,10 +76,10 @@ export class Leases {
     }
   }
 
-  /** When the first lease ends, by the same clock. */
-  nextEnd(): number | undefined {
-    let next: number | undefined;
-    for (const { until } of this.#leases.values()) next = next === undefined ? until : Math.min(next, until);
+  /** When the first lease ends, by the same clock; infinite if none is held. */
+  nextEnd(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { until } of this.#leases.values()) next = Math.min(next, until);
     return next;
   }
 }

@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { DedupIndex } from './dedup-index.ts';
+import { OwnFiles } from './own-files.ts';
+import type { StoreFailure } from './protocol.ts';
 import { pragma } from './schema.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
@@ -14,21 +16,30 @@ interface Counters {
   damaged: number;
 }
 
+export interface LedgerOptions {
+  readonly path: string;
+  /** Free disk below which no record is taken in, bytes. */
+  readonly reserveBytes: number;
+  /** Keys of records that are kept in memory before any goes to the tree on disk. */
+  readonly recentKeys?: number;
+}
+
 /** The connection that writes, with its statements, its counters and its one kind of transaction. */
 export class Ledger {
   readonly sql: Statements;
   readonly keys: DedupIndex;
   readonly #db: DatabaseSync;
-  readonly #folder: string;
+  readonly #path: string;
+  readonly #files: OwnFiles;
   readonly #reserveBytes: number;
   readonly #pageBytes: number;
   #counters: Counters;
 
-  constructor(db: DatabaseSync, options: { readonly path: string; readonly reserveBytes: number }) {
+  constructor(db: DatabaseSync, options: LedgerOptions) {
     this.sql = prepareStatements(db);
-    this.keys = new DedupIndex(this.sql);
+    this.keys = new DedupIndex(this.sql, options.recentKeys);
     this.#db = db;
-    this.#folder = dirname(options.path);
+    this.#path = options.path;
     this.#reserveBytes = options.reserveBytes;
     this.#pageBytes = pragma(db, 'page_size');
     this.#counters = {
@@ -37,6 +48,7 @@ export class Ledger {
       dead: number(this.sql.countDead),
       damaged: 0,
     };
+    this.#files = new OwnFiles(options.path);
   }
 
   /** To be changed only inside a transaction. */
@@ -62,9 +74,29 @@ export class Ledger {
     }
   }
 
-  /** Whether records may be taken in, or what is left belongs to settling and forgetting. */
+  /** Reads in one go: each statement alone would take and give up SQLite's locks. */
+  reading<T>(work: () => T): T {
+    this.sql.beginRead.run();
+    try {
+      return work();
+    } finally {
+      this.sql.commit.run();
+    }
+  }
+
+  /** Why no record can be taken in, if so; settling and forgetting may go on. */
+  obstacle(): StoreFailure | undefined {
+    try {
+      if (!this.#files.areInPlace()) return REPLACED;
+      return this.hasRoom() ? undefined : FULL;
+    } catch (error) {
+      return { kind: 'unwritable', detail: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** Whether more than the reserve is free: what is less belongs to settling and forgetting. */
   hasRoom(): boolean {
-    const { bavail, bsize } = statfsSync(this.#folder);
+    const { bavail, bsize } = statfsSync(dirname(this.#path));
     // Free pages inside the file count: it never shrinks, and a full disk is to heal by forgetting.
     return bavail * bsize + number(this.sql.freelist) * this.#pageBytes >= this.#reserveBytes;
   }
@@ -74,8 +106,11 @@ export class Ledger {
   }
 }
 
+const FULL: StoreFailure = { kind: 'full', detail: 'less free disk than the reserve' };
+const REPLACED: StoreFailure = { kind: 'unwritable', detail: 'its files were removed, replaced or cut while in use' };
+
 /** The single number that a statement yields; 0 when it yields none. */
-export function number(statement: StatementSync, ...values: number[]): number {
+function number(statement: StatementSync, ...values: number[]): number {
   return maybeNumber(statement, ...values) ?? 0;
 }
 

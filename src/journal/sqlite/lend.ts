@@ -1,6 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Leases } from './leases.ts';
-import { blob, checksum, type Ledger, maybeNumber, number } from './ledger.ts';
+import { blob, checksum, type Ledger, maybeNumber } from './ledger.ts';
 import type { ClaimRow, Time } from './protocol.ts';
 
 /** Payload that one claim lends beyond its first event, bytes. */
@@ -23,20 +23,40 @@ export function lendDue(
   leases: Leases,
   max: number,
   time: Time,
-): { readonly claims: ClaimRow[]; readonly nextDueAt?: number } {
+): { readonly claims: ClaimRow[]; readonly nextDueAt: number } {
+  const { claims, damaged, isCut } = ledger.reading(() => lendRows(ledger, leases, max, time));
+  if (damaged.length > 0) setAside(ledger, damaged, time.now);
+  // What was left for its size, or stands behind what was damaged, is due now.
+  const mayBeMore = isCut || damaged.length > 0;
+  return { claims, nextDueAt: mayBeMore ? time.now : nextDueAt(ledger, leases, time) };
+}
+
+/** When a retried event falls due, or a lease ends. */
+function nextDueAt({ sql }: Ledger, leases: Leases, { now, tick }: Time): number {
+  const leaseEndsAt = now + (leases.nextEnd() - tick);
+  return Math.min(leaseEndsAt, maybeNumber(sql.nextWaiting, now) ?? Number.POSITIVE_INFINITY);
+}
+
+function lendRows(
+  ledger: Ledger,
+  leases: Leases,
+  max: number,
+  time: Time,
+): { readonly claims: ClaimRow[]; readonly damaged: readonly QueueRow[]; readonly isCut: boolean } {
   const claims: ClaimRow[] = [];
+  const damaged: QueueRow[] = [];
   let bytes = 0;
   for (const row of dueRows(ledger, leases, max, time)) {
-    if (claims.length > 0) bytes += number(ledger.sql.rawBytes, row.seq);
-    if (bytes > CLAIM_BYTES) break;
-    const claim = lend(ledger, leases, row, time);
-    if (claim !== undefined) claims.push(claim);
+    const stored = load(ledger, row.seq);
+    if (stored === undefined) {
+      damaged.push(row);
+      continue;
+    }
+    if (claims.length > 0) bytes += stored.raw.byteLength;
+    if (bytes > CLAIM_BYTES) return { claims, damaged, isCut: true };
+    claims.push(lend(leases, row, stored, time.tick));
   }
-  if (claims.length > 0) return { claims };
-  const leaseEnds = leases.nextEnd();
-  const ends = leaseEnds === undefined ? undefined : time.now + (leaseEnds - time.tick);
-  const dues = [maybeNumber(ledger.sql.nextWaiting, time.now), ends].filter((due) => due !== undefined);
-  return dues.length === 0 ? { claims } : { claims, nextDueAt: Math.min(...dues) };
+  return { claims, damaged, isCut: false };
 }
 
 /** Makes waiting events due, the oldest first and `spreadMs` apart. */
@@ -80,29 +100,38 @@ function waitingRow(row: Record<string, SQLOutputValue>): QueueRow {
   };
 }
 
-function lend(ledger: Ledger, leases: Leases, row: QueueRow, time: Time): ClaimRow | undefined {
-  const stored = ledger.sql.loadEvent.get(row.seq);
-  const raw = blob(stored?.['raw']);
-  const eventJson = String(stored?.['event']);
-  if (checksum(raw, eventJson, String(stored?.['headers'])) !== stored?.['checksum']) {
-    setAside(ledger, row, time.now);
-    return undefined;
-  }
+interface StoredEvent {
+  readonly raw: Uint8Array;
+  readonly eventJson: string;
+  readonly delivery: number;
+}
+
+/** Undefined for a record that is no longer what was stored. */
+function load({ sql }: Ledger, seq: number): StoredEvent | undefined {
+  const row = sql.loadEvent.get(seq);
+  const raw = blob(row?.['raw']);
+  const eventJson = String(row?.['event']);
+  if (checksum(raw, eventJson, String(row?.['headers'])) !== row?.['checksum']) return undefined;
+  return { raw, eventJson, delivery: Number(row['delivery']) };
+}
+
+function lend(leases: Leases, row: QueueRow, { raw, eventJson, delivery }: StoredEvent, tick: number): ClaimRow {
   const { seq, receivedAt, fresh, history } = row;
-  const delivery = Number(stored['delivery']);
-  const fence = leases.lend({ seq, receivedAt, delivery, fresh }, time.tick);
+  const fence = leases.lend({ seq, receivedAt, delivery, fresh }, tick);
   const payload = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8');
   return { seq, fence, delivery, receivedAt, history, eventJson, payload };
 }
 
-/** A damaged record becomes a dead letter; its neighbours go on. */
-function setAside(ledger: Ledger, { seq, fresh }: QueueRow, now: number): void {
+/** Damaged records become dead letters; their neighbours go on. */
+function setAside(ledger: Ledger, rows: readonly QueueRow[], now: number): void {
   const { sql, counters } = ledger;
   ledger.transaction(() => {
-    (fresh ? sql.dropFresh : sql.dropWaiting).run(seq);
-    sql.bury.run(seq, now, 'damaged', 'the record fails its checksum');
-    counters.pending--;
-    counters.dead++;
-    counters.damaged++;
+    for (const { seq, fresh } of rows) {
+      (fresh ? sql.dropFresh : sql.dropWaiting).run(seq);
+      sql.bury.run(seq, now, 'damaged', 'the record fails its checksum');
+    }
+    counters.pending -= rows.length;
+    counters.dead += rows.length;
+    counters.damaged += rows.length;
   });
 }

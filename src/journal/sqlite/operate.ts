@@ -38,6 +38,7 @@ export function stats(ledger: Ledger): JournalStats {
 
 /** Writes as an append would. Throws when that fails. */
 export function check(ledger: Ledger, now: number): void {
-  if (!ledger.hasRoom()) throw new Error('less free disk than the reserve');
+  const obstacle = ledger.obstacle();
+  if (obstacle !== undefined) throw new Error(obstacle.detail);
   ledger.transaction(() => ledger.sql.remember.run('checked_at', now));
 }

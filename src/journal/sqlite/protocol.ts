@@ -45,8 +45,8 @@ export type Reply =
       readonly kind: 'claimed';
 
       readonly claims: readonly ClaimRow[];
-      /** When the next event falls due, if any waits. */
-      readonly nextDueAt?: number;
+      /** When the next event falls due that is not due now; infinite if none waits. */
+      readonly nextDueAt: number;
     }
   | { readonly kind: 'done'; readonly ok: boolean }
   | { readonly kind: 'pruned'; readonly count: number }

@@ -55,15 +55,16 @@ export class Pruner {
     sql.forgetAttempts.run(seq);
     if (sql.unbury.run(seq).changes === 1) counters.dead--;
     if (receivedAt > now - HISTORY_MS) sql.keepKey.run(seq, key, receivedAt);
-    else keys.forget(toHex(key));
+    else keys.forget(toHex(key), seq);
   }
 
   #forgetKeys(now: number): number {
     const { sql, keys } = this.#ledger;
     const rows = sql.expiredKeys.all(now - HISTORY_MS, STEP);
     for (const row of rows) {
-      keys.forget(toHex(blob(row['key'])));
-      sql.dropExpired.run(Number(row['seq']));
+      const seq = Number(row['seq']);
+      keys.forget(toHex(blob(row['key'])), seq);
+      sql.dropExpired.run(seq);
     }
     return rows.length;
   }

@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { sync } from './folder.ts';
 
 /** Marks a file as a journal of ours (`PRAGMA application_id`): "acrj". */
 const APPLICATION_ID = 0x6163726a;
@@ -74,12 +75,45 @@ const MIGRATIONS: readonly string[] = [
  * Pages of WAL after which a commit carries them into the database: 32 MiB. Each such checkpoint stalls a commit for
  * some tens of milliseconds; at a smaller number more than one commit in a hundred would feel it.
  */
-const CHECKPOINT_PAGES = 8000;
+const CHECKPOINT_PAGES = { most: 8000, least: 256 };
+
+const PAGE_BYTES = 4096;
+
+/** A checkpoint writes the log's pages once more: were there no room for it, nothing would ever free any. */
+function checkpointPages(reserveBytes: number): number {
+  const { most, least } = CHECKPOINT_PAGES;
+  return Math.max(least, Math.min(most, Math.floor(reserveBytes / 2 / PAGE_BYTES)));
+}
+
+const RESTORE =
+  'Put it back from a copy, or move it and the files beside it whose names end in -wal and -shm aside to start with an empty one.';
 
 /** Opens the journal's database for writing, creating or migrating it. Throws what SQLite throws. */
-export function openForWriting(path: string): DatabaseSync {
+export function openForWriting(path: string, reserveBytes: number): DatabaseSync {
+  const size = sizeOf(path);
+  // SQLite would take both for a new database, and throw the log with its events away.
+  if (size === 0) throw new Error(`the file was truncated to nothing. ${RESTORE}`);
+  if (size === undefined && (sizeOf(`${path}-wal`) ?? 0) > 0) throw new Error(`the file is gone. ${RESTORE}`);
+  if (size === undefined) create(path);
+  const db = open(path);
+  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages(reserveBytes)}`);
+  return db;
+}
+
+/** Under another name first: a file that has the journal's name is whole, and one that is empty was truncated. */
+function create(path: string): void {
+  const unfinished = `${path}.new`;
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${unfinished}${suffix}`, { force: true });
+  closeSync(openSync(unfinished, 'wx', 0o600));
+  open(unfinished).close();
+  renameSync(unfinished, path);
+  sync(path);
+  sync(dirname(path));
+}
+
+function open(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 1000 });
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
   migrate(db);
   return db;
@@ -96,11 +130,11 @@ function migrate(db: DatabaseSync): void {
   const version = pragma(db, 'user_version');
   const isNew = version === 0 && pragma(db, 'page_count') <= 1;
   if (!isNew && pragma(db, 'application_id') !== APPLICATION_ID) {
-    throw new Error('the file is a SQLite database, but not a journal of this program');
+    throw new Error('it is a database of another program; set JOURNAL_URL to another place');
   }
   if (version > MIGRATIONS.length) {
     throw new Error(
-      `the journal has version ${version}, this program knows ${MIGRATIONS.length}: a newer one wrote it`,
+      `a newer version of this program wrote it (its schema is ${version}, known are ${MIGRATIONS.length}); run that one`,
     );
   }
   for (const [index, sql] of MIGRATIONS.entries()) {
@@ -125,35 +159,6 @@ export function takeOwnership(path: string): DatabaseSync {
   return lock;
 }
 
-/** Makes folder and files with the owner's rights alone; SQLite gives `-wal` and `-shm` the mode of the database. */
-export function createFiles(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  for (const file of [path, `${path}.owner`]) closeSync(openSync(file, 'a', 0o600));
-}
-
-/** Puts the new files' names on stable storage: a file that is synced in a folder that is not can vanish. */
-export function syncFolder(path: string): void {
-  for (const name of [path, dirname(path), dirname(dirname(path))]) {
-    const fd = openSync(name, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  }
-}
-
-/** `f_type` of statfs(2) for file systems whose locks and syncs SQLite cannot rely on. */
-const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
-  [0x6969, 'NFS'],
-  [0x517b, 'SMB'],
-  [0xff534d42, 'CIFS'],
-  [0xfe534d42, 'SMB2'],
-  [0x01021997, '9P'],
-]);
-
-/** The name of the network file system on which the path's folder lies, if it is one. */
-export function networkFileSystem(path: string): string | undefined {
-  // The kernel's value is signed on some architectures: CIFS and SMB2 come out negative.
-  return NETWORK_FILE_SYSTEMS.get(statfsSync(dirname(path)).type >>> 0);
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
 }

@@ -12,8 +12,9 @@ import type {
   RecordSummary,
   Settlement,
 } from '../journal.ts';
+import { DueWatch } from './due-watch.ts';
+import { prepareFolder } from './folder.ts';
 import type { ClaimRow, ReadRequest, Reply, Request, ThreadData, Time, WriteBatch, WriteResult } from './protocol.ts';
-import { createFiles, networkFileSystem } from './schema.ts';
 import { Thread, unreadable } from './thread.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -41,26 +42,28 @@ export class SqliteJournal implements Journal {
   readonly #writer: Thread<Request>;
   readonly #queue: WriteQueue;
   #reader: Promise<Thread<ReadRequest>> | undefined;
-  #changes = 0;
-  #wakeClaims: Set<() => void> = new Set();
+  /** How often something may have fallen due, and how often that was when nothing more was due. */
+  readonly #due: DueWatch;
   #unwritableSince: number | undefined;
   #closed = false;
 
   private constructor(writer: Thread<Request>, options: SqliteJournalOptions) {
     this.#writer = writer;
     this.#options = options;
+    this.#due = new DueWatch(options.clock);
     this.#queue = new WriteQueue((batch) => this.#commit(batch));
   }
 
   /** Rejects with a `JournalFault` when the file cannot be used. */
   static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
-    prepareFolder(options);
+    prepareFolder(options.path, options.allowNetworkFileSystem);
     let told = false;
-    const writer = await Thread.start<Request>(threadData('writer', options), (fault) => {
+    const onFault = (fault: JournalFault) => {
       if (!told) options.onFault(fault);
       told = true;
-    });
-    return new SqliteJournal(writer, options);
+    };
+    const writer = await Thread.start<Request>(threadData('writer', options), onFault);
+    return new SqliteJournal(writer, { ...options, onFault });
   }
 
   append(records: readonly NewRecord[]): Promise<AppendOutcome> {
@@ -70,16 +73,22 @@ export class SqliteJournal implements Journal {
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     const deadline = this.#time().tick + CLAIM_WAIT_MS;
     while (!signal.aborted && !this.#closed) {
-      const seen = this.#changes;
-      const reply = await this.#ask({ kind: 'claim', max, time: this.#time() });
-      if (reply.kind !== 'claimed') throw unexpected(reply);
-      const { now, tick } = this.#time();
-      if (reply.claims.length > 0 || tick >= deadline) return reply.claims.map(claimOf);
-      const waitMs = Math.min(deadline - tick, reply.nextDueAt === undefined ? CLAIM_WAIT_MS : reply.nextDueAt - now);
-      const mayWait = waitMs > 0 && seen === this.#changes && !signal.aborted;
-      if (mayWait) await this.#change(waitMs, signal);
+      const leftMs = deadline - this.#time().tick;
+      await this.#due.next(leftMs, signal);
+      if (signal.aborted || this.#closed) break;
+      const claims = await this.#claimNow(max);
+      if (claims.length > 0 || leftMs <= 0) return claims;
     }
     return [];
+  }
+
+  async #claimNow(max: number): Promise<readonly Claim[]> {
+    const { changes } = this.#due;
+    const reply = await this.#ask({ kind: 'claim', max, time: this.#time() });
+    if (reply.kind !== 'claimed') throw unexpected(reply);
+    // Whoever was given all that he asked for may ask again at once.
+    if (reply.claims.length < max) this.#due.drained(changes, reply.nextDueAt);
+    return reply.claims.map(claimOf);
   }
 
   async renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
@@ -89,13 +98,13 @@ export class SqliteJournal implements Journal {
 
   async settle(settlement: Settlement): Promise<boolean> {
     const settled = await this.#queue.settle(settlement);
-    if (settlement.verdict.kind === 'retry') this.#changed();
+    if (settlement.verdict.kind === 'retry') this.#due.changed();
     return settled;
   }
 
   async wake(spreadMs: number): Promise<void> {
     await this.#ask({ kind: 'wake', spreadMs, time: this.#time() });
-    this.#changed();
+    this.#due.changed();
   }
 
   async find(query: { state?: RecordState; before?: number; limit: number }): Promise<readonly RecordSummary[]> {
@@ -113,7 +122,7 @@ export class SqliteJournal implements Journal {
   async redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
     const replacement = event === undefined ? {} : { event };
     const reply = await this.#ask({ kind: 'redeliver', seq, ...replacement, time: this.#time() });
-    this.#changed();
+    this.#due.changed();
     return reply.kind === 'done' && reply.ok;
   }
 
@@ -136,20 +145,30 @@ export class SqliteJournal implements Journal {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#changed();
+    this.#due.changed();
     await this.#queue.close();
-    await (await this.#reader)?.stop();
+    const reader = await this.#reader?.catch(() => undefined);
+    await reader?.stop();
     await this.#writer.ask({ kind: 'close', time: this.#time() });
     await this.#writer.stop();
   }
 
   async #commit(batch: WriteBatch): Promise<WriteResult> {
     const request: Request = { kind: 'write', batch, time: this.#time() };
-    const reply = await this.#ask(request, [batch.raw.buffer]);
-    if (reply.kind !== 'written') throw unexpected(reply);
-    this.#watch(reply.result);
-    if (reply.result.appended?.some(({ kind }) => kind === 'kept')) this.#changed();
-    return reply.result;
+    const result = this.#written(await this.#writer.ask(request, [batch.raw.buffer]));
+    this.#watch(result);
+    if (result.appended?.some(({ kind }) => kind === 'kept')) this.#due.changed();
+    return result;
+  }
+
+  #written(reply: Reply): WriteResult {
+    // What nobody foresaw may heal as well: it is taken as refused by the disk, and watched as that is.
+    if (reply.kind === 'failed' && reply.failure.kind !== 'unreadable') {
+      return { refusal: { kind: 'unwritable', detail: reply.failure.detail } };
+    }
+    const judged = this.#judge(reply);
+    if (judged.kind !== 'written') throw unexpected(judged);
+    return judged.result;
   }
 
   /** A disk that is full heals by forgetting; one that fails otherwise for long is better left to a restart. */
@@ -170,10 +189,21 @@ export class SqliteJournal implements Journal {
 
   async #read(request: ReadRequest): Promise<Reply> {
     if (this.#closed) throw new JournalFault('journal_failed', 'the journal is closed');
-    this.#reader ??= Thread.start<ReadRequest>(threadData('reader', this.#options), () => {
-      this.#reader = undefined;
-    });
+    this.#reader ??= this.#startReader();
     return this.#judge(await (await this.#reader).ask(request));
+  }
+
+  /** One that did not start, or that died, is started anew by the next question. */
+  async #startReader(): Promise<Thread<ReadRequest>> {
+    const forget = () => {
+      this.#reader = undefined;
+    };
+    try {
+      return await Thread.start<ReadRequest>(threadData('reader', this.#options), forget);
+    } catch (error) {
+      forget();
+      throw error;
+    }
   }
 
   #judge(reply: Reply): Reply {
@@ -189,48 +219,11 @@ export class SqliteJournal implements Journal {
     const { clock } = this.#options;
     return { now: clock.now(), tick: clock.tick() };
   }
-
-  #changed(): void {
-    this.#changes++;
-    for (const wake of this.#wakeClaims) wake();
-  }
-
-  /** Resolves when something may be due: after a change, `ms` milliseconds, or the abortion. */
-  #change(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        signal.removeEventListener('abort', done);
-        this.#wakeClaims.delete(done);
-        resolve();
-      };
-      const cancel = this.#options.clock.after(ms, done);
-      signal.addEventListener('abort', done);
-      this.#wakeClaims.add(done);
-    });
-  }
 }
 
 function threadData(role: ThreadData['role'], options: SqliteJournalOptions): ThreadData {
   const { path, reserveBytes, maxBytes } = options;
   return { role, path, reserveBytes, maxBytes };
-}
-
-function prepareFolder({ path, allowNetworkFileSystem }: SqliteJournalOptions): void {
-  let network: string | undefined;
-  try {
-    createFiles(path);
-    network = networkFileSystem(path);
-  } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause);
-    throw new JournalFault('journal_unusable', `the journal ${path} cannot be created: ${detail}`, { cause });
-  }
-  if (network === undefined || allowNetworkFileSystem) return;
-  throw new JournalFault(
-    'journal_unusable',
-    `the journal ${path} lies on ${network}, whose locks and syncs SQLite cannot rely on: use a local disk or a block ` +
-      'volume, or set JOURNAL_ALLOW_NETWORK_FS=true if you know better',
-  );
 }
 
 function claimOf({ eventJson, ...row }: ClaimRow): Claim {

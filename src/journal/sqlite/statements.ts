@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 /** Every statement of the writer, prepared once; an attempt to add one beside them is a query nobody measured. */
 const SQL = {
   begin: 'BEGIN IMMEDIATE',
+  beginRead: 'BEGIN',
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
   remember: 'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
@@ -12,7 +13,9 @@ const SQL = {
 
   takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
   keyOwner: 'SELECT seq FROM dedup WHERE key = ?',
-  keysAfter: 'SELECT lower(hex(dedup_key)) AS key, seq FROM event WHERE seq > ? ORDER BY seq',
+  // The keys of records that were forgotten early live on without them.
+  keysAfter: `SELECT lower(hex(dedup_key)) AS key, seq FROM event WHERE seq > ?
+    UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?`,
   insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum)
     VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
   insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
@@ -24,8 +27,6 @@ const SQL = {
   nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
   loadEvent: 'SELECT received_at, headers, event, delivery, raw, checksum FROM event WHERE seq = ?',
 
-  rawBytes: 'SELECT length(raw) FROM event WHERE seq = ?',
-
   insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, verdict) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET outcome = excluded.outcome, verdict = excluded.verdict`,
   dropFresh: 'DELETE FROM fresh WHERE seq = ?',
@@ -34,7 +35,7 @@ const SQL = {
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET due_at = excluded.due_at, attempts = excluded.attempts,
     uncertain = excluded.uncertain, ages_from = excluded.ages_from, last_attempt_at = excluded.last_attempt_at`,
 
-  waitingOldest: 'SELECT seq FROM waiting WHERE due_at > ? ORDER BY received_at, seq LIMIT ?',
+  waitingOldest: 'SELECT seq FROM waiting WHERE due_at > ? AND uncertain = 0 ORDER BY received_at, seq LIMIT ?',
   hasten: 'UPDATE waiting SET due_at = min(due_at, ?) WHERE seq = ?',
 
   isFresh: 'SELECT 1 FROM fresh WHERE seq = ?',
@@ -55,9 +56,11 @@ const SQL = {
     FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
   forgetEvent: 'DELETE FROM event WHERE seq = ?',
   forgetAttempts: 'DELETE FROM attempt WHERE seq = ?',
-  forgetKey: 'DELETE FROM dedup WHERE key = ?',
+  forgetKey: 'DELETE FROM dedup WHERE key = ? AND seq = ?',
   keepKey: 'INSERT INTO expiring_key (seq, key, received_at) VALUES (?, ?, ?)',
-  expiredKeys: 'SELECT seq, key FROM expiring_key WHERE received_at < ? ORDER BY seq LIMIT ?',
+  // Only the oldest are looked at: there may be millions.
+  expiredKeys: `SELECT seq, key FROM (SELECT seq, key, received_at FROM expiring_key ORDER BY seq LIMIT ?2)
+    WHERE received_at < ?1`,
   dropExpired: 'DELETE FROM expiring_key WHERE seq = ?',
 } as const;
 

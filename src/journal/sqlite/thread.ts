@@ -63,9 +63,15 @@ function openFault(path: string, failure: StoreFailure | undefined): JournalFaul
       return new JournalFault('journal_locked', `another process owns the journal ${path}`);
     case 'unwritable':
     case 'full':
-      return new JournalFault('journal_unusable', `the journal ${path} cannot be opened for writing: ${detail}`);
-    default:
+      return new JournalFault(
+        'journal_unusable',
+        `the journal ${path} cannot be opened for writing: ${detail}. Look at the rights, the room and the state of ` +
+          'its disk.',
+      );
+    case 'unreadable':
       return unreadable(path, detail);
+    default:
+      return new JournalFault('journal_unreadable', `the journal ${path} cannot be opened: ${detail}`);
   }
 }
 

@@ -7,7 +7,7 @@ import { lendDue, wakeWaiting } from './lend.ts';
 import { check, redeliver, stats } from './operate.ts';
 import type { ReadRequest, Reply, Request, ThreadData } from './protocol.ts';
 import { Pruner } from './prune.ts';
-import { openForReading, openForWriting, syncFolder, takeOwnership } from './schema.ts';
+import { openForReading, openForWriting, takeOwnership } from './schema.ts';
 import { writeBatch } from './write.ts';
 
 // The thread that owns the database, or the one that reads its history: SQLite is synchronous, and a commit waits for
@@ -15,8 +15,7 @@ import { writeBatch } from './write.ts';
 
 function startWriter(data: ThreadData): (request: Request) => Reply {
   const owner = takeOwnership(data.path);
-  const db = openForWriting(data.path);
-  syncFolder(data.path);
+  const db = openForWriting(data.path, data.reserveBytes);
   const ledger = new Ledger(db, data);
   // A thousand claims a millisecond are more than anybody makes: no fence of an earlier owner comes again.
   const leases = new Leases(Date.now() * 1000);

@@ -19,6 +19,12 @@ const APPEND_MS = 4000;
 /** How often it is looked who has waited too long. */
 const SWEEP_MS = 250;
 
+/**
+ * For how long a settlement waits for others to share a commit with, milliseconds. A crash within them offers its event
+ * once more.
+ */
+const SETTLE_LINGER_MS = 5;
+
 /** After how long settlements are tried again that the disk refused. */
 const RESETTLE_MS = 1000;
 
@@ -46,6 +52,7 @@ export class WriteQueue {
   #records = 0;
   #bytes = 0;
   #isScheduled = false;
+  #linger: NodeJS.Timeout | undefined;
   #isResettling = false;
   readonly #underWay = new Set<Promise<void>>();
   readonly #inFlight = new Set<WaitingAppend>();
@@ -75,19 +82,25 @@ export class WriteQueue {
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#settlements.push({ settlement, resolve });
-      this.#start();
+      this.#startSoon();
     });
   }
 
   /** Resolves when all that was taken in is committed or refused; refuses what comes later. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#sweeper);
-    while (this.#isScheduled || this.#underWay.size > 0) {
+    clearTimeout(this.#linger);
+    while (this.#hasWork() || this.#isScheduled || this.#underWay.size > 0) {
+      if (this.#hasWork()) this.#start();
       await Promise.all(this.#underWay);
       await new Promise((resolve) => setImmediate(resolve));
     }
+    clearInterval(this.#sweeper);
     for (const { resolve } of this.#settlements.splice(0)) resolve(false);
+  }
+
+  #hasWork(): boolean {
+    return this.#appends.length > 0 || (this.#settlements.length > 0 && !this.#isResettling);
   }
 
   /** Whoever else calls in this turn of the event loop travels along. */
@@ -96,11 +109,12 @@ export class WriteQueue {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      if (this.#appends.length === 0 && this.#settlements.length === 0) return;
+      if (!this.#hasWork()) return;
       const batch = this.#takeAppends();
       const running: Promise<void> = this.#run(batch).finally(() => {
         this.#underWay.delete(running);
-        if (this.#appends.length > 0 || (this.#settlements.length > 0 && !this.#isResettling)) this.#start();
+        if (this.#appends.length > 0) this.#start();
+        else if (this.#hasWork()) this.#startSoon();
       });
       this.#underWay.add(running);
       this.#start();
@@ -126,13 +140,30 @@ export class WriteQueue {
     }
   }
 
+  /** Nobody waits for a settlement: it travels with the next append, or with other settlements a moment later. */
+  #startSoon(): void {
+    // Closing waits for no timer, and what was taken in by then is to be stored.
+    if (this.#closed) {
+      this.#start();
+      return;
+    }
+    this.#linger ??= setTimeout(() => {
+      this.#linger = undefined;
+      this.#start();
+    }, SETTLE_LINGER_MS);
+  }
+
   /** When the disk refuses even the settlements, they wait a moment and are sent again. */
   #answerSettlements(settlements: readonly WaitingSettlement[], { settled }: WriteResult): void {
     if (settled !== undefined) {
       for (const [index, { resolve }] of settlements.entries()) resolve(settled[index] ?? false);
       return;
     }
-    if (settlements.length === 0 || this.#closed) return;
+    if (settlements.length === 0) return;
+    if (this.#closed) {
+      for (const { resolve } of settlements) resolve(false);
+      return;
+    }
     this.#settlements.unshift(...settlements);
     this.#isResettling = true;
     setTimeout(() => {

@@ -4,8 +4,6 @@ import type { Leases } from './leases.ts';
 import { checksum, type Ledger } from './ledger.ts';
 import type { RecordRow, StoreFailure, Time, WriteBatch, WriteResult } from './protocol.ts';
 
-const FULL: StoreFailure = { kind: 'full', detail: 'less free disk than the reserve' };
-
 /**
  * Commits a batch of records and settlements together. When the disk refuses the records, the settlements are tried
  * without them: they need little, and they are what frees a full disk. Throws only for a database that is damaged.
@@ -21,7 +19,8 @@ export function writeBatch(ledger: Ledger, leases: Leases, batch: WriteBatch, ti
 
 function attempt(ledger: Ledger, leases: Leases, batch: WriteBatch, time: Time): WriteResult {
   const settleAlone = () => settleOnly(ledger, leases, batch.settlements, time);
-  if (batch.records.length > 0 && !ledger.hasRoom()) return { refusal: FULL, ...settleAlone() };
+  const obstacle = batch.records.length > 0 ? ledger.obstacle() : undefined;
+  if (obstacle !== undefined) return { refusal: obstacle, ...settleAlone() };
   try {
     return ledger.transaction(() => ({
       appended: insertAll(ledger, batch),
@@ -30,7 +29,7 @@ function attempt(ledger: Ledger, leases: Leases, batch: WriteBatch, time: Time):
   } catch (error) {
     const failure = heals(error);
     if (failure.kind !== 'refused') return { refusal: failure, ...settleAlone() };
-    return { appended: eachRecord(batch, (row, raw) => insertAlone(ledger, row, raw)), ...settleAlone() };
+    return { appended: insertEach(ledger, batch), ...settleAlone() };
   }
 }
 
@@ -43,9 +42,24 @@ function settleOnly(
   try {
     return { settled: ledger.transaction(() => settlements.map((each) => settle(ledger, leases, each, time))) };
   } catch (error) {
-    heals(error);
-    return {};
+    if (heals(error).kind !== 'refused') return {};
+    if (settlements.length === 1) return { settled: [false] };
+    return settleEach(ledger, leases, settlements, time);
   }
+}
+
+/** One that cannot be stored never fails its neighbours. */
+function settleEach(
+  ledger: Ledger,
+  leases: Leases,
+  settlements: readonly Settlement[],
+  time: Time,
+): Pick<WriteResult, 'settled'> {
+  const each = settlements.map((settlement) => settleOnly(ledger, leases, [settlement], time).settled);
+  // What was stored before the disk gave up counts: sent again, it would be taken for stale.
+  return each.every((settled) => settled === undefined)
+    ? {}
+    : { settled: each.map((settled) => settled?.[0] ?? false) };
 }
 
 /** Rethrows what no later try can mend. */
@@ -91,13 +105,18 @@ function insert(ledger: Ledger, row: RecordRow, raw: Uint8Array): Appended {
 }
 
 /** After a batch failed as a whole, and not for the disk's sake: whoever can be stored is stored. */
-function insertAlone(ledger: Ledger, row: RecordRow, raw: Uint8Array): Appended {
-  try {
-    return ledger.transaction(() => insert(ledger, row, raw));
-  } catch (error) {
-    if (heals(error).kind !== 'refused') throw error;
-    return { kind: 'unstorable' };
-  }
+function insertEach(ledger: Ledger, batch: WriteBatch): Appended[] {
+  let diskFailed = false;
+  return eachRecord(batch, (row, raw) => {
+    // The disk may give up between two of them: those before it are durable, and those after it need not try.
+    if (diskFailed) return { kind: 'unstorable' };
+    try {
+      return ledger.transaction(() => insert(ledger, row, raw));
+    } catch (error) {
+      diskFailed = heals(error).kind !== 'refused';
+      return { kind: 'unstorable' };
+    }
+  });
 }
 
 function settle(ledger: Ledger, leases: Leases, settlement: Settlement, time: Time): boolean {

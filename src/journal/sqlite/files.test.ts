@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, type TestContext, test } from 'node:test';
+import { append, keepOne, lend } from '../../../test/support/journal-steps.ts';
+import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
+import { systemClock } from '../clock.ts';
+import type { JournalFault } from '../fault.ts';
+import { SqliteJournal } from './sqlite.ts';
+import { temporaryFolder } from './test-ledger.ts';
+
+const HANG = { timeout: 30_000 };
+
+async function open(context: TestContext, path: string, faults: JournalFault[] = []): Promise<SqliteJournal> {
+  const journal = await SqliteJournal.open({
+    path,
+    reserveBytes: 0,
+    maxBytes: 16 * 1024 * 1024,
+    allowNetworkFileSystem: false,
+    clock: systemClock,
+    onFault: (fault) => faults.push(fault),
+  });
+  context.after(() => journal.close());
+  return journal;
+}
+
+async function assertRefused(context: TestContext, path: string, code: JournalFault['code'], message: RegExp) {
+  await assert.rejects(open(context, path), { name: 'JournalFault', code, message });
+}
+
+function pathIn(context: TestContext): string {
+  return join(temporaryFolder(context), 'data', 'journal.db');
+}
+
+/** Another process that owns the journal; `end` kills it as `kill -9` does. */
+async function startOwner(context: TestContext, path: string): Promise<() => Promise<void>> {
+  const module = JSON.stringify(new URL('./sqlite.ts', import.meta.url).href);
+  const options = `path: ${JSON.stringify(path)}, reserveBytes: 0, maxBytes: 1e9, allowNetworkFileSystem: false`;
+  const clock = '{ now: Date.now, tick: () => performance.now(), after: () => () => {} }';
+  const code = `import(${module})
+    .then(({ SqliteJournal }) => SqliteJournal.open({ ${options}, clock: ${clock}, onFault() {} }))
+    .then(() => { console.log('open'); setInterval(() => {}, 1000); });`;
+  const child = spawn(process.execPath, ['--eval', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = once(child, 'close');
+  const end = async () => {
+    child.kill('SIGKILL');
+    await closed;
+  };
+  context.after(end);
+  await Promise.race([once(child.stdout, 'data'), closed.then(() => assert.fail('the other process ended'))]);
+  return end;
+}
+
+describe('the files of the SQLite journal', () => {
+  test('nobody but their owner can read them', HANG, async (context) => {
+    const path = pathIn(context);
+    const journal = await open(context, path);
+    await keepOne(journal, aRecord('a', Date.now()));
+
+    for (const suffix of ['', '-wal', '-shm', '.owner']) {
+      assert.equal(statSync(`${path}${suffix}`).mode & 0o777, 0o600, suffix);
+    }
+    assert.equal(statSync(dirname(path)).mode & 0o777, 0o700);
+  });
+
+  test('say that they are a journal, and of which version', HANG, async (context) => {
+    const path = pathIn(context);
+    await (await open(context, path)).close();
+    const db = new DatabaseSync(path);
+    assert.deepEqual({ ...db.prepare('PRAGMA application_id').get() }, { application_id: 0x6163726a });
+    assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 1 });
+    db.close();
+  });
+
+  test('a creation that a crash cut short is begun anew', HANG, async (context) => {
+    const path = pathIn(context);
+    await (await open(context, path)).close();
+    renameSync(path, `${path}.new`);
+    writeFileSync(`${path}.new-wal`, 'half');
+
+    await keepOne(await open(context, path), aRecord('a', Date.now()));
+  });
+
+  test('the database of another program is refused', HANG, async (context) => {
+    const path = join(temporaryFolder(context), 'other.db');
+    const other = new DatabaseSync(path);
+    other.exec('CREATE TABLE theirs (a)');
+    other.close();
+    await assertRefused(context, path, 'journal_unreadable', /another program.*JOURNAL_URL/);
+  });
+
+  test('a file that is no database is refused with what to do', HANG, async (context) => {
+    const path = join(temporaryFolder(context), 'notes.txt');
+    writeFileSync(path, 'Not a database. '.repeat(300));
+    await assertRefused(context, path, 'journal_unreadable', /not a database.*Move it aside/);
+  });
+
+  test('a journal of a newer version is refused, and told to be one', HANG, async (context) => {
+    const path = pathIn(context);
+    await (await open(context, path)).close();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    await assertRefused(context, path, 'journal_unreadable', /newer version.*99.*run that one/);
+  });
+
+  test('a folder that cannot be made is told of with what to do', HANG, async (context) => {
+    const file = join(temporaryFolder(context), 'file');
+    writeFileSync(file, '');
+    await assertRefused(context, join(file, 'journal.db'), 'journal_unusable', /cannot be created.*JOURNAL_URL/);
+  });
+
+  test('have one owner, and are free when a kill -9 ends it', HANG, async (context) => {
+    const path = pathIn(context);
+    const kill = await startOwner(context, path);
+    await assertRefused(context, path, 'journal_locked', /another process owns the journal/);
+    await kill();
+    await keepOne(await open(context, path), aRecord('a', Date.now()));
+  });
+
+  test('are free again when a journal is closed', HANG, async (context) => {
+    const path = pathIn(context);
+    const first = await open(context, path);
+    await assertRefused(context, path, 'journal_locked', /another process owns the journal/);
+    await first.close();
+    await keepOne(await open(context, path), aRecord('a', Date.now()));
+  });
+
+  test(
+    'while they have lost their names nothing is taken in, and it heals when they have them again',
+    HANG,
+    async (context) => {
+      const path = pathIn(context);
+      const journal = await open(context, path);
+      const away = `${dirname(path)}.away`;
+      const seq = await keepOne(journal, aRecord('before', Date.now()));
+      renameSync(dirname(path), away);
+
+      const refused = await journal.append([aRecord('after', Date.now())]);
+      assert.deepEqual(refused, { kind: 'unavailable', reason: 'unwritable' });
+      await assert.rejects(journal.check());
+      const [claim] = await lend(journal);
+      assert.equal(await journal.settle({ seq, fence: claim?.fence ?? 0, verdict: { kind: 'settle' } }), true);
+
+      renameSync(away, dirname(path));
+      await journal.check();
+      assert.equal((await append(journal, aRecord('after', Date.now()))).length, 1);
+    },
+  );
+
+  test('history that could not be read once is read when it can be', HANG, async (context) => {
+    const path = pathIn(context);
+    const journal = await open(context, path);
+    await keepOne(journal, aRecord('a', Date.now()));
+    renameSync(path, `${path}.away`);
+    await assert.rejects(journal.find({ limit: 1 }));
+
+    renameSync(`${path}.away`, path);
+
+    assert.equal((await journal.find({ limit: 1 })).length, 1);
+  });
+
+  test('a record whose texts are damaged is listed among the dead letters', HANG, async (context) => {
+    const path = pathIn(context);
+    const first = await open(context, path);
+    const [damaged, whole] = [
+      await keepOne(first, aRecord('a', Date.now())),
+      await keepOne(first, aRecord('b', Date.now())),
+    ];
+    await first.close();
+    const db = new DatabaseSync(path);
+    db.prepare(`UPDATE event SET event = '{"id', headers = 'x' WHERE seq = ?`).run(damaged);
+    db.close();
+
+    const journal = await open(context, path);
+
+    assert.deepEqual(
+      (await lend(journal)).map(({ seq }) => seq),
+      [whole],
+    );
+    const letters = await journal.find({ state: 'dead', limit: 10 });
+    assert.deepEqual(
+      letters.map(({ seq, burial }) => [seq, burial?.reason]),
+      [[damaged, 'damaged']],
+    );
+    assert.equal((await journal.get(damaged))?.raw.length, aRecord('a', 0).raw.length);
+    assert.equal((await journal.find({ limit: 10 })).length, 2);
+  });
+
+  test(
+    'a damaged record does not hold up the one behind it, and large ones are lent in turn',
+    HANG,
+    async (context) => {
+      const path = pathIn(context);
+      const first = await open(context, path);
+      const damaged = await keepOne(first, aRecord('damaged', Date.now()));
+      const large: number[] = [];
+      for (let index = 0; index < 20; index++) {
+        large.push(await keepOne(first, aLargeRecord(`large ${index}`, Date.now(), 1024 * 1024)));
+      }
+      await first.close();
+      const db = new DatabaseSync(path);
+      db.prepare(`UPDATE event SET event = '{"id"' WHERE seq = ?`).run(damaged);
+      db.close();
+
+      const journal = await open(context, path);
+
+      assert.deepEqual(
+        (await lend(journal, 1)).map(({ seq }) => seq),
+        large.slice(0, 1),
+      );
+      const lent: number[] = [];
+      while (lent.length < 19) lent.push(...(await lend(journal, 100)).map(({ seq }) => seq));
+      assert.deepEqual(lent, large.slice(1));
+    },
+  );
+});

@@ -1,0 +1,63 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { JournalFault } from '../fault.ts';
+
+const ADVICE = 'Give the user of this process the right to write its folder, or set JOURNAL_URL to another place.';
+
+/** Makes the journal's folder, and the file that carries its lock. Throws a `JournalFault`. */
+export function prepareFolder(path: string, allowNetworkFileSystem: boolean): void {
+  let network: string | undefined;
+  try {
+    createFolder(path);
+    network = networkFileSystem(path);
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new JournalFault('journal_unusable', `the journal ${path} cannot be created: ${detail}. ${ADVICE}`, {
+      cause,
+    });
+  }
+  if (network === undefined || allowNetworkFileSystem) return;
+  throw new JournalFault(
+    'journal_unusable',
+    `the journal ${path} lies on ${network}, whose locks and syncs SQLite cannot rely on: use a local disk or a block ` +
+      'volume, or set JOURNAL_ALLOW_NETWORK_FS=true if you know better',
+  );
+}
+
+/** With the owner's rights alone. */
+function createFolder(path: string): void {
+  const folder = dirname(resolve(path));
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first !== undefined) syncParents(folder, dirname(first));
+  closeSync(openSync(`${path}.owner`, 'a', 0o600));
+}
+
+/** Puts the names of new folders on stable storage: a file that is synced in a folder that is not can vanish. */
+function syncParents(from: string, to: string): void {
+  for (let folder = from; folder !== to; folder = dirname(folder)) sync(dirname(folder));
+}
+
+/** Puts a file's content, or the names in a folder, on stable storage. */
+export function sync(name: string): void {
+  const fd = openSync(name, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** `f_type` of statfs(2) for file systems whose locks and syncs SQLite cannot rely on. */
+const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB2'],
+  [0x01021997, '9P'],
+]);
+
+/** The name of the network file system on which the path's folder lies, if it is one. */
+function networkFileSystem(path: string): string | undefined {
+  // The kernel's value is signed on some architectures: CIFS and SMB2 come out negative.
+  return NETWORK_FILE_SYSTEMS.get(statfsSync(dirname(path)).type >>> 0);
+}

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import type { TestContext } from 'node:test';
+import type { NewRecord, Settlement } from '../journal.ts';
+import { Leases } from './leases.ts';
+import { Ledger } from './ledger.ts';
+import { lendDue } from './lend.ts';
+import type { Time, WriteBatch, WriteResult } from './protocol.ts';
+import { openForWriting } from './schema.ts';
+import { writeBatch } from './write.ts';
+
+/** A folder that goes when the test ends. */
+export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'journal-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** What the thread that owns a journal's database does, in this one: a real file, and no thread. */
+export class TestLedger {
+  readonly #path: string;
+  readonly #recentKeys: number;
+  db: DatabaseSync;
+  ledger: Ledger;
+  leases = new Leases(0);
+
+  constructor(path: string, recentKeys: number) {
+    this.#path = path;
+    this.#recentKeys = recentKeys;
+    this.db = openForWriting(path, 0);
+    this.ledger = this.#createLedger();
+  }
+
+  /** Whatever was only in memory is gone. */
+  crash(): void {
+    this.db.close();
+    this.db = openForWriting(this.#path, 0);
+    this.ledger = this.#createLedger();
+    this.leases = new Leases(0);
+  }
+
+  /** Speed for tests that commit thousands of times and do not ask what a power failure leaves. */
+  neverSync(): void {
+    this.db.exec('PRAGMA synchronous = OFF');
+  }
+
+  append(time: Time, ...records: readonly NewRecord[]): WriteResult {
+    return this.write(time, { ...packed(records), settlements: [] });
+  }
+
+  settle(time: Time, ...settlements: readonly Settlement[]): WriteResult {
+    return this.write(time, { ...packed([]), settlements });
+  }
+
+  write(time: Time, batch: WriteBatch): WriteResult {
+    return writeBatch(this.ledger, this.leases, batch, time);
+  }
+
+  /** Every event that is due is delivered. */
+  deliverAll(time: Time): void {
+    for (;;) {
+      const { claims } = lendDue(this.ledger, this.leases, 500, time);
+      if (claims.length === 0) return;
+      this.settle(time, ...claims.map(({ seq, fence }) => ({ seq, fence, verdict: { kind: 'settle' as const } })));
+    }
+  }
+
+  #createLedger(): Ledger {
+    return new Ledger(this.db, { path: this.#path, reserveBytes: 0, recentKeys: this.#recentKeys });
+  }
+}
+
+export function packed(records: readonly NewRecord[]): Pick<WriteBatch, 'records' | 'raw'> {
+  let rawEnd = 0;
+  const rows = records.map(({ headers, event, raw, burial, ...rest }) => {
+    rawEnd += raw.byteLength;
+    const texts = { headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event) };
+    return { ...rest, ...texts, rawEnd, burial };
+  });
+  return { records: rows, raw: new Uint8Array(Buffer.concat(records.map(({ raw }) => raw))) };
+}
