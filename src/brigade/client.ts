@@ -18,6 +18,8 @@ const ANSWER_BYTES = 4 * 1024 * 1024;
  */
 const IDLE_MS = 30_000;
 
+const GIVEN_UP = 'given up: shutting down';
+
 export interface BrigadeClientOptions {
   /** `https://brigade.example.com`, with or without a path or a trailing slash. */
   readonly address: string;
@@ -71,11 +73,13 @@ export class BrigadeClient {
     });
   }
 
-  /** Always resolves: within 90 seconds, or once the signal is aborted. */
+  /** Always resolves: within 90 seconds, or once the signal is aborted. No answer and no detail holds the token. */
   exchange({ method, path, body }: BrigadeRequest, signal: AbortSignal): Promise<Exchange> {
+    if (signal.aborted) return Promise.resolve({ kind: 'unsent', detail: GIVEN_UP });
     return new Promise((resolve) => {
-      const handler = new ExchangeHandler(resolve, signal);
-      const headers = ['authorization', `Bearer ${this.#options.token()}`, 'accept', 'application/json'];
+      const token = this.#options.token();
+      const handler = new ExchangeHandler(resolve, signal, token);
+      const headers = ['authorization', `Bearer ${token}`, 'accept', 'application/json'];
       if (body !== undefined) headers.push('content-type', 'application/json');
       try {
         this.#pool.dispatch({ method, path: this.#basePath + path, headers, body: body ?? null }, handler);
@@ -101,26 +105,30 @@ export class BrigadeClient {
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #resolve: (exchange: Exchange) => void;
   readonly #signal: AbortSignal;
+  readonly #token: string;
   readonly #abort: () => void;
   readonly #deadline: NodeJS.Timeout;
   readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
   #isSent = false;
+  #isOver = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   #bytes = 0;
 
-  constructor(resolve: (exchange: Exchange) => void, signal: AbortSignal) {
+  constructor(resolve: (exchange: Exchange) => void, signal: AbortSignal, token: string) {
     this.#resolve = resolve;
     this.#signal = signal;
-    this.#abort = () => this.#giveUp('given up: shutting down');
+    this.#token = token;
+    this.#abort = () => this.#giveUp(GIVEN_UP);
     this.#deadline = setTimeout(() => this.#giveUp(`no whole answer within ${ANSWER_MS / 1000} s`), ANSWER_MS);
     signal.addEventListener('abort', this.#abort);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#signal.aborted) this.#abort();
+    // Given up while it waited for a connection, and reported as unsent: so it stays.
+    if (this.#isOver) controller.abort(new Error(GIVEN_UP));
     else this.#isSent = true;
   }
 
@@ -148,7 +156,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   #answer(isCut: boolean): void {
-    const body = Buffer.concat(this.#chunks).toString('utf8');
+    const text = Buffer.concat(this.#chunks).toString('utf8');
+    // Proxies made for debugging repeat what they were asked with.
+    const body = this.#token === '' ? text : text.replaceAll(this.#token, '[redacted]');
     this.#end({ kind: 'answered', status: this.#status, headers: this.#headers, body, isCut });
   }
 
@@ -159,6 +169,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   /** Only the first end counts. */
   #end(exchange: Exchange): void {
+    this.#isOver = true;
     clearTimeout(this.#deadline);
     this.#signal.removeEventListener('abort', this.#abort);
     this.#resolve(exchange);
@@ -170,5 +181,5 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   const inner = error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message;
-  return `${code}: ${inner}`.replace(/\s+/g, ' ').slice(0, 300);
+  return `${code}: ${inner}`.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, 300);
 }

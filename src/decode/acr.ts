@@ -20,12 +20,13 @@ type JsonObject = Readonly<Record<string, unknown>>;
  */
 export const decodeAcr: Decode = (body) => {
   const json = parse(body);
-  if (!isObject(json)) return { kind: 'unreadable', issues: [issue('', 'a JSON object', json)] };
+  if (!isObject(json)) return { kind: 'unreadable', issues: [noObject(body, json)] };
   const reader = new FieldReader();
   const id = reader.text(json, 'id', '');
   const action = reader.text(json, 'action', '');
   const fields = reader.fields(json);
-  if (action === undefined && reader.issues.length === 0) reader.issues.push(issue('action', 'a string', undefined));
+  const isActionTold = action !== undefined || reader.issues.some(({ path }) => path === 'action');
+  if (!isActionTold) reader.issues.push(issue('action', 'a string', undefined));
   if (action === undefined || reader.issues.length > 0) return { kind: 'unreadable', issues: reader.issues };
   const usable = id !== undefined && id.length <= ID_LENGTH ? id : undefined;
   return { kind: 'decoded', format: 'acr', events: [decodeEvent(body, action, usable, fields)] };
@@ -100,6 +101,11 @@ function isObject(value: unknown): value is JsonObject {
 
 function issue(path: string, expected: string, received: unknown): Issue {
   return { path, expected, received: typeName(received) };
+}
+
+function noObject(body: Uint8Array, json: unknown): Issue {
+  const found = issue('', 'a JSON object', json);
+  return json === undefined && body.length > 0 ? { ...found, received: 'no JSON' } : found;
 }
 
 function typeName(value: unknown): string {

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Claim, Queue } from '../journal/journal.ts';
 import type { Attempt, Outcome, Verdict } from '../model/delivery.ts';
-import type { Sink } from '../sink/sink.ts';
+import type { Probe, Sink } from '../sink/sink.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
+import { Change } from './change.ts';
 import type { DeliveryObserver } from './delivery-observer.ts';
 import { Outages } from './outages.ts';
 import { Pace } from './pace.ts';
@@ -14,11 +14,11 @@ const RENEW_MS = 40_000;
 /** Attempts whose verdict is not yet durable, beyond which no event is claimed: the disk does not keep up. */
 const MAX_UNSETTLED = 256;
 
-/** How long to wait after the journal failed to lend. */
+/** How long to wait after the journal failed to lend, or lent nothing without waiting for it, as a closed one does. */
 const CLAIM_PAUSE_MS = 1000;
 
 /** Distance of waiting events that fall due together once the sink is back, milliseconds. */
-const WAKE_SPREAD_MS = 5;
+export const WAKE_SPREAD_MS = 5;
 
 export interface DelivererOptions {
   readonly queue: Queue;
@@ -43,7 +43,8 @@ export class Deliverer {
   #ready: Claim[] = [];
   #running = 0;
   #claiming = new AbortController();
-  #waiting: (() => void)[] = [];
+  readonly #change = new Change();
+  #endPause: () => void = () => {};
   #loop: Promise<void> | undefined;
 
   constructor(options: DelivererOptions) {
@@ -51,7 +52,8 @@ export class Deliverer {
     this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
     this.#stopping.signal.addEventListener('abort', () => {
       this.#claiming.abort();
-      this.#wakeUp();
+      this.#endPause();
+      this.#change.tell();
     });
   }
 
@@ -74,6 +76,11 @@ export class Deliverer {
     this.#loop ??= this.#run();
   }
 
+  /** Does not wait for the next probe: what keeps events from the sink may just have been mended. */
+  lookAgain(): void {
+    this.#endPause();
+  }
+
   /**
    * Begins no attempt any more, gives those under way `graceMs` or until `hurry`, and then gives them up: they are tried
    * again later.
@@ -84,7 +91,7 @@ export class Deliverer {
     hurry.addEventListener('abort', () => this.#cutting.abort());
     if (hurry.aborted) this.#cutting.abort();
     await this.#loop;
-    while (this.#held.size > 0) await this.#somethingChanges();
+    while (this.#held.size > 0) await this.#change.next();
     clearTimeout(cut);
     clearInterval(this.#renewal);
   }
@@ -94,7 +101,7 @@ export class Deliverer {
     while (!signal.aborted) {
       if (this.#breaker.state.kind === 'open') await this.#probe(this.#breaker.state.probeAt);
       else if (this.#mayClaim()) await this.#claim();
-      else await this.#somethingChanges();
+      else await this.#change.next();
     }
     this.#giveBack();
   }
@@ -105,12 +112,16 @@ export class Deliverer {
   }
 
   async #claim(): Promise<void> {
-    const { queue, observer } = this.#options;
+    const { queue, observer, now } = this.#options;
     try {
       this.#claiming = new AbortController();
-      const claims = await queue.claim(this.limit, this.#claiming.signal);
+      const { signal } = this.#claiming;
+      const began = now();
+      const claims = await queue.claim(this.limit, signal);
       for (const claim of claims) this.#held.add(claim);
       this.#ready.push(...claims);
+      const isRefusal = claims.length === 0 && !signal.aborted && now() - began < CLAIM_PAUSE_MS;
+      if (isRefusal) await this.#pause(CLAIM_PAUSE_MS);
     } catch (error) {
       observer.faulted(error);
       await this.#pause(CLAIM_PAUSE_MS);
@@ -138,8 +149,8 @@ export class Deliverer {
     const verdict = this.#decide(claim, outcome);
     this.#learn(claim, outcome, durationMs);
     this.#startAttempts();
-    this.#wakeUp();
-    await this.#settle(claim, { at, durationMs, outcome }, verdict);
+    this.#change.tell();
+    await this.#settle(claim, verdict, { at, durationMs, outcome });
   }
 
   async #emit({ event, payload, delivery }: Claim): Promise<Outcome> {
@@ -176,46 +187,39 @@ export class Deliverer {
     else this.#outages.end(now);
   }
 
-  async #settle(claim: Claim, attempt: Attempt, verdict: Verdict): Promise<void> {
+  async #settle(claim: Claim, verdict: Verdict, attempt?: Attempt): Promise<void> {
     const { queue, observer } = this.#options;
     const { seq, fence } = claim;
     try {
-      const isSettled = await queue.settle({ seq, fence, attempt, verdict });
-      observer.attempted(claim, attempt, verdict, !isSettled);
+      const tried = attempt === undefined ? {} : { attempt };
+      const isSettled = await queue.settle({ seq, fence, verdict, ...tried });
+      if (attempt !== undefined) observer.attempted(claim, attempt, verdict, !isSettled);
     } catch (error) {
       observer.faulted(error);
     }
-    this.#letGo(claim);
+    this.#held.delete(claim);
+    this.#change.tell();
   }
 
   /** Claims that were never tried go back as they came; so does their place. */
   #giveBack(): void {
     const claims = this.#ready;
     this.#ready = [];
-    for (const claim of claims) void this.#release(claim);
-  }
-
-  async #release(claim: Claim): Promise<void> {
-    const { seq, fence, history, receivedAt } = claim;
-    const at = Math.max(receivedAt, history.lastAttemptAt);
-    try {
-      await this.#options.queue.settle({ seq, fence, verdict: { kind: 'retry', at, history } });
-    } catch (error) {
-      this.#options.observer.faulted(error);
+    for (const claim of claims) {
+      const { history, receivedAt } = claim;
+      void this.#settle(claim, { kind: 'retry', at: Math.max(receivedAt, history.lastAttemptAt), history });
     }
-    this.#letGo(claim);
-  }
-
-  #letGo(claim: Claim): void {
-    this.#held.delete(claim);
-    this.#wakeUp();
   }
 
   async #probe(at: number): Promise<void> {
     const { now, sink, queue, observer } = this.#options;
     await this.#pause(at - now());
     if (this.#stopping.signal.aborted) return;
-    const probe = await sink.probe(this.#stopping.signal);
+    const probe = await sink.probe(this.#stopping.signal).catch((error: unknown): Probe => {
+      observer.faulted(error);
+      return { kind: 'unready', detail: 'a fault of the gateway', credentials: false };
+    });
+    if (this.#stopping.signal.aborted) return;
     const isReady = probe.kind === 'ready';
     const isClosed = this.#breaker.afterProbe(isReady, !isReady && probe.credentials, now());
     this.#noteOutage(now());
@@ -228,21 +232,15 @@ export class Deliverer {
     this.#options.queue.renew([...this.#held]).catch((error: unknown) => this.#options.observer.faulted(error));
   }
 
-  #somethingChanges(): Promise<void> {
+  /** Ends early on stopping, or when somebody asks to look again. */
+  #pause(ms: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-    });
-  }
-
-  #wakeUp(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(Math.max(0, ms), undefined, { signal: this.#stopping.signal, ref: false }).catch(() => {
-      // Stopping ends every pause.
+      const timer = setTimeout(resolve, Math.max(0, ms));
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
   }
 }

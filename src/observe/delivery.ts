@@ -1,10 +1,13 @@
 import type { DeliveryObserver } from '../deliver/delivery-observer.ts';
 import type { Claim } from '../journal/journal.ts';
-import type { Attempt, Verdict } from '../model/delivery.ts';
+import type { Attempt, CreatedEvent, Verdict } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { toldEvent } from './told-event.ts';
+
+/** Created events, one for each project, that a log line tells of; the journal keeps them all. */
+const TOLD_CREATED = 20;
 
 /** Logs and counts what delivering does: one line for each attempt. */
 export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
@@ -45,8 +48,13 @@ export function logProbe(log: Log, probe: Probe, nextProbeAt?: number): void {
   else log.warn({ detail: probe.detail, nextProbeAt }, 'sink.unready');
 }
 
+function toldCreated(created: readonly CreatedEvent[]): object {
+  if (created.length <= TOLD_CREATED) return { created };
+  return { created: created.slice(0, TOLD_CREATED), createdCount: created.length };
+}
+
 function describe(claim: Claim, { outcome, durationMs }: Attempt, verdict: Verdict, isStale: boolean): object {
-  const { kind, ...answer } = outcome;
+  const { kind, ...answer } = 'created' in outcome ? { ...outcome, ...toldCreated(outcome.created) } : outcome;
   return {
     seq: claim.seq,
     ...toldEvent(claim.event),

@@ -9,6 +9,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 
 /** What is told of an answer, characters. */
 const DETAIL_LENGTH = 500;
+const PRINCIPAL_LENGTH = 200;
 
 /**
  * An event that nobody can be subscribed to, for a project that cannot exist: Brigade checks token, role and source,
@@ -134,21 +135,25 @@ function createdEvents(body: string): CreatedEvent[] | undefined {
   if (list?.kind !== 'EventList') return undefined;
   const items: unknown = list.items ?? [];
   if (!Array.isArray(items)) return undefined;
-  return items.map((item) => ({ id: String(item?.metadata?.id ?? ''), project: String(item?.projectID ?? '') }));
+  return items.map((item) => ({ id: textOf(item?.metadata?.id), project: textOf(item?.projectID) }));
+}
+
+/** Of any value: what JSON makes of an object may not even be turned into a text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function unready(what: string, exchange: Exchange): Probe {
   if (exchange.kind !== 'answered') return { kind: 'unready', detail: exchange.detail, credentials: false };
   const credentials = exchange.status === 401 || exchange.status === 403;
-  return { kind: 'unready', detail: `${what}: ${describeAnswer(exchange)}`, credentials };
+  return { kind: 'unready', detail: oneLine(`${what}: ${describeAnswer(exchange)}`), credentials };
 }
 
 /** `service account "brigade-acr-gateway"` */
 function principal(body: string): string {
   const { type, id } = parse(body) ?? {};
-  return `${String(type ?? 'principal')
-    .toLowerCase()
-    .replace('_', ' ')} "${String(id ?? '?')}"`;
+  const kind = textOf(type).toLowerCase().replace('_', ' ') || 'principal';
+  return oneLine(`${kind} "${textOf(id) || '?'}"`).slice(0, PRINCIPAL_LENGTH);
 }
 
 /** Status, and Brigade's reason and details. Of a body that is not Brigade's nothing is repeated: it may be anything. */
@@ -156,7 +161,14 @@ function describeAnswer({ status, body }: Extract<Exchange, { kind: 'answered' }
   const { reason, details } = parse(body) ?? {};
   const parts = [reason, ...(Array.isArray(details) ? details : [])].filter((part) => typeof part === 'string');
   const text = parts.length === 0 ? '' : ` ${parts.join('; ')}`;
-  return `${status}${text}`.replace(/\s+/g, ' ').slice(0, DETAIL_LENGTH);
+  return oneLine(`${status}${text}`);
+}
+
+function oneLine(text: string): string {
+  return text
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .slice(0, DETAIL_LENGTH)
+    .toWellFormed();
 }
 
 interface BrigadeAnswer {

@@ -1,0 +1,561 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Changes } from '../../test/support/changes.ts';
+import { keep, keepOne, lend } from '../../test/support/journal-steps.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { aRecord, DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import { ScriptedSink } from '../../test/support/scripted-sink.ts';
+import type { Claim, RecordState } from '../journal/journal.ts';
+import { MemoryJournal } from '../journal/memory.ts';
+import type { Attempt, Outcome, Verdict } from '../model/delivery.ts';
+import type { Probe } from '../sink/sink.ts';
+import type { BreakerState } from './breaker.ts';
+import { Deliverer } from './deliver.ts';
+import type { DeliveryObserver } from './delivery-observer.ts';
+
+const NEVER = new AbortController().signal;
+const CREDENTIALS: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
+/** Longer than any test takes. */
+const LONG_MS = 60_000;
+
+interface Attempted {
+  readonly id: string;
+  readonly attempt: Attempt;
+  readonly verdict: Verdict['kind'];
+  readonly isStale: boolean;
+}
+
+/** Remembers what it hears, lets a test wait for it, and acts on it. */
+class Watcher implements DeliveryObserver {
+  readonly attempts: Attempted[] = [];
+  readonly openings: Outcome[] = [];
+  readonly probes: { readonly probe: Probe; readonly breaker: BreakerState }[] = [];
+  readonly faults: unknown[] = [];
+  /** When the breaker opens, or a probe has failed: time passes. */
+  onWait: () => void = () => {};
+  readonly #changes = new Changes();
+
+  attempted(claim: Claim, attempt: Attempt, verdict: Verdict, isStale: boolean): void {
+    this.attempts.push({ id: claim.event.id, attempt, verdict: verdict.kind, isStale });
+    this.#changes.tell();
+  }
+
+  probed(probe: Probe, breaker: BreakerState): void {
+    this.probes.push({ probe, breaker });
+    if (breaker.kind === 'open') this.onWait();
+    this.#changes.tell();
+  }
+
+  breakerOpened(outcome: Outcome): void {
+    this.openings.push(outcome);
+    this.onWait();
+    this.#changes.tell();
+  }
+
+  faulted(error: unknown): void {
+    this.faults.push(error);
+    this.#changes.tell();
+  }
+
+  async until(condition: (watcher: this) => boolean): Promise<void> {
+    await this.#changes.until(
+      () => (condition(this) ? true : undefined),
+      () => `${condition}; attempts: ${JSON.stringify(this.attempts)}`,
+    );
+  }
+
+  async untilAttempted(count: number): Promise<void> {
+    await this.until(({ attempts }) => attempts.length >= count);
+  }
+}
+
+interface Rig {
+  readonly clock: ManualClock;
+  readonly journal: MemoryJournal;
+  readonly sink: ScriptedSink;
+  readonly watcher: Watcher;
+  readonly deliverer: Deliverer;
+}
+
+/** A deliverer that has not been started, between a memory journal and a scripted sink. */
+function aRig(t: TestContext): Rig {
+  const clock = new ManualClock();
+  const journal = new MemoryJournal({ clock });
+  const sink = new ScriptedSink();
+  const watcher = new Watcher();
+  // The breaker's waits pass at once.
+  watcher.onWait = () => clock.advance(LONG_MS);
+  const now = () => clock.now();
+  const deliverer = new Deliverer({ queue: journal, sink, observer: watcher, now, random: () => 0.5 });
+  t.after(() => deliverer.stop(0, AbortSignal.abort()));
+  return { clock, journal, sink, watcher, deliverer };
+}
+
+/** With an outcome for the events of those names; all others are delivered. */
+function reacting(outcomes: Readonly<Record<string, Outcome>>): ScriptedSink['onEmit'] {
+  return ({ event }) => outcomes[event.id] ?? DELIVERED;
+}
+
+async function keepEvents({ journal, clock }: Rig, ...names: readonly string[]): Promise<readonly number[]> {
+  return keep(journal, ...names.map((name) => aRecord(name, clock.now())));
+}
+
+function manyNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `event-${index}`);
+}
+
+async function stateOf({ journal }: Rig, seq: number | undefined): Promise<RecordState | undefined> {
+  return (await journal.get(seq ?? 0))?.state;
+}
+
+/** Stops at once; whatever hangs is given up. */
+async function stop({ deliverer }: Rig): Promise<void> {
+  await deliverer.stop(LONG_MS, AbortSignal.abort());
+}
+
+/** Gives what is under way the turns of the event loop that it needs. */
+async function untilNothingHeld({ deliverer }: Rig): Promise<void> {
+  while (deliverer.held > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('an event is handed to the sink as the journal lends it, and settled with what was created', async (t) => {
+  const rig = aRig(t);
+  const raw = Buffer.from('{"id":"a"}');
+  const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw }));
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  const { event } = aRecord('a', 0);
+  assert.deepEqual(rig.sink.emissions, [{ event, payload: '{"id":"a"}', delivery: 1 }]);
+  const record = await rig.journal.get(seq);
+  assert.equal(record?.state, 'delivered');
+  assert.deepEqual(record?.attempts[0]?.outcome, DELIVERED);
+});
+
+test('an event that comes while nothing is to do is delivered', async (t) => {
+  const rig = aRig(t);
+  rig.deliverer.start();
+  await keepEvents(rig, 'a');
+  await rig.watcher.untilAttempted(1);
+  await keepEvents(rig, 'b');
+  await rig.watcher.untilAttempted(2);
+  assert.deepEqual(rig.sink.taken, ['a', 'b']);
+});
+
+test('a backlog is delivered whole, each event once, and nothing is held in the end', async (t) => {
+  const rig = aRig(t);
+  const names = manyNames(1000);
+  await keepEvents(rig, ...names);
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1000);
+  assert.deepEqual([...rig.sink.taken].sort(), [...names].sort());
+  assert.equal(rig.sink.emissions.length, 1000);
+  assert.ok(rig.sink.mostRunning <= 64);
+  await stop(rig);
+  assert.equal(rig.deliverer.held, 0);
+});
+
+test('an event that waits for its retry does not keep others waiting, and comes when it is due', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = reacting({ a: UNAVAILABLE });
+  const [a, b] = await keepEvents(rig, 'a', 'b');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(2);
+  assert.equal(await stateOf(rig, a), 'pending');
+  assert.equal(await stateOf(rig, b), 'delivered');
+  rig.sink.onEmit = reacting({});
+  rig.clock.advance(LONG_MS);
+  await rig.watcher.untilAttempted(3);
+  assert.equal(await stateOf(rig, a), 'delivered');
+  const attempts = (await rig.journal.get(a ?? 0))?.attempts ?? [];
+  assert.deepEqual(
+    attempts.map(({ outcome, verdict }) => [outcome.kind, verdict]),
+    [
+      ['unavailable', 'retry'],
+      ['delivered', 'settle'],
+    ],
+  );
+});
+
+test('an event that is refused is buried with what the sink said', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = reacting({ a: REFUSED });
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  const record = await rig.journal.get(a ?? 0);
+  assert.equal(record?.state, 'dead');
+  assert.deepEqual([record?.burial?.reason, record?.burial?.detail], ['refused', 'label repo is not legal']);
+});
+
+test('a poisonous event is tried six times and buried, and never stops the others', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = reacting({ poison: UNCERTAIN });
+  const [poison] = await keepEvents(rig, 'poison');
+  rig.deliverer.start();
+  for (let turn = 1; turn <= 6; turn++) {
+    await rig.watcher.until(({ attempts }) => attempts.filter(({ id }) => id === 'poison').length === turn);
+    assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead');
+    await keepEvents(rig, `good-${turn}`);
+    await rig.sink.until(({ taken }) => taken.includes(`good-${turn}`));
+    rig.clock.advance(25 * LONG_MS);
+  }
+  assert.equal((await rig.journal.get(poison ?? 0))?.burial?.reason, 'uncertain');
+  assert.deepEqual(rig.watcher.openings, []);
+});
+
+test('a sink that throws is a fault that is told, and the event is tried again', async (t) => {
+  const rig = aRig(t);
+  const fault = new Error('never planned');
+  rig.sink.onEmit = () => {
+    throw fault;
+  };
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  assert.deepEqual(rig.watcher.faults, [fault]);
+  assert.equal(await stateOf(rig, a), 'pending');
+  rig.sink.onEmit = reacting({});
+  rig.clock.advance(2 * LONG_MS);
+  await rig.watcher.untilAttempted(2);
+  assert.equal(await stateOf(rig, a), 'delivered');
+});
+
+test('a verdict on an event that somebody else has claimed meanwhile is told to be stale', async (t) => {
+  const rig = aRig(t);
+  const first = Promise.withResolvers<Outcome>();
+  rig.sink.onEmit = () => (rig.sink.emissions.length === 1 ? first.promise : DELIVERED);
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 1);
+  rig.clock.advance(120_001);
+  await rig.watcher.untilAttempted(1);
+  first.resolve(REFUSED);
+  await rig.watcher.untilAttempted(2);
+  assert.deepEqual(
+    rig.watcher.attempts.map(({ attempt, isStale }) => [attempt.outcome.kind, isStale]),
+    [
+      ['delivered', false],
+      ['refused', true],
+    ],
+  );
+  assert.equal(await stateOf(rig, a), 'delivered');
+});
+
+test('three different events that fail open the breaker: nothing more is tried until a probe is ready', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => UNAVAILABLE;
+  rig.sink.onProbe = () => 'hang';
+  await keepEvents(rig, ...manyNames(500));
+  rig.deliverer.start();
+  await rig.sink.until(({ probes }) => probes === 1);
+  await untilNothingHeld(rig);
+  const { emissions } = rig.sink;
+  // Eight ran at a time, and two more took the places of the first two that failed.
+  assert.ok(emissions.length <= 10, `${emissions.length} attempts`);
+  assert.equal(rig.watcher.openings.length, 1);
+  assert.equal(rig.deliverer.breaker.kind, 'open');
+  const untried = (await lend(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
+  assert.equal(untried.length, 500 - emissions.length, 'what was not tried went back');
+});
+
+test('a breaker that opens while nothing is to do ends the wait for events, and is probed in time', async (t) => {
+  const rig = aRig(t);
+  // Time stands still: nothing falls due, and the wait for events has no end of its own.
+  rig.watcher.onWait = () => {};
+  const answers = Promise.withResolvers<Outcome>();
+  rig.sink.onEmit = () => answers.promise;
+  await keepEvents(rig, 'a', 'b', 'c');
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 3);
+  await new Promise((resolve) => setImmediate(resolve));
+  answers.resolve(UNAVAILABLE);
+  await rig.sink.until(({ probes }) => probes === 1);
+});
+
+test('when the sink is back, a probe closes the breaker and everything is delivered', async (t) => {
+  const rig = aRig(t);
+  const names = manyNames(300);
+  let isBack = false;
+  rig.sink.onEmit = () => (isBack ? DELIVERED : UNAVAILABLE);
+  rig.sink.onProbe = () => {
+    if (rig.sink.probes === 5) isBack = true;
+    return isBack ? { kind: 'ready', detail: 'yes' } : { kind: 'unready', detail: 'no', credentials: false };
+  };
+  await keepEvents(rig, ...names);
+  rig.deliverer.start();
+  await rig.watcher.until(({ probes }) => probes.some(({ probe }) => probe.kind === 'ready'));
+  // What was tried comes again, spread by the journal.
+  rig.clock.advance(LONG_MS);
+  await rig.sink.until(({ taken }) => taken.length === names.length);
+  assert.deepEqual([...rig.sink.taken].sort(), [...names].sort());
+  assert.deepEqual(rig.deliverer.breaker, { kind: 'closed', isTrial: false });
+});
+
+test('events that wait for their retry are woken when the breaker closes', async (t) => {
+  const rig = aRig(t);
+  let isBack = false;
+  rig.sink.onEmit = () => (isBack ? DELIVERED : { kind: 'unavailable', detail: 'busy', retryAfterMs: 3_600_000 });
+  rig.sink.onProbe = () => {
+    isBack = true;
+    return { kind: 'ready', detail: 'yes' };
+  };
+  await keepEvents(rig, 'a', 'b', 'c');
+  rig.deliverer.start();
+  await rig.watcher.until(({ probes }) => probes.length === 1);
+  rig.clock.advance(1000);
+  await rig.sink.until(({ taken }) => taken.length === 3);
+});
+
+test('while the breaker is on trial, three attempts run at a time', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => UNAVAILABLE;
+  await keepEvents(rig, ...manyNames(100));
+  const trial = Promise.withResolvers<Outcome>();
+  rig.sink.onProbe = () => {
+    rig.sink.mostRunning = 0;
+    rig.sink.onEmit = () => trial.promise;
+    return { kind: 'ready', detail: 'yes' };
+  };
+  rig.deliverer.start();
+  await rig.watcher.until(({ probes }) => probes.length === 1);
+  await rig.sink.until(({ running }) => running === 3);
+  assert.equal(rig.deliverer.limit, 3);
+  assert.equal(rig.sink.mostRunning, 3);
+  trial.resolve(DELIVERED);
+  rig.clock.advance(LONG_MS);
+  await rig.sink.until(({ taken }) => taken.length === 100);
+});
+
+test('refused credentials stop deliveries at once and cost the event no attempt', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => CREDENTIALS;
+  const [a] = await keepEvents(rig, 'a');
+  let probes = 0;
+  rig.sink.onProbe = () => {
+    probes += 1;
+    if (probes < 20) return { kind: 'unready', detail: '401', credentials: true };
+    rig.sink.onEmit = () => DELIVERED;
+    return { kind: 'ready', detail: 'yes' };
+  };
+  rig.deliverer.start();
+  await rig.sink.until(({ taken }) => taken.includes('a'));
+  await rig.watcher.untilAttempted(2);
+  assert.deepEqual(rig.watcher.openings, [CREDENTIALS]);
+  assert.equal(rig.sink.emissions.length, 2);
+  assert.equal(await stateOf(rig, a), 'delivered');
+});
+
+test('an outage of our credentials makes no event older, though it lasts longer than events live', async (t) => {
+  const rig = aRig(t);
+  const week = 7 * 86_400_000;
+  rig.watcher.onWait = () => rig.clock.advance(week);
+  rig.sink.onEmit = ({ event }) => (event.id === 'a' ? CREDENTIALS : UNAVAILABLE);
+  rig.sink.onProbe = () => {
+    if (rig.sink.probes < 3) return { kind: 'unready', detail: '401', credentials: true };
+    rig.sink.onEmit = () => UNAVAILABLE;
+    return { kind: 'ready', detail: 'yes' };
+  };
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(2);
+  assert.deepEqual(
+    rig.watcher.attempts.map(({ attempt, verdict }) => [attempt.outcome.kind, verdict]),
+    [
+      ['unavailable', 'retry'],
+      ['unavailable', 'retry'],
+    ],
+  );
+  assert.equal(await stateOf(rig, a), 'pending');
+});
+
+test('a probe that throws is a fault that is told, and the next one is made', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => CREDENTIALS;
+  rig.sink.onProbe = () => {
+    if (rig.sink.probes === 1) throw new Error('never planned');
+    rig.sink.onEmit = () => DELIVERED;
+    return { kind: 'ready', detail: 'yes' };
+  };
+  await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.sink.until(({ taken }) => taken.includes('a'));
+  assert.equal(rig.watcher.faults.length, 1);
+});
+
+test('stop gives attempts under way their time', async (t) => {
+  const rig = aRig(t);
+  const answer = Promise.withResolvers<Outcome>();
+  rig.sink.onEmit = () => answer.promise;
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 1);
+  const stopped = rig.deliverer.stop(LONG_MS, NEVER);
+  answer.resolve(DELIVERED);
+  await stopped;
+  assert.equal(await stateOf(rig, a), 'delivered');
+  assert.equal(rig.deliverer.held, 0);
+});
+
+test('stop begins no attempt, and gives back what was claimed and not tried', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => 'hang';
+  const seqs = await keepEvents(rig, ...manyNames(20));
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 8);
+  await stop(rig);
+  assert.equal(rig.sink.emissions.length, 8);
+  const lent = await lend(rig.journal, 100);
+  assert.deepEqual(
+    lent.map(({ seq }) => seq),
+    seqs.slice(8),
+    'the untried come as they would have, and those that were cut later',
+  );
+  assert.ok(lent.every(({ history }) => history.attempts === 0));
+});
+
+test('what was claimed and not tried goes back before the attempts under way have ended', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => 'hang';
+  const seqs = await keepEvents(rig, ...manyNames(16));
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 8);
+  await new Promise((resolve) => setImmediate(resolve));
+  const hurry = new AbortController();
+  const stopped = rig.deliverer.stop(LONG_MS, hurry.signal);
+  const lent = await lend(rig.journal, 100);
+  assert.deepEqual([rig.sink.running, lent.map(({ seq }) => seq)], [8, seqs.slice(8)]);
+  hurry.abort();
+  await stopped;
+});
+
+for (const [when, stopping] of [
+  ['when their time is over', (rig: Rig) => rig.deliverer.stop(0, NEVER)],
+  [
+    'when it is hurried',
+    async (rig: Rig) => {
+      const hurry = new AbortController();
+      const stopped = rig.deliverer.stop(LONG_MS, hurry.signal);
+      hurry.abort();
+      await stopped;
+    },
+  ],
+  ['when it was hurried beforehand', stop],
+] as const) {
+  test(`stop cuts attempts that hang ${when}, and they are tried again later`, async (t) => {
+    const rig = aRig(t);
+    rig.sink.onEmit = () => 'hang';
+    const [a] = await keepEvents(rig, 'a');
+    rig.deliverer.start();
+    await rig.sink.until(({ running }) => running === 1);
+    await stopping(rig);
+    assert.equal(rig.sink.running, 0);
+    assert.equal(await stateOf(rig, a), 'pending');
+    assert.deepEqual(rig.watcher.openings, []);
+    assert.equal(rig.deliverer.held, 0);
+    rig.clock.advance(2 * LONG_MS);
+    assert.deepEqual(
+      (await lend(rig.journal)).map(({ seq, history }) => [seq, history.uncertain]),
+      [[a, 1]],
+    );
+  });
+}
+
+test('attempts that stop cut say nothing about the sink', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onEmit = () => 'hang';
+  await keepEvents(rig, ...manyNames(8));
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 8);
+  await stop(rig);
+  assert.equal(rig.watcher.attempts.length, 8);
+  assert.equal(rig.deliverer.breaker.kind, 'closed');
+});
+
+test('stop ends a deliverer that waits for events', async (t) => {
+  const rig = aRig(t);
+  await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  await rig.deliverer.stop(LONG_MS, NEVER);
+  await keepEvents(rig, 'b');
+  assert.deepEqual(
+    (await lend(rig.journal)).map(({ event }) => event.id),
+    ['b'],
+  );
+});
+
+test('stop ends a deliverer whose claim is about to be answered, and what it is given goes back', async (t) => {
+  const rig = aRig(t);
+  rig.deliverer.start();
+  const appended = keepEvents(rig, 'a', 'b');
+  const stopped = rig.deliverer.stop(LONG_MS, NEVER);
+  await Promise.all([appended, stopped]);
+  assert.equal(rig.deliverer.held, 0);
+  assert.equal(rig.sink.emissions.length, 0);
+  assert.equal((await lend(rig.journal)).length, 2);
+});
+
+test('stop ends the wait for a probe, and a probe that hangs', async (t) => {
+  const waiting = aRig(t);
+  waiting.watcher.onWait = () => {};
+  waiting.sink.onEmit = () => CREDENTIALS;
+  await keepEvents(waiting, 'a');
+  waiting.deliverer.start();
+  await waiting.watcher.until(({ openings }) => openings.length === 1);
+  await waiting.deliverer.stop(LONG_MS, NEVER);
+  assert.equal(waiting.sink.probes, 0);
+
+  const probing = aRig(t);
+  probing.sink.onEmit = () => CREDENTIALS;
+  probing.sink.onProbe = () => 'hang';
+  await keepEvents(probing, 'a');
+  probing.deliverer.start();
+  await probing.sink.until(({ probes }) => probes === 1);
+  await probing.deliverer.stop(LONG_MS, NEVER);
+  assert.deepEqual(probing.watcher.probes, [], 'a probe that was given up says nothing about the sink');
+});
+
+test('a deliverer that was never started stops, and one that was stopped never starts', async (t) => {
+  const rig = aRig(t);
+  await rig.deliverer.stop(LONG_MS, NEVER);
+  await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.deliverer.stop(LONG_MS, NEVER);
+  assert.equal((await lend(rig.journal)).length, 1);
+});
+
+test('a deliverer whose journal was closed under it leaves room for everything else, and stops', async (t) => {
+  const rig = aRig(t);
+  rig.deliverer.start();
+  await rig.journal.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  await rig.deliverer.stop(LONG_MS, NEVER);
+  assert.equal(rig.deliverer.held, 0);
+});
+
+test('whatever the sink does, every event is in the end delivered or buried, and none is held', async (t) => {
+  const rig = aRig(t);
+  const outcomes: readonly Outcome[] = [DELIVERED, UNAVAILABLE, UNCERTAIN, REFUSED, CREDENTIALS, UNAVAILABLE];
+  let turn = 0;
+  rig.sink.onEmit = () => {
+    turn += 1;
+    return outcomes[(turn * 7 + Math.floor(turn / 5)) % outcomes.length] ?? DELIVERED;
+  };
+  rig.sink.onProbe = () =>
+    rig.sink.probes % 3 === 0
+      ? { kind: 'ready', detail: 'yes' }
+      : { kind: 'unready', detail: 'no', credentials: rig.sink.probes % 2 === 0 };
+  const seqs = await keepEvents(rig, ...manyNames(200));
+  rig.deliverer.start();
+  for (;;) {
+    const { pending } = await rig.journal.stats();
+    if (pending === 0) break;
+    await new Promise((resolve) => setImmediate(resolve));
+    rig.clock.advance(1000);
+  }
+  await rig.deliverer.stop(LONG_MS, NEVER);
+  const states = await Promise.all(seqs.map((seq) => stateOf(rig, seq)));
+  assert.deepEqual(new Set(states), new Set(['delivered', 'dead']));
+  assert.equal(rig.deliverer.held, 0);
+  assert.equal(new Set(rig.sink.taken).size, rig.sink.taken.length, 'none is taken twice');
+});

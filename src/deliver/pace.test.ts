@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import type { Outcome } from '../model/delivery.ts';
+import { Pace } from './pace.ts';
+
+function after(pace: Pace, count: number, outcome: Outcome, durationMs = 5): number {
+  for (let attempt = 0; attempt < count; attempt++) pace.afterAttempt(outcome, durationMs);
+  return pace.limit(false);
+}
+
+test('8 attempts run at a time in the beginning', () => {
+  assert.equal(new Pace().limit(false), 8);
+});
+
+test('3 attempts run at a time on trial, whatever was before', () => {
+  const pace = new Pace();
+  after(pace, 10_000, DELIVERED);
+  assert.equal(pace.limit(true), 3);
+});
+
+for (const outcome of [DELIVERED, REFUSED]) {
+  test(`a round of attempts that are ${outcome.kind} allows one more, up to 64`, () => {
+    const pace = new Pace();
+    assert.equal(after(pace, 9, outcome), 9);
+    assert.equal(after(pace, 10_000, outcome), 64);
+  });
+}
+
+for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
+  test(`attempts that are ${outcome.kind} allow a third fewer for each round, down to 8`, () => {
+    const pace = new Pace();
+    after(pace, 10_000, DELIVERED);
+    assert.equal(after(pace, 1, outcome), 42);
+    assert.equal(after(pace, 42, outcome), 42);
+    assert.equal(after(pace, 1, outcome), 28);
+    assert.equal(after(pace, 1000, outcome), 8);
+  });
+}
+
+test('slower answers allow fewer, too', () => {
+  const pace = new Pace();
+  after(pace, 10_000, DELIVERED, 20);
+  assert.equal(after(pace, 1, DELIVERED, 90), 64);
+  assert.equal(after(pace, 1, DELIVERED, 120), 42);
+});
+
+test('a sink that stays slower is the usual one after some hundred attempts', () => {
+  const pace = new Pace();
+  after(pace, 10_000, DELIVERED, 20);
+  assert.equal(after(pace, 10_000, DELIVERED, 1000), 64);
+});
+
+test('whatever happens, there are between 8 and 64', () => {
+  const attempt = fc.record({
+    outcome: fc.constantFrom(DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN),
+    durationMs: fc.integer({ min: 0, max: 90_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(attempt, { maxLength: 500 }), (attempts) => {
+      const pace = new Pace();
+      for (const { outcome, durationMs } of attempts) {
+        pace.afterAttempt(outcome, durationMs);
+        const limit = pace.limit(false);
+        assert.ok(Number.isInteger(limit) && limit >= 8 && limit <= 64, String(limit));
+      }
+    }),
+  );
+});

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { aLineLog } from '../../test/support/line-log.ts';
+import { anAttempt, aRegistryEvent, DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import type { Claim } from '../journal/journal.ts';
+import type { Outcome } from '../model/delivery.ts';
+import { observeDelivery } from './delivery.ts';
+import { observeFile } from './files.ts';
+import { Metrics } from './metrics.ts';
+import { toldEvent } from './told-event.ts';
+
+const CLAIM: Claim = {
+  seq: 7,
+  fence: 1,
+  delivery: 2,
+  receivedAt: 1000,
+  history: { attempts: 3, uncertain: 0, agesFrom: 1000, lastAttemptAt: 1500 },
+  event: aRegistryEvent('a'),
+  payload: '{"secret":"payload"}',
+};
+const SAID = { seq: 7, ...toldEvent(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
+const HISTORY = CLAIM.history;
+
+function anObserver() {
+  const metrics = new Metrics();
+  const { log, lines } = aLineLog();
+  const has = async (series: string): Promise<void> => {
+    const text = await metrics.text();
+    assert.ok(text.split('\n').includes(series), `${series}\n${text}`);
+  };
+  return { observer: observeDelivery(log, metrics), lines, has, log, metrics };
+}
+
+test('a delivered event is one line with what was created, and is measured', async () => {
+  const { observer, lines, has } = anObserver();
+  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'settle' }, false);
+  const created = [{ id: 'created-1', project: 'hello' }];
+  assert.deepEqual(lines, [
+    { level: 'info', ...SAID, outcome: 'delivered', created, verdict: 'settle', msg: 'delivery.attempted' },
+  ]);
+  await has('acr_gateway_attempts_total{outcome="delivered"} 1');
+  await has('acr_gateway_attempt_duration_seconds_sum 0.025');
+  await has('acr_gateway_delivery_delay_seconds_sum 1.025');
+  await has('acr_gateway_unmatched_total 0');
+});
+
+test('an event that reached no project is told and counted as unmatched', async () => {
+  const { observer, lines, has } = anObserver();
+  observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created: [] }), { kind: 'settle' }, false);
+  assert.deepEqual(lines[0]?.['created'], []);
+  await has('acr_gateway_unmatched_total 1');
+});
+
+test('of many created events twenty are told, and how many there were', () => {
+  const { observer, lines } = anObserver();
+  const created = Array.from({ length: 1000 }, (_, index) => ({ id: `${index}`, project: 'p' }));
+  observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created }), { kind: 'settle' }, false);
+  assert.deepEqual(lines[0]?.['created'], created.slice(0, 20));
+  assert.equal(lines[0]?.['createdCount'], 1000);
+});
+
+for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
+  test(`an event that is ${outcome.kind} and retried is one warning with the time of the retry`, async () => {
+    const { observer, lines, has } = anObserver();
+    observer.attempted(CLAIM, anAttempt(2000, outcome), { kind: 'retry', at: 9000, history: HISTORY }, false);
+    const { kind, ...answer } = outcome;
+    const line = { level: 'warn', ...SAID, outcome: kind, ...answer, verdict: 'retry', retryAt: 9000 };
+    assert.deepEqual(lines, [{ ...line, msg: 'delivery.attempted' }]);
+    await has(`acr_gateway_attempts_total{outcome="${kind}"} 1`);
+    await has('acr_gateway_delivery_delay_seconds_count 0');
+  });
+}
+
+test('a buried event is one warning with the reason, and is counted', async () => {
+  const { observer, lines, has } = anObserver();
+  observer.attempted(CLAIM, anAttempt(2000, REFUSED), { kind: 'bury', reason: 'refused' }, false);
+  const line = { level: 'warn', ...SAID, outcome: 'refused', detail: 'label repo is not legal', verdict: 'bury' };
+  assert.deepEqual(lines, [{ ...line, reason: 'refused', msg: 'delivery.attempted' }]);
+  await has('acr_gateway_buried_total{reason="refused"} 1');
+});
+
+test('a stale settlement says so', async () => {
+  const { observer, lines, has } = anObserver();
+  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'settle' }, true);
+  assert.equal(lines[0]?.['isStale'], true);
+  await has('acr_gateway_stale_settlements_total 1');
+});
+
+test('no line holds the payload', () => {
+  const { observer, lines } = anObserver();
+  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'settle' }, false);
+  assert.doesNotMatch(JSON.stringify(lines), /payload/);
+});
+
+test('an opening of the breaker is a warning, and an error when a human has to mend our credentials', () => {
+  const { observer, lines } = anObserver();
+  const credentials: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
+  observer.breakerOpened(UNCERTAIN);
+  observer.breakerOpened(credentials);
+  assert.deepEqual(lines, [
+    { level: 'warn', outcome: 'uncertain', detail: '500', msg: 'breaker.opened' },
+    { level: 'error', outcome: 'unavailable', detail: '401', msg: 'breaker.opened' },
+  ]);
+});
+
+test('a probe is told in one line: ready, unready, or refused', () => {
+  const { observer, lines } = anObserver();
+  const open = { kind: 'open', probeAt: 5000, credentials: false } as const;
+  observer.probed({ kind: 'ready', detail: 'yes' }, { kind: 'closed', isTrial: true });
+  observer.probed({ kind: 'unready', detail: 'away', credentials: false }, open);
+  observer.probed({ kind: 'unready', detail: '401', credentials: true }, open);
+  assert.deepEqual(lines, [
+    { level: 'info', detail: 'yes', msg: 'sink.ready' },
+    { level: 'warn', detail: 'away', nextProbeAt: 5000, msg: 'sink.unready' },
+    { level: 'error', detail: '401', nextProbeAt: 5000, msg: 'sink.refused_credentials' },
+  ]);
+});
+
+test('a fault is told at error and counted', async () => {
+  const { observer, lines, has } = anObserver();
+  observer.faulted(new Error('never planned'));
+  assert.deepEqual([lines[0]?.['level'], lines[0]?.['msg']], ['error', 'delivery.faulted']);
+  await has('acr_gateway_faults_total{edge="deliver"} 1');
+});
+
+test('new contents of a file are told, and those that are unfit at error with every issue', async () => {
+  const { log, metrics, lines, has } = anObserver();
+  const observer = observeFile(log, metrics, 'tokens');
+  const issues = [{ path: 'ci.token', expected: 'a token', received: 'an empty text' }];
+  observer.taken();
+  observer.rejected(issues);
+  assert.deepEqual(lines, [
+    { level: 'info', file: 'tokens', msg: 'file.reloaded' },
+    { level: 'error', file: 'tokens', issues, msg: 'file.rejected' },
+  ]);
+  await has('acr_gateway_reloads_total{file="tokens",result="taken"} 1');
+  await has('acr_gateway_reloads_total{file="tokens",result="rejected"} 1');
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { aLineLog } from '../../test/support/line-log.ts';
+import type { WebhookRecord } from '../http/ingest-observer.ts';
+import type { EventReceipt, Receipt, Rejection } from '../model/receipt.ts';
+import { observeIngest } from './ingest.ts';
+import { Metrics } from './metrics.ts';
+
+const TOLD = { id: 'a', action: 'push', registry: 'example.azurecr.io', repository: 'hello', tag: 'v1', digest: 'd' };
+const SENDER = { caller: 'ci', remoteAddress: '10.0.0.1', clientAddress: '203.0.113.9', userAgent: 'acr' };
+const MEASURES = { status: 200, bodyBytes: 600, durationMs: 1.2 };
+
+function anObserver() {
+  const metrics = new Metrics();
+  const { log, lines } = aLineLog();
+  const observer = observeIngest(log, metrics);
+  const told = (answer: Receipt | Rejection | undefined): void => {
+    const record: WebhookRecord = { ...SENDER, ...MEASURES, durationMs: 1.234, answer };
+    observer.webhook(record);
+  };
+  const has = async (series: string): Promise<void> => {
+    const text = await metrics.text();
+    assert.ok(text.split('\n').includes(series), `${series}\n${text}`);
+  };
+  return { observer, lines, told, has };
+}
+
+function aReceipt(...events: readonly EventReceipt[]): Receipt {
+  return { kind: 'receipt', events };
+}
+
+test('an accepted webhook is one line with all its fields, and is counted', async () => {
+  const { lines, told, has } = anObserver();
+  told(aReceipt({ ...TOLD, fate: { kind: 'accepted', seq: 7 } }));
+  assert.deepEqual(lines, [
+    {
+      level: 'info',
+      ...SENDER,
+      ...MEASURES,
+      events: [{ ...TOLD, fate: 'accepted', seq: 7 }],
+      msg: 'webhook.received',
+    },
+  ]);
+  await has('acr_gateway_webhooks_total{answer="receipt"} 1');
+  await has('acr_gateway_events_total{fate="accepted"} 1');
+  await has('acr_gateway_webhook_duration_seconds_count 1');
+});
+
+for (const [fate, level] of [
+  [{ kind: 'accepted', seq: 1 }, 'info'],
+  [{ kind: 'duplicate', of: 1 }, 'info'],
+  [{ kind: 'ignored', reason: 'ping' }, 'info'],
+  [{ kind: 'ignored', reason: 'unknown-action' }, 'warn'],
+  [{ kind: 'buried', seq: 1, reason: 'no-registry' }, 'warn'],
+] as const) {
+  test(`an event that is ${Object.values(fate).join(' ')} is told at ${level}`, async () => {
+    const { lines, told, has } = anObserver();
+    told(aReceipt({ ...TOLD, fate }));
+    assert.deepEqual([lines.length, lines[0]?.['level'], lines[0]?.['msg']], [1, level, 'webhook.received']);
+    await has(`acr_gateway_events_total{fate="${fate.kind}"} 1`);
+    if (fate.kind === 'buried') await has('acr_gateway_buried_total{reason="no-registry"} 1');
+  });
+}
+
+test('of many events ten are told, and how many there were', async () => {
+  const { lines, told, has } = anObserver();
+  told(aReceipt(...Array.from({ length: 500 }, (_, seq) => ({ ...TOLD, fate: { kind: 'accepted', seq } as const }))));
+  const [line] = lines;
+  assert.equal(Array.isArray(line?.['events']) && line['events'].length, 10);
+  assert.equal(line?.['eventCount'], 500);
+  await has('acr_gateway_events_total{fate="accepted"} 500');
+});
+
+test('an event that could not be kept is told at error with all that could be read of it', async () => {
+  const { lines, told, has } = anObserver();
+  told({ kind: 'unavailable', reason: 'full', lost: [TOLD, TOLD] });
+  const line = { level: 'error', ...SENDER, ...MEASURES, reason: 'unavailable', because: 'full' };
+  assert.deepEqual(lines, [{ ...line, events: [TOLD, TOLD], msg: 'webhook.lost' }]);
+  await has('acr_gateway_lost_events_total{reason="full"} 2');
+  await has('acr_gateway_webhooks_total{answer="unavailable"} 1');
+});
+
+test('a webhook out of scope is one audit line with what was wrong', () => {
+  const { lines, told } = anObserver();
+  const issue = { path: 'registry', expected: 'example.azurecr.io', received: 'another registry' };
+  told({ kind: 'out-of-scope', issue });
+  told({ kind: 'out-of-scope', issue });
+  const line = { level: 'warn', ...SENDER, ...MEASURES, reason: 'out-of-scope', issue, msg: 'webhook.rejected' };
+  assert.deepEqual(lines, [line, line]);
+});
+
+test('an unreadable webhook is told with at most ten issues', () => {
+  const { lines, told } = anObserver();
+  const issue = { path: 'id', expected: 'a string', received: 'a number' };
+  told({ kind: 'unreadable', issues: Array.from({ length: 50 }, () => issue) });
+  assert.deepEqual(
+    lines[0]?.['issues'],
+    Array.from({ length: 10 }, () => issue),
+  );
+});
+
+for (const answer of [
+  { kind: 'unauthenticated' },
+  { kind: 'undecidable' },
+  { kind: 'too-large', maxBytes: 5 },
+  { kind: 'incomplete' },
+  { kind: 'overloaded' },
+] as const) {
+  test(`a flood that is ${answer.kind} is one line at first, and all of it is counted`, async () => {
+    const { lines, told, has } = anObserver();
+    for (let count = 0; count < 100; count++) told(answer);
+    assert.deepEqual(lines, [{ level: 'warn', ...SENDER, reason: answer.kind, count: 1, msg: 'webhook.rejected' }]);
+    await has(`acr_gateway_webhooks_total{answer="${answer.kind}"} 100`);
+  });
+}
+
+test('a flood of refused requests is one line at first, and all of it is counted', async () => {
+  const { observer, lines, has } = anObserver();
+  for (let count = 0; count < 100; count++) observer.refused('wrong-method', '10.0.0.1');
+  const line = { level: 'warn', reason: 'wrong-method', count: 1, remoteAddress: '10.0.0.1', msg: 'request.refused' };
+  assert.deepEqual(lines, [line]);
+  await has('acr_gateway_refusals_total{reason="wrong-method"} 100');
+});
+
+test('a fault is told at error, once', async () => {
+  const { observer, lines, told, has } = anObserver();
+  told(undefined);
+  observer.fault(new Error('never planned'));
+  assert.deepEqual(
+    lines.map(({ level, msg }) => [level, msg]),
+    [['error', 'http.faulted']],
+  );
+  await has('acr_gateway_faults_total{edge="http"} 1');
+  await has('acr_gateway_webhooks_total{answer="fault"} 1');
+});
+
+test('a new certificate is told, and one that does not work at error', async () => {
+  const { observer, lines, has } = anObserver();
+  observer.certificateReloaded();
+  observer.certificateRejected('key values mismatch');
+  assert.deepEqual(lines, [
+    { level: 'info', file: 'certificate', msg: 'file.reloaded' },
+    { level: 'error', file: 'certificate', reason: 'key values mismatch', msg: 'file.rejected' },
+  ]);
+  await has('acr_gateway_reloads_total{file="certificate",result="taken"} 1');
+  await has('acr_gateway_reloads_total{file="certificate",result="rejected"} 1');
+});

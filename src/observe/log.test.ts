@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { createLog } from './log.ts';
+
+const run = promisify(execFile);
+
+/** What a process writes to standard output that logs so. */
+async function outputOf(script: string, level = 'trace', pretty = false): Promise<string> {
+  const code = `import { createLog, flushLog } from ${JSON.stringify(new URL('log.ts', import.meta.url))};
+    const log = await createLog(${JSON.stringify({ level, pretty })});
+    ${script}`;
+  const { stdout } = await run(process.execPath, ['--input-type=module-typescript', '--eval', code]);
+  return stdout;
+}
+
+async function linesOf(script: string, level?: string): Promise<readonly Record<string, unknown>[]> {
+  const output = await outputOf(script, level);
+  return output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+const NAMES = ['token', 'authorization', 'password', 'secret', 'key', 'cookie'];
+
+test('a line is a JSON object with its level as a word and the event’s name as msg', async () => {
+  const [line, ...others] = await linesOf(`log.info({ seq: 1 }, 'webhook.received');`);
+  assert.deepEqual(others, []);
+  assert.ok(typeof line?.['time'] === 'number');
+  assert.deepEqual({ ...line, time: 0 }, { level: 'info', time: 0, seq: 1, msg: 'webhook.received' });
+});
+
+test('what has the name of a secret is redacted at every level', async () => {
+  const secrets = JSON.stringify(Object.fromEntries(NAMES.map((name) => [name, 'S3CRET'])));
+  const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+  const lines = await linesOf(levels.map((level) => `log.${level}(${secrets}, 'x');`).join('\n'));
+  assert.deepEqual(
+    lines.map(({ level }) => level),
+    levels,
+  );
+  for (const line of lines) for (const name of NAMES) assert.equal(line[name], '[redacted]');
+});
+
+test('lines below the level are not written', async () => {
+  const lines = await linesOf(`log.info('a'); log.warn('b'); log.error('c');`, 'error');
+  assert.deepEqual(
+    lines.map(({ msg }) => msg),
+    ['c'],
+  );
+});
+
+test('what was logged is written before a process ends that says so', async () => {
+  const lines = await linesOf(`for (let i = 0; i < 1000; i++) log.info({ i }, 'x'); flushLog(log); process.exit(0);`);
+  assert.equal(lines.length, 1000);
+});
+
+test('what was logged is written before a process exits, even if it does not say so', async () => {
+  assert.equal((await linesOf(`log.error('last words'); process.exit(1);`).catch(outputOfFailed)).length, 1);
+});
+
+/** The lines of a process that ended with another exit code than 0. */
+function outputOfFailed(error: unknown): readonly Record<string, unknown>[] {
+  const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+test('for people a line is a text with the event’s name in it', async () => {
+  const output = await outputOf(`log.info({ seq: 1, token: 'S3CRET' }, 'webhook.received');`, 'info', true);
+  assert.match(output, /INFO.*webhook\.received/);
+  assert.doesNotMatch(output, /S3CRET/);
+});
+
+test('a level that nobody knows is refused', async () => {
+  await assert.rejects(createLog({ level: 'loud', pretty: false }));
+});

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import pino from 'pino';
+import { anAttempt, aRegistryEvent, DELIVERED } from '../../test/support/records.ts';
+import type { WebhookRecord } from '../http/ingest-observer.ts';
+import { observeDelivery } from './delivery.ts';
+import { refreshGauges } from './gauges.ts';
+import { observeIngest } from './ingest.ts';
+import { METRICS, Metrics } from './metrics.ts';
+
+interface Series {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** What Prometheus reads. */
+async function seriesOf(metrics: Metrics): Promise<readonly Series[]> {
+  const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return lines.map((line) => {
+    const [, name = '', labels = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? assert.fail(line);
+    const pairs = [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', text = '']) => [key, text]);
+    return { name, labels: Object.fromEntries(pairs), value: Number(value) };
+  });
+}
+
+async function readingOf(
+  metrics: Metrics,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const found = (await seriesOf(metrics)).find(
+    (series) => series.name === name && Object.entries(labels).every(([key, value]) => series.labels[key] === value),
+  );
+  return found?.value ?? assert.fail(`no series ${name}`);
+}
+
+test('every series of a counter is there from the start, at zero', async () => {
+  const series = await seriesOf(new Metrics());
+  for (const [name, declaration] of Object.entries(METRICS)) {
+    if (declaration.kind !== 'counter') continue;
+    const labels = 'labels' in declaration ? Object.values(declaration.labels) : [];
+    const expected = labels.reduce((count, values) => count * values.length, 1);
+    const found = series.filter((each) => each.name === name);
+    assert.equal(found.length, expected, name);
+    assert.ok(found.every(({ value }) => value === 0));
+  }
+});
+
+test('names are those of Prometheus: counters end in _total, times in _seconds, and each has a help text', () => {
+  for (const [name, { kind, help }] of Object.entries(METRICS)) {
+    assert.match(name, /^acr_gateway_[a-z_]+$/);
+    assert.equal(name.endsWith('_total'), kind === 'counter', name);
+    if (kind === 'histogram') assert.match(name, /_seconds$/);
+    assert.match(help, /^[A-Z0-9].*\.$/, name);
+  }
+});
+
+test('what is counted, set and observed is told', async () => {
+  const metrics = new Metrics();
+  metrics.count('acr_gateway_attempts_total', { outcome: 'delivered' });
+  metrics.count('acr_gateway_attempts_total', { outcome: 'delivered' }, 4);
+  metrics.count('acr_gateway_unmatched_total');
+  metrics.set('acr_gateway_held_events', 7);
+  metrics.observe('acr_gateway_delivery_delay_seconds', 0.02);
+  assert.equal(await readingOf(metrics, 'acr_gateway_attempts_total', { outcome: 'delivered' }), 5);
+  assert.equal(await readingOf(metrics, 'acr_gateway_unmatched_total'), 1);
+  assert.equal(await readingOf(metrics, 'acr_gateway_held_events'), 7);
+  assert.equal(await readingOf(metrics, 'acr_gateway_delivery_delay_seconds_bucket', { le: '0.05' }), 1);
+  assert.match(metrics.contentType, /^text\/plain/);
+});
+
+test('two gateways in one process do not count together', async () => {
+  const [one, other] = [new Metrics(), new Metrics()];
+  one.count('acr_gateway_unmatched_total');
+  assert.equal(await readingOf(other, 'acr_gateway_unmatched_total'), 0);
+});
+
+function aWebhook(repository: string): WebhookRecord {
+  const told = { id: repository, action: 'push', registry: `${repository}.io`, repository };
+  return {
+    caller: repository,
+    answer: { kind: 'receipt', events: [{ ...told, fate: { kind: 'accepted', seq: 1 } }] },
+    status: 200,
+    remoteAddress: repository,
+    clientAddress: undefined,
+    userAgent: repository,
+    bodyBytes: 1,
+    durationMs: 1,
+  };
+}
+
+test('ten thousand different repositories, callers and addresses add no series', async () => {
+  const metrics = new Metrics();
+  const log = pino({ level: 'silent' });
+  const [ingest, delivery] = [observeIngest(log, metrics), observeDelivery(log, metrics)];
+  const before = (await seriesOf(metrics)).length;
+  for (let index = 0; index < 10_000; index++) {
+    const event = { ...aRegistryEvent('a'), repository: `repository-${index}` };
+    const history = { attempts: 0, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 };
+    ingest.webhook(aWebhook(event.repository));
+    delivery.attempted(
+      { seq: index, fence: 1, delivery: 1, receivedAt: 0, history, event, payload: '' },
+      anAttempt(1, DELIVERED),
+      { kind: 'settle' },
+      false,
+    );
+  }
+  const after = await seriesOf(metrics);
+  assert.equal(after.length, before);
+  assertDeclared(after);
+});
+
+/** No series has a label, or a value of one, that is not declared. */
+function assertDeclared(series: readonly Series[]): void {
+  const declared = new Map<string, Readonly<Record<string, readonly string[]>>>(
+    Object.entries(METRICS).map(([name, each]) => [name, 'labels' in each ? each.labels : {}]),
+  );
+  for (const { name, labels } of series) {
+    const values = declared.get(name.replace(/_(bucket|sum|count)$/, '')) ?? assert.fail(`${name} is not declared`);
+    for (const [label, value] of Object.entries(labels)) {
+      if (label !== 'le') assert.ok(values[label]?.includes(value), `${name}{${label}="${value}"}`);
+    }
+  }
+}
+
+test('the journal’s ages are told in seconds, and there is none where nothing waits', async () => {
+  const metrics = new Metrics();
+  const state = { isBreakerOpen: true, attemptsLimit: 8, heldEvents: 2 };
+  const stats = { pending: 3, dead: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
+  refreshGauges(metrics, { ...state, stats }, 61_000);
+  for (const [name, value] of [
+    ['breaker_open', 1],
+    ['attempts_limit', 8],
+    ['held_events', 2],
+    ['pending_events', 3],
+    ['oldest_pending_seconds', 60],
+    ['dead_letters', 1],
+    ['oldest_dead_letter_seconds', 0],
+    ['journal_bytes', 5],
+    ['damaged_records', 4],
+  ] as const) {
+    assert.equal(await readingOf(metrics, `acr_gateway_${name}`), value, name);
+  }
+  refreshGauges(metrics, { ...state, isBreakerOpen: false, stats: { ...stats, oldestPendingAt: 99_000 } }, 61_000);
+  assert.equal(await readingOf(metrics, 'acr_gateway_breaker_open'), 0);
+  assert.equal(await readingOf(metrics, 'acr_gateway_oldest_pending_seconds'), 0, 'the clock was set back');
+});
+
+test('what prom-client knows of the process is told where that is wanted', async () => {
+  const metrics = new Metrics();
+  metrics.watchProcess();
+  assert.match(await metrics.text(), /process_cpu_seconds_total/);
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keepOne, lendOne, settleBuried, settleDelivered } from '../../test/support/journal-steps.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { aRecord } from '../../test/support/records.ts';
+import { tokenAuthenticator } from '../auth/token.ts';
+import { parseTokens, type Tokens } from '../auth/tokens-file.ts';
+import { decodeAcr } from '../decode/acr.ts';
+import { MemoryJournal } from '../journal/memory.ts';
+import { createReceive } from './receive.ts';
+import { createRedeliver, type Redelivery } from './redeliver.ts';
+
+const CHART = JSON.stringify({ id: 'a', action: 'chart_push', target: { repository: 'repo', tag: 'x-1.0.0.tgz' } });
+
+/** A caller `ci` whose entry in the tokens file a test exchanges. */
+class Rig {
+  readonly clock = new ManualClock();
+  readonly journal = new MemoryJournal({ clock: this.clock });
+  #tokens: Tokens = [];
+  readonly #authenticator = tokenAuthenticator({ current: () => this.#tokens });
+
+  configure(file: object): void {
+    const tokens = parseTokens(Buffer.from(JSON.stringify(file)));
+    assert.equal(tokens.kind, 'value');
+    this.#tokens = tokens.value;
+  }
+
+  async receive(body: string): Promise<void> {
+    const now = () => this.clock.now();
+    const receive = createReceive({
+      authenticator: this.#authenticator,
+      decode: decodeAcr,
+      intake: this.journal,
+      now,
+    });
+    const bytes = Buffer.from(body);
+    await receive({ headers: { authorization: 'Bearer x' }, readBody: async () => ({ kind: 'body', bytes }) });
+  }
+
+  redeliver(seq: number): Promise<Redelivery> {
+    return createRedeliver({ authenticator: this.#authenticator, decode: decodeAcr, archive: this.journal })(seq);
+  }
+}
+
+/** With the chart event buried, for its caller was bound to nothing. */
+async function aRigWithDeadLetter(): Promise<Rig> {
+  const rig = new Rig();
+  rig.configure({ ci: 'x' });
+  await rig.receive(CHART);
+  assert.equal((await rig.journal.get(1))?.state, 'dead');
+  return rig;
+}
+
+test('a dead letter without a registry gets the one to which its caller was bound since, and is on its way', async () => {
+  const rig = await aRigWithDeadLetter();
+  rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
+  assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
+  const record = await rig.journal.get(1);
+  assert.equal(record?.state, 'pending');
+  const claim = await lendOne(rig.journal);
+  assert.equal(claim.delivery, 2);
+  assert.equal(claim.payload, CHART);
+  assert.deepEqual(claim.event, {
+    id: 'a',
+    action: 'chart_push',
+    registry: 'example.azurecr.io',
+    repository: 'repo',
+    tag: 'x-1.0.0.tgz',
+  });
+});
+
+for (const [what, file, detail] of [
+  ['is still bound to no registry', { ci: 'x' }, /bind its caller/],
+  ['is not configured any more', { other: 'x' }, /"ci" is not configured/],
+  [
+    'is bound to other repositories now',
+    { ci: { token: 'x', registry: 'example.azurecr.io', repositories: ['other'] } },
+    /out of scope: repository/,
+  ],
+] as const) {
+  test(`a dead letter stays one whose caller ${what}`, async () => {
+    const rig = await aRigWithDeadLetter();
+    rig.configure(file);
+    const redelivery = await rig.redeliver(1);
+    assert.match(redelivery.kind === 'undeliverable' ? redelivery.detail : '', detail);
+    const record = await rig.journal.get(1);
+    assert.deepEqual([record?.state, record?.delivery], ['dead', 1]);
+  });
+}
+
+test('a dead letter whose webhook cannot be read any more stays one', async () => {
+  const rig = new Rig();
+  rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
+  for (const [name, text] of Object.entries({ a: 'garbage', b: '{"action":"ping"}' })) {
+    const burial = { reason: 'no-registry', detail: 'none' } as const;
+    const seq = await keepOne(rig.journal, aRecord(name, rig.clock.now(), { raw: Buffer.from(text), burial }));
+    assert.equal((await rig.redeliver(seq)).kind, 'undeliverable');
+  }
+});
+
+test('a refused event is offered once more as it was decoded, whatever became of its caller', async () => {
+  const rig = new Rig();
+  const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw: Buffer.from('garbage') }));
+  await settleBuried(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
+  const claim = await lendOne(rig.journal);
+  assert.deepEqual(claim.event, aRecord('a', 0).event);
+  assert.deepEqual([claim.delivery, claim.history.attempts], [2, 0]);
+});
+
+test('a delivered event can be delivered again', async () => {
+  const rig = new Rig();
+  const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
+  await settleDelivered(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
+});
+
+test('an event that is on its way is left alone', async () => {
+  const rig = new Rig();
+  const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
+  assert.deepEqual(await rig.redeliver(seq), { kind: 'pending' });
+  assert.equal((await lendOne(rig.journal)).delivery, 1);
+});
+
+test('two redeliveries at a time are one', async () => {
+  const rig = new Rig();
+  const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
+  await settleBuried(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  const kinds = (await Promise.all([rig.redeliver(seq), rig.redeliver(seq)])).map(({ kind }) => kind);
+  assert.deepEqual(kinds.sort(), ['pending', 'redelivered']);
+});
+
+test('an event that nobody knows is unknown', async () => {
+  assert.deepEqual(await new Rig().redeliver(5), { kind: 'unknown' });
+});
