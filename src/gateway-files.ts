@@ -21,9 +21,17 @@ export interface GatewayFiles {
   readonly tokens: WatchedFile<Tokens>;
   readonly certificate: WatchedFile<TlsPair> | undefined;
   readonly adminToken: () => string | undefined;
+  /** Calls when the token for Brigade was replaced. */
+  onApiTokenChange(listener: () => void): void;
   /** Made anew when the authority of Brigade's certificate changes. */
   readonly brigadeClient: () => BrigadeClient;
   close(): Promise<void>;
+}
+
+/** A secret that was given as it is, or is in a file. */
+interface Secret {
+  current(): string;
+  onChange(listener: () => void): void;
 }
 
 /** Rejects with a `FileFault`. */
@@ -38,10 +46,9 @@ export async function watchFiles(settings: Settings, log: Log, metrics: Metrics)
     opened.push(file.value);
     return file.value;
   }
-  async function secret(name: WatchedName, credential: Credential): Promise<() => string> {
-    if (credential.kind === 'value') return () => credential.value;
-    const file = await watch(name, [credential.path], parseSecretFile);
-    return () => file.current();
+  async function secret(name: WatchedName, credential: Credential): Promise<Secret> {
+    if (credential.kind === 'value') return { current: () => credential.value, onChange: () => {} };
+    return watch(name, [credential.path], parseSecretFile);
   }
 
   const { api, admin, ingest } = settings;
@@ -50,9 +57,14 @@ export async function watchFiles(settings: Settings, log: Log, metrics: Metrics)
     ingest.tls === undefined ? undefined : await watch('certificate', [ingest.tls.cert, ingest.tls.key], parseTlsFiles);
   const ca = api.caPath === undefined ? undefined : await watch('api-ca', [api.caPath], parseCaFile);
   const token = await secret('api-token', api.token);
-  const adminToken = admin.token === undefined ? () => undefined : await secret('admin-token', admin.token);
+  const adminToken = admin.token === undefined ? undefined : await secret('admin-token', admin.token);
   const createClient = () =>
-    new BrigadeClient({ address: api.address, token, ca: ca?.current(), ignoreCertErrors: api.ignoreCertWarnings });
+    new BrigadeClient({
+      address: api.address,
+      token: () => token.current(),
+      ca: ca?.current(),
+      ignoreCertErrors: api.ignoreCertWarnings,
+    });
   let client = createClient();
   ca?.onChange(() => {
     void client.retire();
@@ -64,7 +76,8 @@ export async function watchFiles(settings: Settings, log: Log, metrics: Metrics)
   return {
     tokens,
     certificate,
-    adminToken,
+    adminToken: () => adminToken?.current(),
+    onApiTokenChange: (listener) => token.onChange(listener),
     brigadeClient: () => client,
     close: async () => {
       for (const file of opened) file.close();

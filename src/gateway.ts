@@ -4,11 +4,11 @@ import { tokenAuthenticator } from './auth/token.ts';
 import { unboundCallers } from './auth/tokens-file.ts';
 import type { Settings } from './config/settings.ts';
 import { decodeAcr } from './decode/acr.ts';
-import { Deliverer } from './deliver/deliver.ts';
+import { Deliverer, WAKE_SPREAD_MS } from './deliver/deliver.ts';
 import { type GatewayFiles, watchFiles } from './gateway-files.ts';
 import { type IngestServer, startIngestServer } from './http/ingest-server.ts';
 import { systemClock } from './journal/clock.ts';
-import type { Journal, Upkeep } from './journal/journal.ts';
+import type { Journal, Queue, Upkeep } from './journal/journal.ts';
 import { MemoryJournal } from './journal/memory.ts';
 import { SqliteJournal } from './journal/sqlite/sqlite.ts';
 import type { Fault } from './model/fault.ts';
@@ -20,6 +20,7 @@ import { Metrics } from './observe/metrics.ts';
 import { createReceive } from './receive/receive.ts';
 import { createRedeliver } from './receive/redeliver.ts';
 import { BrigadeSink } from './sink/brigade.ts';
+import type { Sink } from './sink/sink.ts';
 
 /** For how long attempts go on after the signal to end, milliseconds. */
 const ATTEMPTS_GRACE_MS = 25_000;
@@ -41,49 +42,95 @@ export interface Gateway {
   /** The real ports where any were asked for. */
   readonly ingestPort: number;
   readonly adminPort: number;
+  /** Callers who may speak for any registry: for who starts it to warn of. */
+  readonly unboundCallers: readonly string[];
   /** Ends in good order; `hurry` cuts every wait short. What is not delivered waits for the next start. */
   stop(hurry: AbortSignal): Promise<void>;
 }
 
 /**
- * Puts the adapters together and starts them. Rejects with a `Fault` when one cannot start; Brigade may be down, and its
- * refusing our credentials is logged, not fatal: accepting is the point.
+ * Puts the adapters together and starts them. Rejects with a `Fault` when one cannot start, and closes those that had;
+ * Brigade may be down, and its refusing our credentials is logged, not fatal: accepting is the point.
  */
 export async function startGateway({ settings, log, onFault }: GatewayOptions): Promise<Gateway> {
+  await using started = new AsyncDisposableStack();
   const metrics = new Metrics();
   metrics.watchProcess();
-  const files = await watchFiles(settings, log, metrics);
-  warnOfCallers(files, log);
-  let isBroken = false;
-  const journal = await openJournal(settings.journal, (fault) => {
-    isBroken = true;
-    metrics.count('acr_gateway_faults_total', { edge: 'journal' });
-    onFault(fault);
-  });
+  const files = started.adopt(await watchFiles(settings, log, metrics), (each) => each.close());
+  if (files.tokens.current().length === 0) log.error('tokens.empty');
+  const health = { isBroken: false };
+  const journal = started.adopt(
+    await openJournal(settings.journal, (fault) => {
+      health.isBroken = true;
+      metrics.count('acr_gateway_faults_total', { edge: 'journal' });
+      onFault(fault);
+    }),
+    (each) => each.close(),
+  );
   const sink = new BrigadeSink({ client: files.brigadeClient, now: Date.now });
   const observer = observeDelivery(log, metrics);
   const deliverer = new Deliverer({ queue: journal, sink, observer, now: Date.now, random: Math.random });
+  const readiness = new Readiness(journal);
+  const parts: Parts = { settings, log, metrics, files, journal, deliverer, readiness, health };
+  const ingest = started.adopt(await startIngest(parts), (each) => each.close(0));
+  const admin = started.adopt(await startAdmin(parts), (each) => each.close());
+  const stopping = new AbortController();
+  deliverer.start();
+  files.onApiTokenChange(() => deliverer.lookAgain());
+  void preflight(sink, journal, log, stopping.signal);
+  const upkeep = keepUp(journal, log, stopping.signal);
+  const running = started.move();
+  return {
+    ingestPort: ingest.address.port,
+    adminPort: admin.port,
+    unboundCallers: unboundCallers(files.tokens.current()),
+    stop: async (hurry) => {
+      readiness.drain();
+      stopping.abort();
+      await shutDown({ ingest, deliverer }, settings.ingest.shutdownDelayMs, hurry);
+      await upkeep;
+      await running.disposeAsync();
+    },
+  };
+}
+
+interface Parts {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly files: GatewayFiles;
+  readonly journal: Journal;
+  readonly deliverer: Deliverer;
+  readonly readiness: Readiness;
+  readonly health: { readonly isBroken: boolean };
+}
+
+function startIngest({ settings, log, metrics, files, journal, health }: Parts): Promise<IngestServer> {
+  const { host, port, trustedProxies, maxBodyBytes } = settings.ingest;
   const authenticator = tokenAuthenticator(files.tokens);
-  const archive = journal;
-  const ingest = await startIngestServer({
-    host: settings.ingest.host,
-    port: settings.ingest.port,
-    trustedProxies: settings.ingest.trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
-    limits: { maxBodyBytes: settings.ingest.maxBodyBytes },
+  return startIngestServer({
+    host,
+    port,
+    trustedProxies: trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
+    limits: { maxBodyBytes },
     receive: createReceive({ authenticator, decode: decodeAcr, intake: journal, now: Date.now }),
-    healthy: () => !isBroken,
+    healthy: () => !health.isBroken,
     observer: observeIngest(log, metrics),
     ...(files.certificate === undefined ? {} : { tls: files.certificate }),
   });
-  const readiness = new Readiness(journal);
-  const admin = await startAdminServer({
-    host: settings.admin.host,
-    port: settings.admin.port,
-    allowedHosts: settings.admin.allowedHosts,
+}
+
+function startAdmin({ settings, log, metrics, files, journal, deliverer, readiness }: Parts): Promise<AdminServer> {
+  const { host, port, allowedHosts } = settings.admin;
+  const authenticator = tokenAuthenticator(files.tokens);
+  return startAdminServer({
+    host,
+    port,
+    allowedHosts,
     token: files.adminToken,
     unreadiness: () => readiness.look(),
-    archive,
-    redeliver: createRedeliver({ authenticator, decode: decodeAcr, archive }),
+    archive: journal,
+    redeliver: createRedeliver({ authenticator, decode: decodeAcr, archive: journal }),
     metrics: async () => {
       const state = {
         isBreakerOpen: deliverer.breaker.kind === 'open',
@@ -96,32 +143,15 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
     },
     onFault: (error) => log.error({ err: error }, 'admin.faulted'),
   });
-  deliverer.start();
-  const stopping = new AbortController();
-  void preflight(sink, log, stopping.signal);
-  const upkeep = keepUp(journal, log, stopping.signal);
-  return {
-    ingestPort: ingest.address.port,
-    adminPort: admin.port,
-    stop: async (hurry) => {
-      readiness.drain();
-      stopping.abort();
-      await shutDown({ ingest, deliverer, admin }, settings.ingest.shutdownDelayMs, hurry);
-      await upkeep;
-      await journal.close();
-      await files.close();
-    },
-  };
 }
 
 interface Running {
   readonly ingest: IngestServer;
   readonly deliverer: Deliverer;
-  readonly admin: AdminServer;
 }
 
 /** Load balancers learn first, then the listener closes, then what is under way gets its time. */
-async function shutDown({ ingest, deliverer, admin }: Running, delayMs: number, hurry: AbortSignal): Promise<void> {
+async function shutDown({ ingest, deliverer }: Running, delayMs: number, hurry: AbortSignal): Promise<void> {
   const deadline = Date.now() + ATTEMPTS_GRACE_MS;
   ingest.beginDrain();
   await sleep(delayMs, undefined, { signal: hurry }).catch(() => {
@@ -131,13 +161,6 @@ async function shutDown({ ingest, deliverer, admin }: Running, delayMs: number, 
   const delivered = deliverer.stop(graceMs(), hurry);
   await ingest.close(hurry.aborted ? 0 : undefined);
   await delivered;
-  await admin.close();
-}
-
-function warnOfCallers({ tokens }: GatewayFiles, log: Log): void {
-  if (tokens.current().length === 0) log.error('tokens.empty');
-  const callers = unboundCallers(tokens.current());
-  if (callers.length > 0) log.warn({ callers }, 'tokens.unbound');
 }
 
 async function openJournal(settings: Settings['journal'], onFault: (fault: Fault) => void): Promise<Journal> {
@@ -153,9 +176,13 @@ async function openJournal(settings: Settings['journal'], onFault: (fault: Fault
   });
 }
 
-async function preflight(sink: BrigadeSink, log: Log, signal: AbortSignal): Promise<void> {
+/** Says in one line whether Brigade takes our events; if so, those that wait for it to come back need not wait longer. */
+async function preflight(sink: Sink, queue: Queue, log: Log, signal: AbortSignal): Promise<void> {
   const probe = await sink.probe(signal);
-  if (!signal.aborted) logProbe(log, probe);
+  if (signal.aborted) return;
+  logProbe(log, probe);
+  if (probe.kind === 'ready')
+    await queue.wake(WAKE_SPREAD_MS).catch((error: unknown) => log.error({ err: error }, 'upkeep.faulted'));
 }
 
 /** Forgets a step at a time, as long as there is something to forget. */

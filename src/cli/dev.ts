@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { SOURCE } from '../brigade/event-mapping.ts';
+import type { DevSettings } from '../config/other-settings.ts';
 import { environment, readDevSettings } from '../config/read-settings.ts';
-import type { DevSettings, Settings } from '../config/settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { type EmbeddedBrigade, startEmbeddedBrigade } from '../embedded-brigade/embedded-brigade.ts';
 import { type LoadedProjects, loadProjects } from '../embedded-brigade/load-projects.ts';
 import { type Gateway, startGateway } from '../gateway.ts';

@@ -32,7 +32,11 @@ export class Lifetime {
   /** Runs until a signal or a fault, and resolves to the exit code; after a signal when the gateway has stopped. */
   async run(gateway: Gateway): Promise<ExitCode> {
     const how = await this.#ended;
-    if (how !== 'signal') return how;
+    if (how !== 'signal') {
+      // Nothing is lost by not waiting: what was acknowledged is on disk.
+      flushLog(this.#log);
+      return how;
+    }
     await gateway.stop(this.#hurry.signal);
     this.#log.info('gateway.stopped');
     return EXIT_CODES.ok.code;

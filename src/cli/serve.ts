@@ -25,7 +25,8 @@ async function runGateway(settings: Settings, log: Log): Promise<ExitCode> {
   const lifetime = new Lifetime(log);
   try {
     const gateway = await startGateway({ settings, log, onFault: lifetime.onFault });
-    const { ingestPort, adminPort } = gateway;
+    const { ingestPort, adminPort, unboundCallers } = gateway;
+    if (unboundCallers.length > 0) log.warn({ callers: unboundCallers }, 'tokens.unbound');
     log.info({ ingestPort, adminPort, tls: settings.ingest.tls !== undefined }, 'gateway.started');
     return await lifetime.run(gateway);
   } catch (error) {

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ParseFiles } from './file-content.ts';
+import { devSettings } from './other-settings.ts';
 import { type Environment, readDevSettings, readSettings } from './read-settings.ts';
 import { settingsReference } from './reference.ts';
-import { devSettings, serveSettings } from './settings.ts';
+import { serveSettings } from './settings.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const TLS = { TLS_ENABLED: 'true', TLS_CERT_PATH: join(FIXTURES, 'one.crt'), TLS_KEY_PATH: join(FIXTURES, 'one.key') };

@@ -1,13 +1,7 @@
 import type { ParseFiles } from './file-content.ts';
+import { type DevSettings, devSettings, type OperatorSettings, operatorSettings } from './other-settings.ts';
 import type { Lookup, SettingIssue } from './setting.ts';
-import {
-  type DevSettings,
-  devSettings,
-  type OperatorSettings,
-  operatorSettings,
-  type Settings,
-  serveSettingsWith,
-} from './settings.ts';
+import { type Settings, serveSettingsWith } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,11 +1,12 @@
+import { devSettings, operatorSettings } from './other-settings.ts';
 import type { Row } from './setting.ts';
-import { devSettings, serveSettings } from './settings.ts';
+import { serveSettings } from './settings.ts';
 
 /** The text of docs/configuration.md. */
 export function settingsReference(): string {
   return `# Configuration
 
-<!-- Generated from src/config/settings.ts. Do not edit. -->
+<!-- Generated from src/config/ by npm run docs. Do not edit. -->
 
 Settings are environment variables. Those that v0.4.1 knew keep their names and meaning.
 
@@ -23,7 +24,10 @@ ${tableOf(serveSettings.rows)}
 
 Everything listens on 127.0.0.1.
 
-${tableOf(devSettings.rows)}`;
+${tableOf(devSettings.rows)}
+## \`dead-letters\`
+
+${tableOf(operatorSettings.rows)}`;
 }
 
 function tableOf(rows: readonly Row[]): string {

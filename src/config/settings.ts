@@ -1,5 +1,5 @@
 import type { Parsed } from '../model/parsed.ts';
-import { type Credential, credential } from './credential.ts';
+import { credential } from './credential.ts';
 import type { ParseFiles } from './file-content.ts';
 import { parseCaFile, parseTlsFiles } from './file-types.ts';
 import {
@@ -18,24 +18,22 @@ import {
 import * as text from './text-types.ts';
 
 export type Settings = ValueOf<typeof serveSettings>;
-export type DevSettings = ValueOf<typeof devSettings>;
-export type OperatorSettings = ValueOf<typeof operatorSettings>;
 
-const port = required({
+export const port = required({
   name: 'PORT',
   type: text.port,
   default: '8080',
   about: 'Port of the webhooks; with 0 the system picks one.',
 });
 
-const adminPort = required({
+export const adminPort = required({
   name: 'ADMIN_PORT',
   type: text.port,
   default: '8081',
-  about: 'Port of the probes, metrics, admin API and console; with 0 the system picks one.',
+  about: 'Port of the probes, metrics and admin API; with 0 the system picks one.',
 });
 
-const logLevel = required({
+export const logLevel = required({
   name: 'LOG_LEVEL',
   type: text.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
   default: 'info',
@@ -118,16 +116,12 @@ const admin = all({
     about: 'Address on which the admin port listens.',
   }),
   port: adminPort,
-  token: credential(
-    'ADMIN_TOKEN',
-    'ADMIN_TOKEN_PATH',
-    'Token of the admin API and console: without one they stay closed.',
-  ),
+  token: credential('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', 'Token of the admin API: without one it stays closed.'),
   allowedHosts: required({
     name: 'ADMIN_ALLOWED_HOSTS',
     type: text.listOf(text.hostHeader),
     default: 'localhost, 127.0.0.1, [::1]',
-    about: 'The `Host` headers, without port, that the admin API and console answer to.',
+    about: 'The `Host` headers, without port, that the admin API answers to.',
   }),
 });
 
@@ -206,48 +200,4 @@ export const serveSettings = all(parts);
 /** The same, with the tokens file judged too. How one is read is not for this module to know. */
 export function serveSettingsWith(parseTokens: ParseFiles<unknown>): Setting<Settings> {
   return all({ ...parts, tokensPath: wellFormed(parts.tokensPath, (path) => [path], parseTokens) });
-}
-
-/** The settings of `dev`, which listens on 127.0.0.1 only. */
-export const devSettings = all({
-  dataDir: required({
-    name: 'DATA_DIR',
-    type: text.path,
-    default: './data',
-    about: 'Directory of the journal and of the embedded Brigade.',
-  }),
-  port,
-  adminPort,
-  brigadePort: required({
-    name: 'BRIGADE_PORT',
-    type: text.port,
-    default: '8082',
-    about: 'Port of the embedded Brigade; with 0 the system picks one.',
-  }),
-  logLevel,
-});
-
-/** The settings of the commands that talk to the admin port of a running gateway. */
-export const operatorSettings = checked(
-  all({
-    url: optional({
-      name: 'ADMIN_URL',
-      type: text.httpUrl,
-      about: 'Address of the admin port of a running gateway; http://127.0.0.1 with `ADMIN_PORT` if absent.',
-    }),
-    port: adminPort,
-    token: given(
-      credential('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', 'Token of the admin API and console.'),
-      'one of the two is required',
-    ),
-  }),
-  ({ url, port: adminPortNumber, token }): Parsed<OperatorConnection, SettingIssue> => ({
-    kind: 'value',
-    value: { url: url ?? `http://127.0.0.1:${adminPortNumber}`, token },
-  }),
-);
-
-interface OperatorConnection {
-  readonly url: string;
-  readonly token: Credential;
 }

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { tokenAuthenticator } from '../auth/token.ts';
+import { parseTokens } from '../auth/tokens-file.ts';
+import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
+
+/** A folder that is not there yet. */
+async function aFolder(t: TestContext): Promise<string> {
+  const parent = await mkdtemp(join(tmpdir(), 'dev-files-'));
+  t.after(() => rm(parent, { recursive: true }));
+  return join(parent, 'new', 'data');
+}
+
+function secretPaths({ webhookTokenPath, tokensPath, adminTokenPath }: DevFiles): readonly string[] {
+  return [webhookTokenPath, tokensPath, adminTokenPath];
+}
+
+async function read(path: string): Promise<string> {
+  return (await readFile(path, 'utf8')).trim();
+}
+
+test('on first start there are a folder and secrets that only their owner can read', async (t) => {
+  const folder = await aFolder(t);
+  const files = await prepareDevFiles(folder);
+  assert.equal((await stat(folder)).mode & 0o777, 0o700);
+  for (const path of secretPaths(files)) {
+    assert.equal((await stat(path)).mode & 0o777, 0o600, path);
+  }
+});
+
+test('secrets are random: of no two installations, and never the same twice', async (t) => {
+  const made = await Promise.all([prepareDevFiles(await aFolder(t)), prepareDevFiles(await aFolder(t))]);
+  const tokens = await Promise.all(made.flatMap((each) => [read(each.webhookTokenPath), read(each.adminTokenPath)]));
+  assert.equal(new Set(tokens).size, 4);
+  for (const token of tokens) assert.match(token, /^[\w-]{32}$/);
+});
+
+test('the tokens file knows the webhook token, and does not hold it', async (t) => {
+  const files = await prepareDevFiles(await aFolder(t));
+  const token = await read(files.webhookTokenPath);
+  const content = await readFile(files.tokensPath);
+  assert.ok(!content.includes(token));
+  const tokens = parseTokens(content);
+  assert.equal(tokens.kind, 'value');
+  const authenticator = tokenAuthenticator({ current: () => tokens.value });
+  const authentication = await authenticator.authenticate({ authorization: `Bearer ${token}` });
+  assert.deepEqual(authentication, { kind: 'caller', caller: { name: 'dev' } });
+});
+
+test('what is there stays', async (t) => {
+  const folder = await aFolder(t);
+  const contents = async (files: DevFiles) => Promise.all(secretPaths(files).map(read));
+  const first = await contents(await prepareDevFiles(folder));
+  assert.deepEqual(await contents(await prepareDevFiles(folder)), first);
+});
+
+test('a tokens file of one’s own is kept', async (t) => {
+  const folder = await aFolder(t);
+  const { tokensPath } = await prepareDevFiles(folder);
+  await writeFile(tokensPath, '{"mine":"token"}');
+  await prepareDevFiles(folder);
+  assert.equal(await read(tokensPath), '{"mine":"token"}');
+});
+
+test('the token of the embedded Brigade is absent until there is one', async (t) => {
+  const folder = await aFolder(t);
+  const { brigadeToken, brigadeTokenPath } = await prepareDevFiles(folder);
+  assert.equal(brigadeToken, undefined);
+  await writeSecret(brigadeTokenPath, 'given');
+  assert.equal((await stat(brigadeTokenPath)).mode & 0o777, 0o600);
+  assert.equal((await prepareDevFiles(folder)).brigadeToken, 'given');
+});
+
+test('a secret that cannot be read is told, and not made anew', async (t) => {
+  const folder = await aFolder(t);
+  const { webhookTokenPath } = await prepareDevFiles(folder);
+  await rm(webhookTokenPath);
+  await mkdir(webhookTokenPath);
+  await assert.rejects(prepareDevFiles(folder), { code: 'EISDIR' });
+});
