@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const TOKEN = 'bench-token-bench-token-bench-token-0001';
+
+export interface Usage {
+  /** CPU seconds since its start, of all its threads. */
+  readonly cpu: number;
+  /** MB. */
+  readonly rss: number;
+  readonly peakRss: number;
+}
+
+export interface BenchGateway {
+  readonly port: number;
+  readonly adminPort: number;
+  /** From spawning it to its first 200, milliseconds. */
+  readonly startMs: number;
+  usage(): Usage;
+  pending(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** `serve` as a user runs it: default logging, into a file; SQLite journal in a temporary folder. */
+export async function startGateway(brigadePort: number): Promise<BenchGateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ bench: TOKEN }));
+  const started = performance.now();
+  const child = spawn(process.execPath, [new URL('../src/bin.ts', import.meta.url).pathname, 'serve'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env['PATH'],
+      NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'],
+      NODE_COMPILE_CACHE: join(tmpdir(), 'bench-compile-cache'),
+      API_ADDRESS: `http://127.0.0.1:${brigadePort}`,
+      API_TOKEN: 'bench-api-token',
+      TOKENS_PATH: join(folder, 'tokens.json'),
+      JOURNAL_URL: `sqlite:${join(folder, 'data', 'journal.db')}`,
+      JOURNAL_MAX_BYTES: '8GiB',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ADMIN_PORT: '0',
+    },
+  });
+  const { ingestPort, adminPort } = await startedLine(child);
+  await fetch(`http://127.0.0.1:${ingestPort}/healthz`);
+  const startMs = performance.now() - started;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  return {
+    port: ingestPort,
+    adminPort,
+    startMs,
+    usage: () => usage(child.pid ?? 0),
+    pending: () => pending(adminPort),
+    stop: async () => {
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** The log line that tells the ports; what follows is read and dropped, as a log collector would read it. */
+function startedLine(child: ChildProcess): Promise<{ ingestPort: number; adminPort: number }> {
+  return new Promise((resolve, reject) => {
+    if (child.stdout === null) return reject(new Error('no output'));
+    const lines = createInterface({ input: child.stdout });
+    child.once('exit', (code) => reject(new Error(`serve ended with ${code}`)));
+    lines.on('line', (line) => {
+      const { msg, ...fields } = JSON.parse(line);
+      if (msg !== 'gateway.started') return;
+      lines.close();
+      child.stdout?.resume();
+      resolve(fields);
+    });
+  });
+}
+
+/** Of a process of this machine, from /proc. */
+export function usage(pid: number): Usage {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // After the command's name, which may hold blanks: utime and stime are the 14th and 15th fields, in ticks of 10 ms.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kib = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
+  return {
+    cpu: (Number(fields[11]) + Number(fields[12])) / 100,
+    rss: (kib('VmRSS') * 1024) / 1e6,
+    peakRss: (kib('VmHWM') * 1024) / 1e6,
+  };
+}
+
+async function pending(adminPort: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  return Number(/^acr_gateway_pending_events (\d+)/m.exec(text)?.[1] ?? Number.NaN);
+}

@@ -1,0 +1,98 @@
+import { fork } from 'node:child_process';
+import { createServer } from 'node:http';
+import { type LoadPlan, load } from './load.ts';
+
+// The other processes of a benchmark, started by run.ts as `node peers.ts ROLE`: each has a core's worth of its own.
+
+/** A bare `node:http` server that reads the body and answers 200: what no gateway in this language can be faster than. */
+function floor(): void {
+  const answer = '{"status":"success"}';
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      Buffer.concat(chunks);
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length });
+      response.end(answer);
+    });
+  });
+  server.listen(0, '127.0.0.1', () => tellPort(server.address()));
+}
+
+/** A Brigade that takes everything, after so many milliseconds. */
+function brigade(delayMs: number, port: number): void {
+  let count = 0;
+  const created = JSON.stringify({
+    kind: 'EventList',
+    apiVersion: 'brigade.sh/v2',
+    metadata: { remainingItemCount: 0 },
+    items: [{ kind: 'Event', metadata: { id: 'cde473d5-1c0f-4b8e-9a53-0d2f6c1e7b90' }, projectID: 'acr-demo' }],
+  });
+  const whoami = JSON.stringify({ kind: 'PrincipalReference', type: 'SERVICE_ACCOUNT', id: 'bench' });
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      const isEvent = request.method === 'POST';
+      const answer = isEvent ? created : whoami;
+      if (isEvent) count++;
+      const send = () => {
+        const headers = { 'content-type': 'application/json', 'content-length': answer.length };
+        response.writeHead(isEvent ? 201 : 200, headers).end(answer);
+      };
+      if (delayMs > 0) setTimeout(send, delayMs);
+      else send();
+    });
+  });
+  server.listen(port, '127.0.0.1', () => tellPort(server.address()));
+  process.on('message', () => process.send?.({ count }));
+}
+
+function generator(): void {
+  process.on('message', (plan: LoadPlan) => {
+    load(plan).then(
+      (result) => process.send?.({ result }),
+      (error: unknown) => process.send?.({ error: String(error) }),
+    );
+  });
+  process.send?.({ port: 0 });
+}
+
+function tellPort(address: ReturnType<ReturnType<typeof createServer>['address']>): void {
+  process.send?.({ port: typeof address === 'object' ? address?.port : undefined });
+}
+
+/** Starts this file in a role; resolves once it listens. */
+export async function startPeer(role: 'floor' | 'brigade' | 'generator', ...args: string[]): Promise<Peer> {
+  const child = fork(new URL(import.meta.url).pathname, [role, ...args]);
+  const { port } = await new Promise<{ port: number }>((resolve, reject) => {
+    child.once('message', (message: { port: number }) => resolve(message));
+    child.once('exit', () => reject(new Error(`${role} ended`)));
+  });
+  return {
+    port,
+    pid: child.pid ?? 0,
+    ask: (message) =>
+      new Promise((resolve) => {
+        child.once('message', resolve);
+        child.send(message);
+      }),
+    stop: () => {
+      child.kill();
+    },
+  };
+}
+
+export interface Peer {
+  readonly port: number;
+  readonly pid: number;
+  ask(message: object): Promise<ReturnType<typeof JSON.parse>>;
+  stop(): void;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const [, , role, delay, port] = process.argv;
+  process.on('disconnect', () => process.exit());
+  if (role === 'floor') floor();
+  else if (role === 'brigade') brigade(Number(delay), Number(port ?? 0));
+  else generator();
+}

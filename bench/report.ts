@@ -1,0 +1,79 @@
+import type { Long, Row, Start } from './run.ts';
+
+export interface Report {
+  readonly machine: string;
+  readonly rows: readonly Row[];
+  readonly start: Start;
+  readonly long: readonly Long[];
+  readonly ms: number;
+  readonly rounds: number;
+}
+
+/** `docs/performance.md`, whole. */
+export function report({ machine, rows, start, long, ms, rounds }: Report): string {
+  return `# Performance
+
+Printed by \`npm run bench -- --write${long.length > 0 ? ' --long' : ''}\` (\`bench/\`). Nothing here is typed by hand.
+
+One run on one machine (${machine}), on which gateway, load generator and Brigade's stand-in share all
+cores. Each figure is the median of ${rounds} interleaved rounds of ${ms / 1000} s. Absolute figures are this machine's, on that day; the column
+"of the floor" is what to compare. The **floor** is a bare \`node:http\` server that reads the body and answers 200: same Node, same
+load generator, nothing written down. The gateway runs as a user runs it: default logging, SQLite journal with an fsync
+before every answer, delivering all the while to a Brigade that answers after 0 or 5 ms.
+
+| | acknowledged/s | of the floor | p50, ms | p99, ms | delivered/s meanwhile | CPU-s per 1,000 until delivered | peak RSS, MB |
+|---|---|---|---|---|---|---|---|
+${rows.map(line).join('\n')}
+
+![Acknowledged webhooks a second](performance.svg)
+
+From start to the first 200, with a warm compile cache: ${Math.round(start.startMs)} ms. Idle, ten seconds after the start: ${Math.round(start.idleRss)} MB RSS.
+${long.map(longTable).join('')}`;
+}
+
+function line({ what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuPer1000, peakRss }: Row): string {
+  const cells = [
+    what,
+    whole(acksPerSecond),
+    ofFloor.toFixed(2),
+    p50.toFixed(1),
+    p99.toFixed(1),
+    deliveredPerSecond === undefined ? '–' : whole(deliveredPerSecond),
+    cpuPer1000 === undefined ? '–' : cpuPer1000.toFixed(3),
+    peakRss === undefined ? '–' : whole(peakRss),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function longTable({ what, lines }: Long): string {
+  return `\n| ${what} |\n|${'---|'.repeat(what.split('|').length)}\n${lines.join('\n')}\n`;
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+const PLOT = { width: 760, bar: 22, gap: 8, label: 300 };
+
+/** Acknowledged webhooks a second, a bar for each row with small bodies in a closed loop. */
+export function plot(rows: readonly Row[]): string {
+  const shown = rows.filter(({ what }) => what.includes('connections, 0.6'));
+  const most = Math.max(...shown.map(({ acksPerSecond }) => acksPerSecond));
+  const height = shown.length * (PLOT.bar + PLOT.gap) + PLOT.gap;
+  const bars = shown.map((row, index) => bar(row, index, most)).join('\n');
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${PLOT.width}" height="${height}" font-family="sans-serif" font-size="12">
+<title>Acknowledged webhooks a second</title>
+<rect width="100%" height="100%" fill="#fff"/>
+${bars}
+</svg>
+`;
+}
+
+function bar({ what, acksPerSecond }: Row, index: number, most: number): string {
+  const y = PLOT.gap + index * (PLOT.bar + PLOT.gap);
+  const width = ((PLOT.width - PLOT.label - 80) * acksPerSecond) / most;
+  const colour = what.includes('floor') ? '#b8b8b8' : '#2b6cb0';
+  return `<text x="${PLOT.label - 8}" y="${y + 15}" text-anchor="end">${what}</text>
+<rect x="${PLOT.label}" y="${y}" width="${width.toFixed(1)}" height="${PLOT.bar}" fill="${colour}"/>
+<text x="${PLOT.label + width + 6}" y="${y + 15}">${whole(acksPerSecond)}</text>`;
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { generatedPages } from '../../docs/pages.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { parseTokens } from '../../src/auth/tokens-file.ts';
+import { devSettings, operatorSettings } from '../../src/config/other-settings.ts';
+import { serveSettings } from '../../src/config/settings.ts';
+import { METRICS } from '../../src/observe/metrics.ts';
+import { logCalls } from './log-events.ts';
+import { absolute, pages, read } from './repository.ts';
+
+const README_LINES = 150;
+/** A page. */
+const ADR_LINES = 60;
+
+/** Words in capitals that are no settings: Brigade's. */
+const OTHER_CAPITALS: ReadonlySet<string> = new Set(['EVENT_CREATOR']);
+
+/** Every match of the pattern's first group that `isKnown` does not know, with its page. */
+function unknown(pattern: RegExp, isKnown: (found: string, page: string) => boolean): readonly string[] {
+  return pages().flatMap((page) =>
+    [...read(page).matchAll(pattern)]
+      .map(([, found = '']) => found)
+      .filter((found) => !isKnown(found, page))
+      .map((found) => `${page}: ${found}`),
+  );
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(page: string): readonly string[] {
+  return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+function leadsSomewhere(link: string, page: string): boolean {
+  if (/^(?:https?|mailto):/.test(link)) return true;
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? page : join(dirname(page), path);
+  return existsSync(absolute(target)) && (anchor === undefined || anchorsOf(target).includes(anchor));
+}
+
+function help(...command: readonly string[]): string {
+  return execFileSync(process.execPath, [absolute('bin.js'), ...command, '--help'], { encoding: 'utf8' });
+}
+
+/** Whether the help of the program lists the command, and that of the command each flag. */
+function isCommand(words: readonly string[]): boolean {
+  const path: string[] = [];
+  for (const word of words) {
+    const listed = help(...path);
+    if (!listed.includes('Commands:') || word.startsWith('-')) break;
+    if (!new RegExp(`^  ${word}\\b`, 'm').test(listed)) return false;
+    path.push(word);
+  }
+  const flags = words.filter((word) => word.startsWith('-'));
+  return path.length > 0 && flags.every((flag) => new RegExp(`${flag}\\b`).test(help(...path)));
+}
+
+describe('the documentation', () => {
+  it('has links that lead somewhere', () => {
+    assert.deepEqual(unknown(/\]\(([^)\s]+)\)/g, leadsSomewhere), []);
+  });
+
+  it('names paths that exist', () => {
+    const path = /`((?:src|docs|test|bench|examples|\.ci)\/[^`\s*…]*)`/g;
+    assert.deepEqual(
+      unknown(path, (found) => existsSync(absolute(found))),
+      [],
+    );
+  });
+
+  it('names npm scripts that exist', () => {
+    const scripts: ReadonlySet<string> = new Set(Object.keys(packageJson.scripts));
+    assert.deepEqual(
+      unknown(/\bnpm (?:run )?((?!ci\b|run\b)[a-z]+)\b(?=[`\s]*(?:$|[|)`&]))/gm, (found) => scripts.has(found)),
+      [],
+    );
+  });
+
+  it('gives commands and flags that the program has', () => {
+    const seen = new Map<string, boolean>();
+    const isKnown = (words: string) => {
+      const known = seen.get(words) ?? isCommand(words.trim().split(' '));
+      seen.set(words, known);
+      return known;
+    };
+    assert.deepEqual(unknown(/\bnpx brigade-acr-gateway((?: [\w-]+)+)/g, isKnown), []);
+    assert.ok(seen.size > 5);
+  });
+
+  it('names settings that exist', () => {
+    const rows = [...serveSettings.rows, ...devSettings.rows, ...operatorSettings.rows];
+    const names = new Set(rows.map(({ name }) => name));
+    const setting = /`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g;
+    assert.deepEqual(
+      unknown(setting, (found) => names.has(found) || OTHER_CAPITALS.has(found)),
+      [],
+    );
+  });
+
+  it('names metrics that exist', () => {
+    assert.deepEqual(
+      unknown(/\b(acr_gateway_\w+)/g, (found) => Object.hasOwn(METRICS, found)),
+      [],
+    );
+  });
+
+  it('has generated pages that are up to date: npm run docs writes them', () => {
+    for (const [name, text] of Object.entries(generatedPages())) assert.equal(read(`docs/${name}`), text, name);
+  });
+
+  it('explains every event of the log, and no other', () => {
+    const [, table = ''] = read('docs/operating.md').split(/^## Log$/m);
+    const documented = [...(table.split(/^## /m)[0] ?? '').matchAll(/^\| `([\w.]+)` \|/gm)].map(([, name]) => name);
+    const calls = logCalls();
+    assert.deepEqual(
+      calls.filter(({ event }) => event === undefined).map(({ at }) => at),
+      [],
+    );
+    assert.deepEqual(documented.toSorted(), [...new Set(calls.map(({ event }) => event))].toSorted());
+  });
+
+  it('shows a tokens file that is well-formed', () => {
+    const [, json = ''] = /```json\n(.*?)```/s.exec(read('docs/tokens.md')) ?? [];
+    assert.equal(parseTokens(Buffer.from(json)).kind, 'value');
+  });
+
+  it('keeps to its length', () => {
+    const long = pages().filter((page) => {
+      const limit = page === 'README.md' ? README_LINES : ADR_LINES;
+      const isLimited = page === 'README.md' || page.startsWith('docs/adr/');
+      return isLimited && read(page).trimEnd().split('\n').length > limit;
+    });
+    assert.deepEqual(long, []);
+  });
+});

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { accessSync, constants } from 'node:fs';
+import { describe, it } from 'node:test';
+import packageJson from '../../package.json' with { type: 'json' };
+import { absolute, read } from './repository.ts';
+
+describe('README', () => {
+  const readme = read('README.md');
+
+  it('defends exactly the runtime dependencies that there are', () => {
+    const [, section = ''] = readme.split(/^## Dependencies$/m);
+    const defended = [...(section.split(/^## /m)[0] ?? '').matchAll(/^\| `([^`]+)` \| .{10,} \|$/gm)];
+    assert.deepEqual(
+      defended.map(([, name]) => name),
+      Object.keys(packageJson.dependencies).toSorted(),
+    );
+  });
+
+  it('gives the commands that continuous integration runs', () => {
+    const given = [...readme.matchAll(/^\$ (npm ci && npm \w+)$/gm)].map(([, command]) => command);
+    assert.deepEqual(given, ['npm ci && npm start', 'npm ci && npm test']);
+    const run = [...read('.ci/run').matchAll(/^run (npm .+)$/gm)].map(([, command]) => command);
+    assert.deepEqual(run, ['npm ci', 'npm test', 'npm run check']);
+    accessSync(absolute('.ci/run'), constants.X_OK);
+  });
+});
+
+describe('package-lock.json', () => {
+  it('names no place to download from but the public registry', () => {
+    const hosts = [...read('package-lock.json').matchAll(/"resolved": "(?!https:\/\/registry\.npmjs\.org\/)([^"]+)"/g)];
+    assert.deepEqual(
+      hosts.map(([, place]) => place),
+      [],
+    );
+  });
+});
+
+describe('package.json', () => {
+  it('pins every version, so that a fresh clone is what was tested', () => {
+    const { dependencies, devDependencies, optionalDependencies } = packageJson;
+    const versions = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+    assert.deepEqual(
+      versions.filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Installation, type ServingGateway, serve } from './serve-process.ts';
+import type { Cleanup, StubBrigade } from './stub-brigade.ts';
+import { aPush, send } from './webhooks.ts';
+
+export interface KillOptions {
+  readonly rounds: number;
+  /** Two runs with one seed kill after the same times. */
+  readonly seed: number;
+  /** Senders that send one webhook after the other, all at the same time. */
+  readonly senders: number;
+  /** The latest moment of a kill, milliseconds after the first webhook. */
+  readonly maxLifeMs: number;
+}
+
+export interface KillReport {
+  /** Events whose webhook got a 2xx. */
+  readonly acknowledged: number;
+  /** Webhooks that were cut off without an answer; their events may or may not have been kept. */
+  readonly unanswered: number;
+  /** Events that the stub was offered again, all after an attempt whose end the killed process could not write down. */
+  readonly repeated: number;
+  /** From each restart with something to resume to the first event that the stub gets from it, milliseconds. */
+  readonly resumedAfterMs: readonly number[];
+}
+
+/** What one life of the gateway left behind. Its token for Brigade tells which life an arrival came from. */
+interface Life {
+  readonly token: string;
+  readonly startedAt: number;
+  /** Acknowledged before it began and not yet arrived. */
+  readonly owed: number;
+  /** The ids of events that it had written down as settled, as far as its log got out. */
+  readonly settled: ReadonlySet<string>;
+}
+
+/**
+ * Starts the gateway, sends it webhooks, kills it with SIGKILL at a random moment, again and again on one journal, and
+ * lets a last life deliver what is left. Rejects unless every acknowledged event arrived, and each that arrived more
+ * than once had an attempt cut off by a kill.
+ */
+export async function killAgainAndAgain(
+  t: Cleanup,
+  { installation, brigade }: { readonly installation: Installation; readonly brigade: StubBrigade },
+  options: KillOptions,
+): Promise<KillReport> {
+  const random = mulberry32(options.seed);
+  const acknowledged = new Set<string>();
+  const lives: Life[] = [];
+  let unanswered = 0;
+  for (let round = 0; round < options.rounds; round += 1) {
+    const token = `life-${round}`;
+    const owed = countMissing(acknowledged, brigade);
+    const startedAt = Date.now();
+    const gateway = await serve(t, installation, { API_TOKEN: token });
+    const senders = Array.from({ length: options.senders }, (_, sender) =>
+      sendUntilCut(gateway, `${round}-${sender}`, acknowledged),
+    );
+    await sleep(random() * options.maxLifeMs);
+    await gateway.process.kill();
+    unanswered += (await Promise.all(senders)).reduce((sum, count) => sum + count, 0);
+    lives.push({ token, startedAt, owed, settled: settledIn(gateway) });
+  }
+  const token = `life-${options.rounds}`;
+  lives.push({ token, startedAt: Date.now(), owed: countMissing(acknowledged, brigade), settled: new Set() });
+  const last = await serve(t, installation, { API_TOKEN: token });
+  await brigade.untilTaken(...acknowledged);
+  last.process.signal('SIGTERM');
+  assert.equal(await last.process.ended, 0);
+  const repeated = countRepeated(brigade, lives);
+  return { acknowledged: acknowledged.size, unanswered, repeated, resumedAfterMs: resumedAfter(lives, brigade) };
+}
+
+/** Resolves to the number of webhooks that got no answer: one, unless the kill came between two. */
+async function sendUntilCut(gateway: ServingGateway, name: string, acknowledged: Set<string>): Promise<number> {
+  for (let number = 0; ; number += 1) {
+    const id = `${name}-${number}`;
+    const answer = await send(gateway, aPush(id)).catch(() => undefined);
+    if (answer === undefined) return 1;
+    assert.equal(answer.status, 200, answer.text);
+    acknowledged.add(id);
+  }
+}
+
+function countMissing(acknowledged: ReadonlySet<string>, brigade: StubBrigade): number {
+  return [...acknowledged].filter((id) => !brigade.taken.has(id)).length;
+}
+
+function settledIn({ process }: ServingGateway): ReadonlySet<string> {
+  const settled = process.linesOf('delivery.attempted').filter(({ verdict }) => verdict === 'settle');
+  return new Set(settled.map(({ id }) => String(id)));
+}
+
+/**
+ * An event may come again only from a later life, and only if no earlier one had told that it settled it: such a line
+ * is written when the verdict is durable. Lines that the kill kept from getting out make this check milder, never wrong.
+ */
+function countRepeated(brigade: StubBrigade, lives: readonly Life[]): number {
+  const lifeOf = new Map(lives.map((life, number) => [life.token, { ...life, number }]));
+  const lastLife = new Map<string, number>();
+  let repeated = 0;
+  for (const { id, token } of brigade.arrivals) {
+    const life = lifeOf.get(token) ?? assert.fail(`an event came with the token ${token}`);
+    const before = lastLife.get(id);
+    if (before !== undefined) {
+      repeated += 1;
+      assert.ok(before < life.number, `${id} came twice from life ${life.number}, which was not killed in between`);
+      const settled = lives.slice(0, life.number).find((earlier) => earlier.settled.has(id));
+      assert.equal(settled, undefined, `${id} came again from ${token}, although ${settled?.token} had settled it`);
+    }
+    lastLife.set(id, life.number);
+  }
+  return repeated;
+}
+
+function resumedAfter(lives: readonly Life[], brigade: StubBrigade): readonly number[] {
+  const firstAt = new Map<string, number>();
+  for (const { token, at } of brigade.arrivals) if (!firstAt.has(token)) firstAt.set(token, at);
+  return lives.flatMap(({ token, startedAt, owed }) => {
+    const at = firstAt.get(token);
+    return owed === 0 || at === undefined ? [] : [at - startedAt];
+  });
+}
+
+/** Numbers in [0, 1) that a seed determines (Tommy Ettinger's mulberry32). */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,38 @@
+import type { Outcome } from '../../src/model/delivery.ts';
+import { type Behaviour, sinkSuite } from '../../src/sink/sink.suite.ts';
+import type { Probe } from '../../src/sink/sink.ts';
+import { DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from './records.ts';
+import { type Answer, READY, ScriptedSink } from './scripted-sink.ts';
+
+const CREDENTIALS: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
+const ANSWERS: Readonly<Record<Behaviour, Answer>> = {
+  takes: DELIVERED,
+  refuses: REFUSED,
+  'refuses-credentials': CREDENTIALS,
+  'is-busy': UNAVAILABLE,
+  'is-away': UNAVAILABLE,
+  'loses-its-answer': UNCERTAIN,
+  fails: UNCERTAIN,
+  'talks-nonsense': UNCERTAIN,
+  hangs: 'hang',
+};
+
+sinkSuite('a scripted sink', async () => {
+  const sink = new ScriptedSink();
+  let behaviour: Behaviour = 'takes';
+  const probeOf = (): Probe | 'hang' => {
+    if (behaviour === 'hangs') return 'hang';
+    if (behaviour === 'takes') return READY;
+    return { kind: 'unready', detail: 'not now', credentials: behaviour === 'refuses-credentials' };
+  };
+  sink.onEmit = () => ANSWERS[behaviour];
+  sink.onProbe = probeOf;
+  return {
+    sink,
+    behave: async (next) => {
+      behaviour = next;
+    },
+    taken: () => sink.taken,
+    untilAsked: () => sink.until(({ running, probes }) => running + probes > 0),
+  };
+});

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Changes } from './changes.ts';
+import type { Cleanup } from './stub-brigade.ts';
+
+const BIN = new URL('../../src/bin.ts', import.meta.url).pathname;
+
+/** After which a command that should end by itself has failed to. */
+const PATIENCE_MS = 20_000;
+
+/** What every test's installation knows its caller, operator and itself by. */
+export const WEBHOOK_TOKEN = 'token-of-the-caller-ci';
+export const ADMIN_TOKEN = 'token-of-the-operator';
+export const API_TOKEN = 'token-of-the-gateway';
+
+export type Env = Readonly<Record<string, string>>;
+
+/** A line of the log. */
+export interface LogLine {
+  readonly msg: string;
+  readonly level: string;
+  readonly [field: string]: unknown;
+}
+
+/** A folder of its own with a tokens file and a journal, and the settings that go with it. */
+export interface Installation {
+  readonly folder: string;
+  readonly tokensPath: string;
+  readonly journalFolder: string;
+  readonly env: Env;
+}
+
+export async function aFolder(t: Cleanup): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'acr-gateway-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export async function anInstallation(t: Cleanup, brigadeAddress: string, env: Env = {}): Promise<Installation> {
+  const folder = await aFolder(t);
+  const tokensPath = join(folder, 'tokens.json');
+  const journalFolder = join(folder, 'journal');
+  await mkdir(journalFolder);
+  await writeFile(tokensPath, JSON.stringify({ ci: WEBHOOK_TOKEN }));
+  const settings = {
+    API_ADDRESS: brigadeAddress,
+    API_TOKEN,
+    ADMIN_TOKEN,
+    TOKENS_PATH: tokensPath,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ADMIN_PORT: '0',
+    JOURNAL_URL: `sqlite:${join(journalFolder, 'journal.db')}`,
+    JOURNAL_RESERVE: '1MiB',
+    ...env,
+  };
+  return { folder, tokensPath, journalFolder, env: settings };
+}
+
+/** A process of the gateway's program, whatever its command, and everything that it prints. */
+export class GatewayProcess {
+  /** Lines of the log, and those for people, as they come. */
+  readonly log: LogLine[] = [];
+  readonly printed: string[] = [];
+  readonly errors: string[] = [];
+  /** Resolves to the exit code, or the signal that ended it, once everything that it printed was read. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+  readonly #child: ChildProcess;
+  readonly #changes = new Changes();
+  #hasEnded = false;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#read(child.stdout, (line) => this.#take(line));
+    this.#read(child.stderr, (line) => this.errors.push(line));
+    this.ended = once(child, 'close').then(([code, signal]) => {
+      this.#hasEnded = true;
+      this.#changes.tell();
+      return code ?? signal;
+    });
+  }
+
+  /** Starts a command; with no environment but the given one. */
+  static start(t: Cleanup, args: readonly string[], env: Env, cwd?: string): GatewayProcess {
+    const { PATH = '', TMPDIR = '' } = process.env;
+    const child = spawn(process.execPath, [BIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH, ...(TMPDIR === '' ? {} : { TMPDIR }), ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    const started = new GatewayProcess(child);
+    t.after(async () => {
+      child.kill('SIGKILL');
+      await started.ended;
+    });
+    return started;
+  }
+
+  get everything(): string {
+    return [...this.printed, ...this.log.map((line) => JSON.stringify(line)), ...this.errors].join('\n');
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** As the kernel does it: nothing of the process runs any more. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  linesOf(name: string): readonly LogLine[] {
+    return this.log.filter(({ msg }) => msg === name);
+  }
+
+  /** The first line of that name for which the condition holds, once it is there. */
+  line(name: string, condition: (line: LogLine) => boolean = () => true): Promise<LogLine> {
+    return this.#until(() => this.log.find((line) => line.msg === name && condition(line)), name);
+  }
+
+  /** The first line for people that matches, once it is there. */
+  print(pattern: RegExp): Promise<string> {
+    return this.#until(() => this.printed.find((line) => pattern.test(line)), String(pattern));
+  }
+
+  #until<T>(look: () => T | undefined, wanted: string): Promise<T> {
+    const orEnd = (): T | undefined => {
+      const found = look();
+      if (found === undefined && this.#hasEnded) throw new Error(`ended without ${wanted}:\n${this.everything}`);
+      return found;
+    };
+    return this.#changes.until(orEnd, () => `${wanted}; it told:\n${this.everything}`);
+  }
+
+  #take(line: string): void {
+    if (line.startsWith('{"level":')) this.log.push(JSON.parse(line));
+    else this.printed.push(line);
+  }
+
+  #read(stream: NodeJS.ReadableStream | null, take: (line: string) => void): void {
+    if (stream === null) return;
+    createInterface({ input: stream }).on('line', (line) => {
+      take(line);
+      this.#changes.tell();
+    });
+  }
+}
+
+/** A gateway that listens, as `serve` runs it. */
+export interface ServingGateway {
+  readonly process: GatewayProcess;
+  readonly ingestPort: number;
+  readonly adminPort: number;
+}
+
+export async function serve(t: Cleanup, { env }: Installation, changes: Env = {}): Promise<ServingGateway> {
+  const started = GatewayProcess.start(t, ['serve'], { ...env, ...changes });
+  const { ingestPort, adminPort } = await started.line('gateway.started');
+  return { process: started, ingestPort: Number(ingestPort), adminPort: Number(adminPort) };
+}
+
+/** Runs a command to its end; one that finds none is killed. */
+export async function run(
+  t: Cleanup,
+  args: readonly string[],
+  env: Env,
+): Promise<{ readonly code: number | NodeJS.Signals | null; readonly output: string; readonly errors: string }> {
+  const command = GatewayProcess.start(t, args, env);
+  const patience = setTimeout(() => command.signal('SIGKILL'), PATIENCE_MS);
+  const code = await command.ended;
+  clearTimeout(patience);
+  return { code, output: command.printed.join('\n'), errors: command.errors.join('\n') };
+}

@@ -1,0 +1,195 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Changes } from './changes.ts';
+
+/** What a test or a benchmark gives to be told when it ends. */
+export interface Cleanup {
+  after(work: () => unknown): void;
+}
+
+/** A Brigade event as the gateway posts it. */
+export interface PostedEvent {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly projectID?: string;
+  readonly source: string;
+  readonly type: string;
+  readonly qualifiers: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly payload: string;
+  readonly sourceState: { readonly state: { readonly eventID: string; readonly delivery: string } };
+}
+
+export interface Arrival {
+  /** The event id that it carries. */
+  readonly id: string;
+  readonly event: PostedEvent;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly token: string;
+  readonly reaction: Reaction;
+}
+
+/** What the stub does with a request that it has read. */
+export type Reaction =
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly body?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly delayMs?: number;
+      /** Not before this resolves. */
+      readonly after?: Promise<unknown>;
+    }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'hang' };
+
+export const CREATED = {
+  kind: 'answer',
+  status: 201,
+  body: '{"kind":"EventList","items":[{"metadata":{"id":"created-1"},"projectID":"hello"}]}',
+} as const;
+
+/** An error as Brigade words it. */
+export function anError(status: number, reason: string, headers: Readonly<Record<string, string>> = {}): Reaction {
+  const body = JSON.stringify({ apiVersion: 'brigade.sh/v2', kind: 'Error', reason });
+  return { kind: 'answer', status, body, headers };
+}
+
+const WHO: Reaction = { kind: 'answer', status: 200, body: '{"type":"SERVICE_ACCOUNT","id":"stub"}' };
+const NOTHING_CREATED: Reaction = { kind: 'answer', status: 201, body: '{"kind":"EventList","items":[]}' };
+
+/** Below the ports that systems give out by themselves: nobody takes the port of a stub that is down. */
+const PORTS = { from: 10_000, count: 20_000 };
+
+/**
+ * A server that speaks what the gateway needs of Brigade 2, and behaves as a test wants it to. It takes every event until
+ * it is told otherwise, and remembers each.
+ */
+export class StubBrigade {
+  readonly arrivals: Arrival[] = [];
+  /** How it reacts to an event. */
+  onEvent: (event: PostedEvent, token: string) => Reaction = () => CREATED;
+  /** How it reacts to both requests of a preflight; undefined: as it should. */
+  onProbe: (token: string) => Reaction | undefined = () => undefined;
+  readonly #taken = new Set<string>();
+  #probes = 0;
+  readonly #changes = new Changes();
+  #server: Server | undefined;
+  #port = 0;
+
+  private constructor() {}
+
+  static async start(t: Cleanup): Promise<StubBrigade> {
+    const stub = new StubBrigade();
+    t.after(() => stub.goDown());
+    while (stub.#port === 0) {
+      stub.#port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+      await stub.comeBack().catch(() => {
+        stub.#port = 0;
+      });
+    }
+    return stub;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get probes(): number {
+    return this.#probes;
+  }
+
+  get ids(): readonly string[] {
+    return this.arrivals.map(({ id }) => id);
+  }
+
+  arrivalsOf(id: string): readonly Arrival[] {
+    return this.arrivals.filter((arrival) => arrival.id === id);
+  }
+
+  /** The ids of those that were answered with a list of created events. */
+  get taken(): ReadonlySet<string> {
+    return this.#taken;
+  }
+
+  until(condition: (stub: this) => boolean): Promise<true> {
+    return this.#changes.until(
+      () => (condition(this) ? true : undefined),
+      () =>
+        `${condition}; arrived: ${this.arrivals.map(({ id, reaction }) => `${id} ${describe(reaction)}`).join(', ')}`,
+    );
+  }
+
+  async untilTaken(...ids: readonly string[]): Promise<void> {
+    await this.#changes.until(
+      () => (ids.every((id) => this.#taken.has(id)) ? true : undefined),
+      () => {
+        const missing = ids.filter((id) => !this.#taken.has(id));
+        return `${missing.length} never taken: ${missing.slice(0, 20).join(', ')}`;
+      },
+    );
+  }
+
+  /** Connections are refused from now on, and those that are open are cut. */
+  goDown(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#server === undefined) return resolve();
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+      this.#server = undefined;
+    });
+  }
+
+  /** At the same address as before. */
+  comeBack(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const server = createServer((request, response) => {
+        // A connection that was cut in the middle is part of the game.
+        this.#serve(request, response).catch(() => response.destroy());
+      });
+      server.once('error', reject);
+      server.listen(this.#port, '127.0.0.1', () => {
+        this.#server = server;
+        resolve();
+      });
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
+    if (request.url === '/v2/whoami') return perform(this.onProbe(token) ?? WHO, response);
+    const event: PostedEvent = JSON.parse(Buffer.concat(chunks).toString());
+    if (event.projectID === undefined) return perform(this.#take(event, token), response);
+    await perform(this.onProbe(token) ?? NOTHING_CREATED, response);
+    this.#probes += 1;
+    this.#changes.tell();
+  }
+
+  #take(event: PostedEvent, token: string): Reaction {
+    const reaction = this.onEvent(event, token);
+    const id = event.sourceState.state.eventID;
+    this.arrivals.push({ id, event, at: Date.now(), token, reaction });
+    if (reaction.kind === 'answer' && reaction.body === CREATED.body) this.#taken.add(id);
+    this.#changes.tell();
+    return reaction;
+  }
+}
+
+async function perform(reaction: Reaction, response: ServerResponse): Promise<void> {
+  if (reaction.kind === 'hang') return;
+  if (reaction.kind === 'reset') {
+    response.socket?.resetAndDestroy();
+    return;
+  }
+  if (reaction.delayMs !== undefined) await sleep(reaction.delayMs);
+  await reaction.after;
+  response.writeHead(reaction.status, { 'content-type': 'application/json', ...reaction.headers });
+  response.end(reaction.body ?? '');
+}
+
+function describe(reaction: Reaction): string {
+  return reaction.kind === 'answer' ? String(reaction.status) : reaction.kind;
+}
