@@ -1,0 +1,70 @@
+import { EXIT_CODES } from '../src/cli/exit-codes.ts';
+import { settingsReference } from '../src/config/reference.ts';
+import { METRICS } from '../src/observe/metrics.ts';
+
+/** The pages of `docs/` that are made from the sources, by file name. */
+export function generatedPages(): Readonly<Record<string, string>> {
+  return {
+    'configuration.md': settingsReference(),
+    'exit-codes.md': exitCodesPage(),
+    'metrics.md': metricsPage(),
+  };
+}
+
+function exitCodesPage(): string {
+  const rows = Object.values(EXIT_CODES).map(({ code, about }) => `| ${code} | ${about} |`);
+  return `# Exit codes
+
+<!-- Generated from src/cli/exit-codes.ts. Do not edit. -->
+
+The numbers are those of \`sysexits.h\` where it has one. The message stands on standard error.
+
+| code | meaning |
+|---|---|
+${rows.join('\n')}
+
+A Node that is too old ends with 1 and a sentence that says so.
+`;
+}
+
+interface Metric {
+  readonly kind: string;
+  readonly help: string;
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  readonly buckets?: readonly number[];
+}
+
+function metricsPage(): string {
+  const metrics = Object.entries<Metric>(METRICS);
+  const rows = metrics.map(
+    ([name, { kind, help, labels }]) => `| \`${name}\` | ${kind} | ${labelsOf(labels)} | ${help} |`,
+  );
+  const buckets = metrics.flatMap(([name, { buckets: bounds }]) =>
+    bounds === undefined ? [] : [`| \`${name}\` | ${bounds.join(', ')} |`],
+  );
+  return `# Metrics
+
+<!-- Generated from src/observe/metrics.ts. Do not edit. -->
+
+\`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter is there from
+the start, with 0. Labels have no other values than those listed: never a name, an id or a text of a sender.
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+${rows.join('\n')}
+
+Upper bounds of the buckets, in seconds:
+
+| histogram | bounds |
+|---|---|
+${buckets.join('\n')}
+
+Beside them stand those of prom-client about the process and Node (\`process_…\`, \`nodejs_…\`).
+`;
+}
+
+function labelsOf(labels: Metric['labels']): string {
+  return Object.entries(labels ?? {})
+    .map(([label, values]) => `\`${label}\`: ${values.map((value) => `\`${value}\``).join(', ')}`)
+    .join('; ');
+}
