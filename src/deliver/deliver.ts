@@ -50,6 +50,7 @@ export class Deliverer {
   constructor(options: DelivererOptions) {
     this.#options = options;
     this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
+    this.#cutting.signal.addEventListener('abort', () => this.#change.tell());
     this.#stopping.signal.addEventListener('abort', () => {
       this.#claiming.abort();
       this.#endPause();
@@ -91,7 +92,9 @@ export class Deliverer {
     hurry.addEventListener('abort', () => this.#cutting.abort());
     if (hurry.aborted) this.#cutting.abort();
     await this.#loop;
-    while (this.#held.size > 0) await this.#change.next();
+    // After the cut, a verdict that the disk still refuses is left to the journal as it closes.
+    const isOver = () => this.#cutting.signal.aborted && this.#running === 0;
+    while (this.#held.size > 0 && !isOver()) await this.#change.next();
     clearTimeout(cut);
     clearInterval(this.#renewal);
   }
