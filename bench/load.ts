@@ -66,7 +66,9 @@ class Run {
       for (; (n * 1000) / ratePerSecond <= performance.now() - started; n++) {
         this.#due.push(started + (n * 1000) / ratePerSecond);
         const one = this.#next();
-        if (one !== undefined) running.add(one.finally(() => running.delete(one)));
+        if (one === undefined) continue;
+        const ended: Promise<void> = one.finally(() => running.delete(ended));
+        running.add(ended);
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

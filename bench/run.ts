@@ -9,7 +9,7 @@ import { plot, report } from './report.ts';
 // npm run bench                  prints the tables
 // npm run bench -- --write       and puts them into docs/performance.md
 // npm run bench -- --long        with a million webhooks, and a backlog of a million
-// npm run bench -- --seconds 3 --rounds 1   for a quick look
+// npm run bench -- --seconds 3 --rounds 1   for a quick look; a dot on standard error is a load that has begun
 
 /** One measured run. */
 export interface Row {
@@ -125,6 +125,7 @@ let runs = 0;
 
 async function loadFor(generator: Peer, target: Shape & { port: number }, duration: number): Promise<LoadResult> {
   runs += 1;
+  process.stderr.write('.');
   const plan: LoadPlan = { ...target, token: TOKEN, ms: duration, run: `${process.pid}-${runs}` };
   const { result, error } = await generator.ask(plan);
   if (error !== undefined) throw new Error(error);

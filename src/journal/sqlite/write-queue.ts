@@ -4,10 +4,7 @@ import type { RecordRow, StoreFailure, WriteBatch, WriteResult } from './protoco
 /** What one commit takes at most. More would make those wait who came first. */
 const BATCH = { records: 512, bytes: 8 * 1024 * 1024 };
 
-/**
- * Batches on their way at a time: while one is waiting for the disk the next is being made and sent, so that neither
- * thread waits for the other.
- */
+/** Batches on their way at a time. With two, each is smaller, and the disk has twice as many commits to sync. */
 const BATCHES_UNDER_WAY = 1;
 
 /** What may wait for the disk at most, besides what is being committed; beyond it an append is refused at once. */
