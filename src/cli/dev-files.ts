@@ -21,9 +21,10 @@ export async function prepareDevFiles(folder: string): Promise<DevFiles> {
   const tokensPath = join(folder, 'tokens.json');
   const adminTokenPath = join(folder, 'admin-token');
   const brigadeTokenPath = join(folder, 'brigade-token');
-  const webhookToken = (await readSecret(webhookTokenPath)) ?? (await makeSecret(webhookTokenPath));
+  const known = await readSecret(webhookTokenPath);
+  const webhookToken = known ?? (await makeSecret(webhookTokenPath));
   if ((await readSecret(adminTokenPath)) === undefined) await makeSecret(adminTokenPath);
-  if ((await readSecret(tokensPath)) === undefined) {
+  if (known === undefined || (await readSecret(tokensPath)) === undefined) {
     await writeSecret(tokensPath, JSON.stringify({ dev: { sha256: hash('sha256', webhookToken) } }));
   }
   const brigadeToken = await readSecret(brigadeTokenPath);

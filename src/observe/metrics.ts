@@ -82,7 +82,7 @@ export const METRICS = {
   acr_gateway_unmatched_total: { kind: 'counter', help: 'Delivered events to which no project subscribes.' },
   acr_gateway_buried_total: {
     kind: 'counter',
-    help: 'Events that became dead letters.',
+    help: 'Events that became dead letters. Damaged records are counted by acr_gateway_damaged_records alone.',
     labels: { reason: ['no-registry', 'refused', 'uncertain', 'expired', 'damaged'] },
   },
   acr_gateway_stale_settlements_total: {
