@@ -4,9 +4,6 @@ import type { RecordRow, StoreFailure, WriteBatch, WriteResult } from './protoco
 /** What one commit takes at most. More would make those wait who came first. */
 const BATCH = { records: 512, bytes: 8 * 1024 * 1024 };
 
-/** Batches on their way at a time. With two, each is smaller, and the disk has twice as many commits to sync. */
-const BATCHES_UNDER_WAY = 1;
-
 /** What may wait for the disk at most, besides what is being committed; beyond it an append is refused at once. */
 const WAITING = { records: 4096, bytes: 64 * 1024 * 1024 };
 
@@ -51,7 +48,7 @@ export class WriteQueue {
   #isScheduled = false;
   #linger: NodeJS.Timeout | undefined;
   #isResettling = false;
-  readonly #underWay = new Set<Promise<void>>();
+  #underWay: Promise<void> | undefined;
   readonly #inFlight = new Set<WaitingAppend>();
   #closed = false;
 
@@ -87,9 +84,9 @@ export class WriteQueue {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#linger);
-    while (this.#hasWork() || this.#isScheduled || this.#underWay.size > 0) {
+    while (this.#hasWork() || this.#isScheduled || this.#underWay !== undefined) {
       if (this.#hasWork()) this.#start();
-      await Promise.all(this.#underWay);
+      await this.#underWay;
       await new Promise((resolve) => setImmediate(resolve));
     }
     clearInterval(this.#sweeper);
@@ -100,21 +97,21 @@ export class WriteQueue {
     return this.#appends.length > 0 || (this.#settlements.length > 0 && !this.#isResettling);
   }
 
-  /** Whoever else calls in this turn of the event loop travels along. */
+  /**
+   * One batch at a time: with two on their way each is smaller, and the disk has twice as many commits to sync. Whoever else
+   * calls in this turn of the event loop travels along.
+   */
   #start(): void {
-    if (this.#isScheduled || this.#underWay.size >= BATCHES_UNDER_WAY) return;
+    if (this.#isScheduled || this.#underWay !== undefined) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
       if (!this.#hasWork()) return;
-      const batch = this.#takeAppends();
-      const running: Promise<void> = this.#run(batch).finally(() => {
-        this.#underWay.delete(running);
+      this.#underWay = this.#run(this.#takeAppends()).finally(() => {
+        this.#underWay = undefined;
         if (this.#appends.length > 0) this.#start();
         else if (this.#hasWork()) this.#startSoon();
       });
-      this.#underWay.add(running);
-      this.#start();
     });
   }
 
