@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import module from 'node:module';
+
 // Plain JavaScript, so that a Node that cannot run the TypeScript sources can still say so in a sentence.
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 24) {
@@ -8,4 +10,7 @@ if (major < 24) {
   );
   process.exit(1);
 }
+// The sources are TypeScript and run as they are. What Node made of them is kept for the next start, which then need not
+// even load what strips the types.
+module.enableCompileCache();
 await import('./src/bin.ts');

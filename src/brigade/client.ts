@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 
 /** Connections kept to Brigade: as many as there are attempts at a time, so that none waits for another. */
 const CONNECTIONS = 64;

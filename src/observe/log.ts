@@ -3,8 +3,11 @@ import pino from 'pino';
 /** What the rest of the program sees of the logger. */
 export type Log = pino.Logger;
 
-/** Bytes of log lines gathered before they are written, and for how long at most, milliseconds. */
-const BUFFER = { bytes: 4096, ms: 100 };
+/** Characters of log lines gathered before they are written, and for how long at most, milliseconds. */
+const GATHERED = { characters: 16_000, ms: 100 };
+
+/** What may wait for a reader of standard output that does not read, bytes; lines beyond it are dropped, and counted. */
+const WAITING_BYTES = 16 * 1024 * 1024;
 
 /** Names under which a secret might stand in a log line. None is ever handed over; this is the net below that. */
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'key', 'cookie'];
@@ -37,10 +40,35 @@ export function flushLog(log: Log): void {
   log.flush();
 }
 
-function bufferedStdout(): pino.DestinationStream {
-  const stream = pino.destination({ dest: 1, sync: false, minLength: BUFFER.bytes, periodicFlush: BUFFER.ms });
-  process.on('exit', () => stream.flushSync());
-  return stream;
+/** Gathers lines by itself: the stream would measure all that it holds anew with every line. */
+function bufferedStdout(): pino.DestinationStream & { flush(): void } {
+  const stream = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES });
+  const lastWords = pino.destination({ dest: 1, sync: true });
+  let lines: string[] = [];
+  let characters = 0;
+  const takeLines = () => {
+    const text = lines.join('');
+    lines = [];
+    characters = 0;
+    return text;
+  };
+  const handOver = () => {
+    if (lines.length > 0) stream.write(takeLines());
+  };
+  const flush = () => {
+    stream.flushSync();
+    if (lines.length > 0) lastWords.write(takeLines());
+  };
+  setInterval(handOver, GATHERED.ms).unref();
+  process.on('exit', flush);
+  return {
+    write: (line) => {
+      lines.push(line);
+      characters += line.length;
+      if (characters >= GATHERED.characters) handOver();
+    },
+    flush,
+  };
 }
 
 async function prettyStream(): Promise<pino.DestinationStream> {

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { JournalFault } from '../fault.ts';
 import type { Reply, StoreFailure, ThreadData } from './protocol.ts';
@@ -26,6 +28,7 @@ export class Thread<Q> {
   static async start<Q>(data: ThreadData, onDeath: (fault: JournalFault) => void): Promise<Thread<Q>> {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: data,
+      env: environment(),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     const [first]: Reply[] = await once(worker, 'message');
@@ -54,6 +57,16 @@ export class Thread<Q> {
     for (const { reject } of this.#asked.splice(0)) reject(this.#died);
     onDeath(this.#died);
   }
+}
+
+/**
+ * A thread has a compile cache of its own to turn on, and this is the way that reaches its first file too: without it, it would load
+ * what strips types, in 50 ms and 25 MB. Of the environment it needs nothing else.
+ */
+function environment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  // Node adds a folder for its version by itself.
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }
 
 function openFault(path: string, failure: StoreFailure | undefined): JournalFault {
