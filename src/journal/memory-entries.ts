@@ -1,6 +1,7 @@
 import type { Claim, JournalStats, NewRecord } from './journal.ts';
 import { DueLine } from './memory-due-line.ts';
 import { type Entry, newEntry, type Status } from './memory-entry.ts';
+import { payloadOf } from './payload.ts';
 
 const LEASE_MS = 120_000;
 const CLAIM_BYTES = 8 * 1024 * 1024;
@@ -10,8 +11,6 @@ const SETTLED_MS = 7 * DAY_MS;
 const DEAD_MS = 30 * DAY_MS;
 
 /** Keeps the byte order mark, which is a part of the event. */
-const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
 /** The records of a memory journal and the order in which they are lent. Is told the time; waits for nothing. */
 export class MemoryEntries {
   /** By seq, which ascends. */
@@ -71,7 +70,7 @@ export class MemoryEntries {
         receivedAt: entry.record.receivedAt,
         history: entry.status.history,
         event: entry.event,
-        payload: UTF8.decode(entry.record.raw),
+        payload: payloadOf(entry.record.raw),
       });
     }
     return claims;

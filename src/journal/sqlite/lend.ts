@@ -1,7 +1,8 @@
 import type { SQLOutputValue } from 'node:sqlite';
+import { payloadOf } from '../payload.ts';
 import type { Leases } from './leases.ts';
 import { blob, checksum, type Ledger, maybeNumber } from './ledger.ts';
-import type { ClaimRow, Time } from './protocol.ts';
+import type { ClaimRow, LentRows, Time } from './protocol.ts';
 
 /** Payload that one claim lends beyond its first event, bytes. */
 const CLAIM_BYTES = 8 * 1024 * 1024;
@@ -17,14 +18,17 @@ interface QueueRow {
   readonly history: ClaimRow['history'];
 }
 
+export interface LendRequest {
+  readonly max: number;
+  readonly time: Time;
+  /** Size of the payloads of the records that the asker has just had written, by seq: these need not be read back. */
+  readonly own?: ReadonlyMap<number, number>;
+}
+
 /** Lends what is due, or tells when something will be. */
-export function lendDue(
-  ledger: Ledger,
-  leases: Leases,
-  max: number,
-  time: Time,
-): { readonly claims: ClaimRow[]; readonly nextDueAt: number } {
-  const { claims, damaged, isCut } = ledger.reading(() => lendRows(ledger, leases, max, time));
+export function lendDue(ledger: Ledger, leases: Leases, request: LendRequest): LentRows {
+  const { time } = request;
+  const { claims, damaged, isCut } = ledger.reading(() => lendRows(ledger, leases, request));
   if (damaged.length > 0) setAside(ledger, damaged, time.now);
   // What was left for its size, or stands behind what was damaged, is due now.
   const mayBeMore = isCut || damaged.length > 0;
@@ -40,21 +44,21 @@ function nextDueAt({ sql }: Ledger, leases: Leases, { now, tick }: Time): number
 function lendRows(
   ledger: Ledger,
   leases: Leases,
-  max: number,
-  time: Time,
+  { max, time, own }: LendRequest,
 ): { readonly claims: ClaimRow[]; readonly damaged: readonly QueueRow[]; readonly isCut: boolean } {
   const claims: ClaimRow[] = [];
   const damaged: QueueRow[] = [];
   let bytes = 0;
   for (const row of dueRows(ledger, leases, max, time)) {
-    const stored = load(ledger, row.seq);
-    if (stored === undefined) {
+    const ownBytes = own?.get(row.seq);
+    const event = ownBytes === undefined ? load(ledger, row.seq) : { bytes: ownBytes, delivery: 1 };
+    if (event === undefined) {
       damaged.push(row);
       continue;
     }
-    if (claims.length > 0) bytes += stored.raw.byteLength;
+    if (claims.length > 0) bytes += event.bytes;
     if (bytes > CLAIM_BYTES) return { claims, damaged, isCut: true };
-    claims.push(lend(leases, row, stored, time.tick));
+    claims.push(lend(leases, row, event, time.tick));
   }
   return { claims, damaged, isCut: false };
 }
@@ -100,26 +104,26 @@ function waitingRow(row: Record<string, SQLOutputValue>): QueueRow {
   };
 }
 
-interface StoredEvent {
-  readonly raw: Uint8Array;
-  readonly eventJson: string;
+interface DueEvent {
+  /** Of its payload. */
+  readonly bytes: number;
   readonly delivery: number;
+  readonly stored?: ClaimRow['stored'];
 }
 
 /** Undefined for a record that is no longer what was stored. */
-function load({ sql }: Ledger, seq: number): StoredEvent | undefined {
+function load({ sql }: Ledger, seq: number): DueEvent | undefined {
   const row = sql.loadEvent.get(seq);
   const raw = blob(row?.['raw']);
   const eventJson = String(row?.['event']);
   if (checksum(raw, eventJson, String(row?.['headers'])) !== row?.['checksum']) return undefined;
-  return { raw, eventJson, delivery: Number(row['delivery']) };
+  return { bytes: raw.byteLength, delivery: Number(row['delivery']), stored: { eventJson, payload: payloadOf(raw) } };
 }
 
-function lend(leases: Leases, row: QueueRow, { raw, eventJson, delivery }: StoredEvent, tick: number): ClaimRow {
+function lend(leases: Leases, row: QueueRow, { delivery, stored }: DueEvent, tick: number): ClaimRow {
   const { seq, receivedAt, fresh, history } = row;
   const fence = leases.lend({ seq, receivedAt, delivery, fresh }, tick);
-  const payload = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8');
-  return { seq, fence, delivery, receivedAt, history, eventJson, payload };
+  return { seq, fence, delivery, receivedAt, history, ...(stored && { stored }) };
 }
 
 /** Damaged records become dead letters; their neighbours go on. */

@@ -15,7 +15,8 @@ export interface Time {
  * the asker's.
  */
 export type Request =
-  | { readonly kind: 'write'; readonly time: Time; readonly batch: WriteBatch }
+  /** `lend`: what is due then may be lent along, so many events at most, to a claim that waits. */
+  | { readonly kind: 'write'; readonly time: Time; readonly batch: WriteBatch; readonly lend: number }
   | { readonly kind: 'claim'; readonly time: Time; readonly max: number }
   | { readonly kind: 'renew'; readonly time: Time; readonly leases: readonly LeaseKey[] }
   | { readonly kind: 'wake'; readonly time: Time; readonly spreadMs: number }
@@ -40,14 +41,9 @@ export type ReadRequest =
 export type Reply =
   /** Once, before all others: the database is open. */
   | { readonly kind: 'ready' }
-  | { readonly kind: 'written'; readonly result: WriteResult }
-  | {
-      readonly kind: 'claimed';
-
-      readonly claims: readonly ClaimRow[];
-      /** When the next event falls due that is not due now; infinite if none waits. */
-      readonly nextDueAt: number;
-    }
+  /** `lent` is absent when nothing was to be lent, or could be. */
+  | { readonly kind: 'written'; readonly result: WriteResult; readonly lent?: LentRows }
+  | { readonly kind: 'claimed'; readonly lent: LentRows }
   | { readonly kind: 'done'; readonly ok: boolean }
   | { readonly kind: 'pruned'; readonly count: number }
   | { readonly kind: 'stats'; readonly stats: JournalStats }
@@ -108,12 +104,18 @@ export interface WriteResult {
   readonly settled?: readonly boolean[];
 }
 
+export interface LentRows {
+  readonly claims: readonly ClaimRow[];
+  /** When the next event falls due that is not due now; infinite if none waits. */
+  readonly nextDueAt: number;
+}
+
 export interface ClaimRow {
   readonly seq: number;
   readonly fence: number;
   readonly delivery: number;
   readonly receivedAt: number;
   readonly history: DeliveryHistory;
-  readonly eventJson: string;
-  readonly payload: string;
+  /** Absent for a record of the very batch that was written: who sent it has it still. */
+  readonly stored?: { readonly eventJson: string; readonly payload: string };
 }

@@ -12,9 +12,10 @@ import type {
   RecordSummary,
   Settlement,
 } from '../journal.ts';
+import { claimOf, recordsBySeq } from './claims.ts';
 import { DueWatch } from './due-watch.ts';
 import { prepareFolder } from './folder.ts';
-import type { ClaimRow, ReadRequest, Reply, Request, ThreadData, Time, WriteBatch, WriteResult } from './protocol.ts';
+import type { LentRows, ReadRequest, Reply, Request, ThreadData, Time, WriteBatch, WriteResult } from './protocol.ts';
 import { Thread, unreadable } from './thread.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -51,7 +52,7 @@ export class SqliteJournal implements Journal {
     this.#writer = writer;
     this.#options = options;
     this.#due = new DueWatch(options.clock);
-    this.#queue = new WriteQueue((batch) => this.#commit(batch));
+    this.#queue = new WriteQueue((batch, records) => this.#commit(batch, records));
   }
 
   /** Rejects with a `JournalFault` when the file cannot be used. */
@@ -74,7 +75,8 @@ export class SqliteJournal implements Journal {
     const deadline = this.#time().tick + CLAIM_WAIT_MS;
     while (!signal.aborted && !this.#closed) {
       const leftMs = deadline - this.#time().tick;
-      await this.#due.next(leftMs, signal);
+      const lent = await this.#due.next(max, leftMs, signal);
+      if (lent.length > 0) return lent;
       if (signal.aborted || this.#closed) break;
       const claims = await this.#claimNow(max);
       if (claims.length > 0 || leftMs <= 0) return claims;
@@ -86,9 +88,14 @@ export class SqliteJournal implements Journal {
     const { changes } = this.#due;
     const reply = await this.#ask({ kind: 'claim', max, time: this.#time() });
     if (reply.kind !== 'claimed') throw unexpected(reply);
+    return this.#lent(reply.lent, max, changes);
+  }
+
+  #lent({ claims, nextDueAt }: LentRows, max: number, changes: number, own?: ReadonlyMap<number, NewRecord>): Claim[] {
     // Whoever was given all that he asked for may ask again at once.
-    if (reply.claims.length < max) this.#due.drained(changes, reply.nextDueAt);
-    return reply.claims.map(claimOf);
+    if (claims.length < max) this.#due.drained(changes, nextDueAt);
+    else this.#due.changed();
+    return claims.map((row) => claimOf(row, own));
   }
 
   async renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
@@ -153,12 +160,24 @@ export class SqliteJournal implements Journal {
     await this.#writer.stop();
   }
 
-  async #commit(batch: WriteBatch): Promise<WriteResult> {
-    const request: Request = { kind: 'write', batch, time: this.#time() };
-    const result = this.#written(await this.#writer.ask(request, [batch.raw.buffer]));
-    this.#watch(result);
-    if (result.appended?.some(({ kind }) => kind === 'kept')) this.#due.changed();
-    return result;
+  /** A claim that waits is served along with the commit: two messages fewer, and no reading back of what was just written. */
+  async #commit(batch: WriteBatch, records: readonly NewRecord[]): Promise<WriteResult> {
+    const claim = this.#due.take();
+    const request: Request = { kind: 'write', batch, lend: claim?.max ?? 0, time: this.#time() };
+    const { changes } = this.#due;
+    let claims: readonly Claim[] = [];
+    try {
+      const reply = await this.#writer.ask(request, [batch.raw.buffer]);
+      const result = this.#written(reply);
+      this.#watch(result);
+      const own = recordsBySeq(result, records);
+      if (reply.kind === 'written' && reply.lent !== undefined && claim !== undefined)
+        claims = this.#lent(reply.lent, claim.max, changes, own);
+      else if (own.size > 0) this.#due.changed();
+      return result;
+    } finally {
+      claim?.end(claims);
+    }
   }
 
   #written(reply: Reply): WriteResult {
@@ -224,10 +243,6 @@ export class SqliteJournal implements Journal {
 function threadData(role: ThreadData['role'], options: SqliteJournalOptions): ThreadData {
   const { path, reserveBytes, maxBytes } = options;
   return { role, path, reserveBytes, maxBytes };
-}
-
-function claimOf({ eventJson, ...row }: ClaimRow): Claim {
-  return { ...row, event: JSON.parse(eventJson) };
 }
 
 function unexpected(reply: Reply): JournalFault {

@@ -61,7 +61,7 @@ export class TestLedger {
   /** Every event that is due is delivered. */
   deliverAll(time: Time): void {
     for (;;) {
-      const { claims } = lendDue(this.ledger, this.leases, 500, time);
+      const { claims } = lendDue(this.ledger, this.leases, { max: 500, time });
       if (claims.length === 0) return;
       this.settle(time, ...claims.map(({ seq, fence }) => ({ seq, fence, verdict: { kind: 'settle' as const } })));
     }

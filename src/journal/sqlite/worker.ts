@@ -5,7 +5,7 @@ import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { lendDue, wakeWaiting } from './lend.ts';
 import { check, redeliver, stats } from './operate.ts';
-import type { ReadRequest, Reply, Request, ThreadData } from './protocol.ts';
+import type { ReadRequest, Reply, Request, ThreadData, WriteBatch, WriteResult } from './protocol.ts';
 import { Pruner } from './prune.ts';
 import { openForReading, openForWriting, takeOwnership } from './schema.ts';
 import { writeBatch } from './write.ts';
@@ -21,12 +21,27 @@ function startWriter(data: ThreadData): (request: Request) => Reply {
   const leases = new Leases(Date.now() * 1000);
   const pruner = new Pruner(ledger, data.maxBytes);
 
+  function write({ batch, lend, time }: Extract<Request, { kind: 'write' }>): Reply {
+    const result = writeBatch(ledger, leases, batch, time);
+    if (lend === 0) return { kind: 'written', result };
+    try {
+      return {
+        kind: 'written',
+        result,
+        lent: lendDue(ledger, leases, { max: lend, time, own: sizesBySeq(batch, result) }),
+      };
+    } catch {
+      // What was written stays so. Whoever waits asks for himself, and hears of it then.
+      return { kind: 'written', result };
+    }
+  }
+
   function answer(request: Request): Reply {
     switch (request.kind) {
       case 'write':
-        return { kind: 'written', result: writeBatch(ledger, leases, request.batch, request.time) };
+        return write(request);
       case 'claim':
-        return { kind: 'claimed', ...lendDue(ledger, leases, request.max, request.time) };
+        return { kind: 'claimed', lent: lendDue(ledger, leases, request) };
       case 'renew':
         for (const key of request.leases) leases.renew(key, request.time.tick);
         return { kind: 'done', ok: true };
@@ -49,6 +64,17 @@ function startWriter(data: ThreadData): (request: Request) => Reply {
     }
   }
   return answer;
+}
+
+function sizesBySeq({ records }: WriteBatch, { appended = [] }: WriteResult): ReadonlyMap<number, number> {
+  const sizes = new Map<number, number>();
+  let start = 0;
+  for (const [index, { rawEnd }] of records.entries()) {
+    const fate = appended[index];
+    if (fate?.kind === 'kept') sizes.set(fate.seq, rawEnd - start);
+    start = rawEnd;
+  }
+  return sizes;
 }
 
 function startReader(data: ThreadData): (request: ReadRequest) => Reply {

@@ -39,7 +39,7 @@ interface WaitingSettlement {
  * records, bytes and time.
  */
 export class WriteQueue {
-  readonly #commit: (batch: WriteBatch) => Promise<WriteResult>;
+  readonly #commit: (batch: WriteBatch, records: readonly NewRecord[]) => Promise<WriteResult>;
   readonly #sweeper: NodeJS.Timeout;
   #appends: WaitingAppend[] = [];
   #settlements: WaitingSettlement[] = [];
@@ -52,8 +52,11 @@ export class WriteQueue {
   readonly #inFlight = new Set<WaitingAppend>();
   #closed = false;
 
-  /** `commit` resolves when the batch is durable or refused, and rejects only when the journal is broken for good. */
-  constructor(commit: (batch: WriteBatch) => Promise<WriteResult>) {
+  /**
+   * `commit` is given a batch with the records of which it was made. It resolves when the batch is durable or refused, and
+   * rejects only when the journal is broken for good.
+   */
+  constructor(commit: (batch: WriteBatch, records: readonly NewRecord[]) => Promise<WriteResult>) {
     this.#commit = commit;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
@@ -126,7 +129,8 @@ export class WriteQueue {
 
   async #send(appends: readonly WaitingAppend[], settlements: readonly WaitingSettlement[]): Promise<WriteResult> {
     try {
-      return await this.#commit(pack(appends, settlements));
+      const records = appends.flatMap((append) => append.records);
+      return await this.#commit(pack(records, settlements), records);
     } catch {
       // The journal is broken for good; whoever owns it hears so from its thread.
       this.#closed = true;
@@ -206,17 +210,14 @@ export class WriteQueue {
 
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
 
-function pack(appends: readonly WaitingAppend[], settlements: readonly WaitingSettlement[]): WriteBatch {
-  const raw = new Uint8Array(appends.reduce((sum, { bytes }) => sum + bytes, 0));
-  const rows: RecordRow[] = [];
+function pack(records: readonly NewRecord[], settlements: readonly WaitingSettlement[]): WriteBatch {
+  const raw = new Uint8Array(records.reduce((sum, record) => sum + record.raw.byteLength, 0));
   let end = 0;
-  for (const { records } of appends) {
-    for (const record of records) {
-      raw.set(record.raw, end);
-      end += record.raw.byteLength;
-      rows.push(row(record, end));
-    }
-  }
+  const rows = records.map((record) => {
+    raw.set(record.raw, end);
+    end += record.raw.byteLength;
+    return row(record, end);
+  });
   return { records: rows, raw, settlements: settlements.map(({ settlement }) => settlement) };
 }
 

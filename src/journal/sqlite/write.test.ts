@@ -36,7 +36,7 @@ describe('a commit of the SQLite journal', () => {
       const { appended } = journal.append(TIME, before, aRecord('bad', TIME.now, changes), after);
 
       assert.deepEqual(appended, [{ kind: 'kept', seq: 1 }, { kind: 'unstorable' }, { kind: 'kept', seq: 2 }]);
-      const { claims } = lendDue(journal.ledger, journal.leases, 10, TIME);
+      const { claims } = lendDue(journal.ledger, journal.leases, { max: 10, time: TIME });
       assert.deepEqual(
         claims.map(({ seq }) => seq),
         [1, 2],
@@ -51,13 +51,16 @@ describe('a commit of the SQLite journal', () => {
 
     assert.deepEqual(journal.append(TIME, record).appended, [{ kind: 'kept', seq: 1 }]);
 
-    assert.equal(lendDue(journal.ledger, journal.leases, 1, TIME).claims[0]?.payload, '\u0000\uFFFD');
+    assert.equal(
+      lendDue(journal.ledger, journal.leases, { max: 1, time: TIME }).claims[0]?.stored?.payload,
+      '\u0000\uFFFD',
+    );
   });
 
   test('a settlement that cannot be stored does not keep its neighbours from being settled', (context) => {
     const journal = open(context);
     journal.append(TIME, aRecord('a', TIME.now), aRecord('b', TIME.now), aRecord('c', TIME.now));
-    const { claims } = lendDue(journal.ledger, journal.leases, 10, TIME);
+    const { claims } = lendDue(journal.ledger, journal.leases, { max: 10, time: TIME });
     const settlements = claims.map(({ seq, fence }, index) => {
       const attempt = { ...anAttempt(TIME.now, DELIVERED), durationMs: index === 1 ? 0.5 : 1 };
       return { seq, fence, attempt, verdict: { kind: 'settle' } } as const;
@@ -71,7 +74,7 @@ describe('a commit of the SQLite journal', () => {
   test('a full disk refuses the records of a commit, and takes its settlements', (context) => {
     const journal = open(context);
     journal.append(TIME, aRecord('a', TIME.now));
-    const settlements = lendDue(journal.ledger, journal.leases, 1, TIME).claims.map(
+    const settlements = lendDue(journal.ledger, journal.leases, { max: 1, time: TIME }).claims.map(
       ({ seq, fence }) => ({ seq, fence, verdict: { kind: 'settle' } }) as const,
     );
     fill(journal, 1);

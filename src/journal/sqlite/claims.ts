@@ -1,0 +1,24 @@
+import { JournalFault } from '../fault.ts';
+import type { Claim, NewRecord } from '../journal.ts';
+import { payloadOf } from '../payload.ts';
+import type { ClaimRow, WriteResult } from './protocol.ts';
+
+/** What a batch was made of, by the numbers that the journal gave. */
+export function recordsBySeq(
+  { appended = [] }: WriteResult,
+  records: readonly NewRecord[],
+): ReadonlyMap<number, NewRecord> {
+  return new Map(
+    records.flatMap((record, index) => {
+      const fate = appended[index];
+      return fate?.kind === 'kept' ? [[fate.seq, record] as const] : [];
+    }),
+  );
+}
+
+export function claimOf({ stored, ...row }: ClaimRow, own?: ReadonlyMap<number, NewRecord>): Claim {
+  if (stored !== undefined) return { ...row, event: JSON.parse(stored.eventJson), payload: stored.payload };
+  const record = own?.get(row.seq);
+  if (record === undefined) throw new JournalFault('journal_failed', 'the journal lent an event without its record');
+  return { ...row, event: record.event, payload: payloadOf(record.raw) };
+}
