@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
 
+/** Those of the first line of bin.js. */
+const NODE_FLAGS = ['--max-semi-space-size=8'];
+
 export interface Usage {
   /** CPU seconds since its start, of all its threads. */
   readonly cpu: number;
@@ -29,11 +32,10 @@ export async function startGateway(brigadePort: number): Promise<BenchGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ bench: TOKEN }));
   const started = performance.now();
-  const child = spawn(process.execPath, [new URL('../src/bin.ts', import.meta.url).pathname, 'serve'], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, new URL('../bin.js', import.meta.url).pathname, 'serve'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],
-      NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'],
       NODE_COMPILE_CACHE: join(tmpdir(), 'bench-compile-cache'),
       API_ADDRESS: `http://127.0.0.1:${brigadePort}`,
       API_TOKEN: 'bench-api-token',

@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { API_VERSION, type BrigadeEvent } from './brigade-event.ts';
 import {
-  characterCount,
   type FieldRule,
   fits,
   LONG_TITLE_MAX_LENGTH,
@@ -122,10 +121,16 @@ function longTitle(event: RegistryEvent, registry: string): string {
   return `${event.action} ${registry}${repository}${tag}${digest}`;
 }
 
+/** Cut after a character, never inside one of two UTF-16 units. */
 function cut(text: string, maxLength: number): string {
-  // No text has more characters than UTF-16 units.
-  if (text.length <= maxLength || characterCount(text) <= maxLength) return text;
-  return `${[...text.slice(0, 2 * maxLength)].slice(0, maxLength - 1).join('')}…`;
+  let end = 0;
+  let units = 0;
+  for (let characters = 0; units < text.length; characters++) {
+    if (characters === maxLength - 1) end = units;
+    if (characters === maxLength) return `${text.slice(0, end)}…`;
+    units += (text.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;
+  }
+  return text;
 }
 
 /** Brigade's queries for source state split on `,` and `=`: an id with other than these characters is hashed. */

@@ -8,8 +8,9 @@ const PREFIXES: readonly string[] = ['aeg-', 'ce-'];
 
 export function keptHeaders(headers: Headers): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || !isKept(name)) continue;
+  for (const name of Object.keys(headers)) {
+    const value = isKept(name) ? headers[name] : undefined;
+    if (value === undefined) continue;
     kept[name] = typeof value === 'string' ? value : value.join(', ');
   }
   return kept;

@@ -92,25 +92,18 @@ function outcomeOf(exchange: Exchange, now: () => number): Outcome {
   if (exchange.kind === 'unsent') return { kind: 'unavailable', detail: exchange.detail };
   if (exchange.kind === 'broken') return { kind: 'uncertain', detail: exchange.detail };
   const { status, headers } = exchange;
+  const kind = OUTCOMES.get(status) ?? outcomeByHundreds(status);
+  if (kind === 'delivered') return delivered(exchange);
   const detail = describeAnswer(exchange);
-  switch (OUTCOMES.get(status) ?? outcomeByHundreds(status)) {
-    case 'delivered':
-      return delivered(exchange);
-    case 'refused':
-      return { kind: 'refused', detail };
-    case 'uncertain':
-      return { kind: 'uncertain', detail };
-    case 'unavailable': {
-      const retryAfterMs = retryAfter(headers['retry-after'], now);
-      const credentials = status === 401 || status === 403;
-      return {
-        kind: 'unavailable',
-        detail,
-        ...(credentials ? { credentials } : {}),
-        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      };
-    }
-  }
+  if (kind !== 'unavailable') return { kind, detail };
+  const retryAfterMs = retryAfter(headers['retry-after'], now);
+  const credentials = status === 401 || status === 403;
+  return {
+    kind,
+    detail,
+    ...(credentials ? { credentials } : {}),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
 }
 
 /**

@@ -44,4 +44,10 @@ describe('package.json', () => {
       [],
     );
   });
+
+  it('starts the program with the same options of Node as bin.js and the benchmarks', () => {
+    const [, options] = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(read('bin.js')) ?? [];
+    assert.equal(packageJson.scripts.start, `node ${options} bin.js dev`);
+    assert.match(read('bench/gateway.ts'), new RegExp(`NODE_FLAGS = \\['${options}'\\]`));
+  });
 });

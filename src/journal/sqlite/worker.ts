@@ -21,25 +21,10 @@ function startWriter(data: ThreadData): (request: Request) => Reply {
   const leases = new Leases(Date.now() * 1000);
   const pruner = new Pruner(ledger, data.maxBytes);
 
-  function write({ batch, lend, time }: Extract<Request, { kind: 'write' }>): Reply {
-    const result = writeBatch(ledger, leases, batch, time);
-    if (lend === 0) return { kind: 'written', result };
-    try {
-      return {
-        kind: 'written',
-        result,
-        lent: lendDue(ledger, leases, { max: lend, time, own: sizesBySeq(batch, result) }),
-      };
-    } catch {
-      // What was written stays so. Whoever waits asks for himself, and hears of it then.
-      return { kind: 'written', result };
-    }
-  }
-
   function answer(request: Request): Reply {
     switch (request.kind) {
       case 'write':
-        return write(request);
+        return write(ledger, leases, request);
       case 'claim':
         return { kind: 'claimed', lent: lendDue(ledger, leases, request) };
       case 'renew':
@@ -64,6 +49,22 @@ function startWriter(data: ThreadData): (request: Request) => Reply {
     }
   }
   return answer;
+}
+
+function write(ledger: Ledger, leases: Leases, request: Extract<Request, { kind: 'write' }>): Reply {
+  const { batch, lend, time } = request;
+  const result = writeBatch(ledger, leases, batch, time);
+  if (lend === 0) return { kind: 'written', result };
+  try {
+    return {
+      kind: 'written',
+      result,
+      lent: lendDue(ledger, leases, { max: lend, time, own: sizesBySeq(batch, result) }),
+    };
+  } catch {
+    // What was written stays so. Whoever waits asks for himself, and hears of it then.
+    return { kind: 'written', result };
+  }
 }
 
 function sizesBySeq({ records }: WriteBatch, { appended = [] }: WriteResult): ReadonlyMap<number, number> {
