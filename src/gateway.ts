@@ -111,7 +111,7 @@ function startIngest({ settings, log, metrics, files, journal, health }: Parts):
   return startIngestServer({
     host,
     port,
-    trustedProxies: trustedProxies.map(({ address, prefix }) => `${address}/${prefix}`),
+    trustedProxies,
     limits: { maxBodyBytes },
     receive: createReceive({ authenticator, decode: decodeAcr, intake: journal, now: Date.now }),
     healthy: () => !health.isBroken,
@@ -188,11 +188,14 @@ async function preflight(sink: Sink, queue: Queue, log: Log, signal: AbortSignal
 /** Forgets a step at a time, as long as there is something to forget. */
 async function keepUp(upkeep: Upkeep, log: Log, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const count = await upkeep.prune(Date.now()).catch((error: unknown) => {
-      log.error({ err: error }, 'upkeep.faulted');
-      return 0;
-    });
-    const pause = count > 0 ? UPKEEP.pauseMs : UPKEEP.everyMs;
+    const mayBeMore = await upkeep.prune(Date.now()).then(
+      (pruned) => pruned.mayBeMore,
+      (error: unknown) => {
+        log.error({ err: error }, 'upkeep.faulted');
+        return false;
+      },
+    );
+    const pause = mayBeMore ? UPKEEP.pauseMs : UPKEEP.everyMs;
     await sleep(pause, undefined, { signal, ref: false }).catch(() => {
       // Stopping ends every pause.
     });

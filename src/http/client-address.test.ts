@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TrustedProxies, TrustedProxyFault } from './client-address.ts';
+import { type AddressRange, TrustedProxies } from './client-address.ts';
+
+function range(text: string): AddressRange {
+  const [address = '', prefix] = text.split('/');
+  const family = address.includes(':') ? 'ipv6' : 'ipv4';
+  return { address, family, prefix: Number(prefix ?? (family === 'ipv6' ? 128 : 32)) };
+}
 
 function client(trusted: readonly string[], peer: string, forwarded?: string): string | undefined {
-  return new TrustedProxies(trusted).clientOf(peer, { 'x-forwarded-for': forwarded });
+  return new TrustedProxies(trusted.map(range)).clientOf(peer, { 'x-forwarded-for': forwarded });
 }
 
 test('nobody is believed when no proxy is trusted', () => {
@@ -63,18 +69,3 @@ test('a trusted proxy that tells nothing leaves the client unknown', () => {
 test('of a chain longer than any real one the right end alone is looked at', () => {
   assert.equal(client(['10.0.0.0/8'], '10.0.0.1', `203.0.113.9, ${'10.0.0.2, '.repeat(99)}10.0.0.3`), '10.0.0.2');
 });
-
-for (const entry of [
-  '',
-  'proxy.example',
-  '10.0.0.0/33',
-  '10.0.0.0/',
-  '10.0.0.0/x',
-  '10.0.0',
-  'fd00::/129',
-  '10.0.0.0/8/8',
-]) {
-  test(`${JSON.stringify(entry)} is no trusted proxy`, () => {
-    assert.throws(() => new TrustedProxies([entry]), TrustedProxyFault);
-  });
-}

@@ -19,7 +19,7 @@ test('a webhook is answered with its receipt', async (t) => {
 });
 
 test('a webhook is reported once, with who sent it and what came of it', async (t) => {
-  const { url, heard } = await aServer(t, { trustedProxies: ['127.0.0.0/8'] });
+  const { url, heard } = await aServer(t, { trustedProxies: [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' }] });
   const headers = { ...AUTHORIZED, 'user-agent': 'x'.repeat(500), 'x-forwarded-for': '203.0.113.9' };
   await fetch(`${url}/events?secret`, { method: 'POST', headers, body: 'four' });
   const [record, ...others] = heard.records;
@@ -35,7 +35,7 @@ test('a webhook is reported once, with who sent it and what came of it', async (
 });
 
 test('X-Forwarded-For is not believed from a peer that is no trusted proxy', async (t) => {
-  const { url, heard } = await aServer(t, { trustedProxies: ['10.0.0.0/8'] });
+  const { url, heard } = await aServer(t, { trustedProxies: [{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }] });
   const headers = { ...AUTHORIZED, 'x-forwarded-for': '203.0.113.9' };
   await fetch(`${url}/events`, { method: 'POST', headers, body: 'a' });
   assert.equal(heard.records[0]?.clientAddress, undefined);

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { Fault } from '../model/fault.ts';
 import type { Receive } from '../receive/incoming-webhook.ts';
 import { type CertificateSource, secureContextOf } from './certificate.ts';
-import { TrustedProxies } from './client-address.ts';
+import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { Connections } from './connections.ts';
 import type { IngestObserver } from './ingest-observer.ts';
@@ -19,8 +19,8 @@ export interface IngestOptions {
   /** What `GET /healthz` tells; must not throw. */
   readonly healthy: () => boolean;
   readonly observer: IngestObserver;
-  /** IP addresses and CIDR ranges of the proxies whose `X-Forwarded-For` is believed. */
-  readonly trustedProxies: readonly string[];
+  /** The proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly AddressRange[];
   /** Absent: plain HTTP. */
   readonly tls?: CertificateSource;
   /** In place of the defaults. */
@@ -48,7 +48,7 @@ type Server = http.Server | https.Server;
 /**
  * Listens for webhooks.
  *
- * Rejects with a ListenFault, a CertificateFault or a TrustedProxyFault. Later faults go to the observer.
+ * Rejects with a ListenFault or a CertificateFault. Later faults go to the observer.
  */
 export async function startIngestServer(options: IngestOptions): Promise<IngestServer> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };

@@ -147,14 +147,21 @@ export interface Archive {
   stats(): Promise<JournalStats>;
 }
 
+/** What one step of forgetting did. */
+export interface Pruned {
+  /** Records and keys that went. */
+  readonly gone: number;
+  /** Whether another step may find more, though this one may have found nothing. */
+  readonly mayBeMore: boolean;
+}
+
 /** What keeps a journal in shape. */
 export interface Upkeep {
   /**
    * One small step of forgetting: settled history older than 7 days or beyond the journal's size, oldest first; dead
-   * letters older than 30 days; keys older than 7 days. Never a pending event. Resolves to how many records or
-   * keys went; 0 when there is nothing to forget.
+   * letters older than 30 days; keys older than 7 days. Never a pending event.
    */
-  prune(now: number): Promise<number>;
+  prune(now: number): Promise<Pruned>;
   /** Rejects when nothing could be appended now. */
   check(): Promise<void>;
   /**

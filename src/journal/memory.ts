@@ -9,6 +9,7 @@ import type {
   JournalRecord,
   JournalStats,
   NewRecord,
+  Pruned,
   RecordState,
   RecordSummary,
   Settlement,
@@ -121,13 +122,14 @@ export class MemoryJournal implements Journal {
     return this.#entries.stats();
   }
 
-  async prune(now: number): Promise<number> {
+  async prune(now: number): Promise<Pruned> {
     this.#assertOpen();
     for (const [key, { at }] of this.#keys) {
       if (at >= now - KEY_MS) break;
       this.#keys.delete(key);
     }
-    return this.#entries.forget(PRUNE_STEP, this.#limits.maxBytes / 2, now);
+    const gone = this.#entries.forget(PRUNE_STEP, this.#limits.maxBytes / 2, now);
+    return { gone, mayBeMore: gone > 0 };
   }
 
   async check(): Promise<void> {

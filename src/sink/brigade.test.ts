@@ -389,7 +389,7 @@ for (const [title, react, expected] of [
     preflight(answering(200, WHO), answering(403, anError('AuthorizationError'))),
     {
       kind: 'unready',
-      detail: 'service account "gateway" may not create events of source brigade.sh/acr: 403',
+      detail: 'creating an event of source brigade.sh/acr as service account "gateway": 403',
       credentials: true,
     },
   ],
@@ -398,7 +398,7 @@ for (const [title, react, expected] of [
     preflight(answering(200, WHO), answering(500)),
     {
       kind: 'unready',
-      detail: 'service account "gateway" may not create events of source brigade.sh/acr: 500',
+      detail: 'creating an event of source brigade.sh/acr as service account "gateway": 500',
       credentials: false,
     },
   ],
@@ -420,7 +420,7 @@ test('a probe makes one line of whatever whoami answers', async (t) => {
     const { detail } = await sink.probe(NEVER);
     assert.ok(detail.length <= 500);
     assert.doesNotMatch(detail, /[\p{Cc}]/u);
-    assert.match(detail, /may not create events of source brigade\.sh\/acr: 403/);
+    assert.match(detail, /^creating an event of source brigade\.sh\/acr as .*: 403/);
   }
 });
 

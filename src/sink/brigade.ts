@@ -66,7 +66,7 @@ export class BrigadeSink implements Sink {
     const created = await this.#client().exchange(request, signal);
     // Up to v2.3 a project that does not exist is a 404, after the role was checked.
     const isReady = created.kind === 'answered' && (created.status === 201 || created.status === 404);
-    if (!isReady) return unready(`${principal(who.body)} may not create events of source ${SOURCE}`, created);
+    if (!isReady) return unready(`creating an event of source ${SOURCE} as ${principal(who.body)}`, created);
     return { kind: 'ready', detail: `${principal(who.body)} may create events of source ${SOURCE}` };
   }
 

@@ -99,7 +99,7 @@ export async function pruneAll(journal: Upkeep, now: number): Promise<number> {
   let gone = 0;
   for (;;) {
     const step = await journal.prune(now);
-    if (step === 0) return gone;
-    gone += step;
+    gone += step.gone;
+    if (!step.mayBeMore) return gone;
   }
 }

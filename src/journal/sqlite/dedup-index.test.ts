@@ -51,7 +51,7 @@ function onDisk(journal: TestLedger): number {
 
 function prune(journal: TestLedger, now: number, maxBytes: number): void {
   const pruner = new Pruner(journal.ledger, maxBytes);
-  while (pruner.step(now) > 0) {
+  while (pruner.step(now).mayBeMore) {
     // Until nothing more goes.
   }
 }

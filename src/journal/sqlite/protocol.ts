@@ -2,7 +2,15 @@ import type { DeliveryHistory } from '../../model/delivery.ts';
 import type { BurialReason } from '../../model/receipt.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { Format } from '../../model/webhook.ts';
-import type { Appended, JournalRecord, JournalStats, RecordState, RecordSummary, Settlement } from '../journal.ts';
+import type {
+  Appended,
+  JournalRecord,
+  JournalStats,
+  Pruned,
+  RecordState,
+  RecordSummary,
+  Settlement,
+} from '../journal.ts';
 
 /** What time it is, by a `Clock`. */
 export interface Time {
@@ -45,7 +53,7 @@ export type Reply =
   | { readonly kind: 'written'; readonly result: WriteResult; readonly lent?: LentRows }
   | { readonly kind: 'claimed'; readonly lent: LentRows }
   | { readonly kind: 'done'; readonly ok: boolean }
-  | { readonly kind: 'pruned'; readonly count: number }
+  | { readonly kind: 'pruned'; readonly pruned: Pruned }
   | { readonly kind: 'stats'; readonly stats: JournalStats }
   | { readonly kind: 'found'; readonly records: readonly RecordSummary[] }
   | { readonly kind: 'got'; readonly record?: JournalRecord }

@@ -1,4 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
+import type { Pruned } from '../journal.ts';
 import { blob, type Ledger } from './ledger.ts';
 
 const DAY_MS = 86_400_000;
@@ -23,8 +24,8 @@ export class Pruner {
     this.#maxBytes = maxBytes;
   }
 
-  /** Returns how many records (or keys) went; 0 when the walk found nothing more and begins anew next time. */
-  step(now: number): number {
+  /** There may be more until the walk is through, and begins anew next time. */
+  step(now: number): Pruned {
     const { sql, counters } = this.#ledger;
     // History gives way also when there is no room for new events, whoever filled the disk.
     const tooLarge = this.#ledger.bytesInUse() > this.#maxBytes || !this.#ledger.hasRoom();
@@ -35,7 +36,8 @@ export class Pruner {
       // A seq is never used again, also when the newest record is the one that goes.
       if (gone.length > 0) sql.remember.run('last_seq', counters.nextSeq - 1);
       this.#moveOn(rows, now, tooLarge);
-      return gone.length + this.#forgetKeys(now);
+      const keys = this.#forgetKeys(now);
+      return { gone: gone.length + keys, mayBeMore: gone.length + keys > 0 || this.#after > 0 };
     });
   }
 

@@ -8,11 +8,13 @@ import type {
   JournalRecord,
   JournalStats,
   NewRecord,
+  Pruned,
   RecordState,
   RecordSummary,
   Settlement,
 } from '../journal.ts';
 import { claimOf, recordsBySeq } from './claims.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { DueWatch } from './due-watch.ts';
 import { prepareFolder } from './folder.ts';
 import type { LentRows, ReadRequest, Reply, Request, ThreadData, Time, WriteBatch, WriteResult } from './protocol.ts';
@@ -34,9 +36,6 @@ export interface SqliteJournalOptions {
 /** How long a claim waits for something to fall due. */
 const CLAIM_WAIT_MS = 60_000;
 
-/** How long the disk may refuse to write, for other reasons than being full, before the journal gives itself up. */
-const UNWRITABLE_MS = 60_000;
-
 /** The journal in a SQLite file: one thread owns the database, another reads history once somebody asks. */
 export class SqliteJournal implements Journal {
   readonly #options: SqliteJournalOptions;
@@ -45,13 +44,14 @@ export class SqliteJournal implements Journal {
   #reader: Promise<Thread<ReadRequest>> | undefined;
   /** How often something may have fallen due, and how often that was when nothing more was due. */
   readonly #due: DueWatch;
-  #unwritableSince: number | undefined;
+  readonly #disk: DiskWatch;
   #closed = false;
 
   private constructor(writer: Thread<Request>, options: SqliteJournalOptions) {
     this.#writer = writer;
     this.#options = options;
     this.#due = new DueWatch(options.clock);
+    this.#disk = new DiskWatch(options.onFault);
     this.#queue = new WriteQueue((batch, records) => this.#commit(batch, records));
   }
 
@@ -139,10 +139,10 @@ export class SqliteJournal implements Journal {
     return reply.stats;
   }
 
-  async prune(now: number): Promise<number> {
+  async prune(now: number): Promise<Pruned> {
     const reply = await this.#ask({ kind: 'prune', time: { ...this.#time(), now } });
     if (reply.kind !== 'pruned') throw unexpected(reply);
-    return reply.count;
+    return reply.pruned;
   }
 
   async check(): Promise<void> {
@@ -169,7 +169,7 @@ export class SqliteJournal implements Journal {
     try {
       const reply = await this.#writer.ask(request, [batch.raw.buffer]);
       const result = this.#written(reply);
-      this.#watch(result);
+      this.#disk.look(result);
       const own = recordsBySeq(result, records);
       if (reply.kind === 'written' && reply.lent !== undefined && claim !== undefined)
         claims = this.#lent(reply.lent, claim.max, changes, own);
@@ -188,18 +188,6 @@ export class SqliteJournal implements Journal {
     const judged = this.#judge(reply);
     if (judged.kind !== 'written') throw unexpected(judged);
     return judged.result;
-  }
-
-  /** A disk that is full heals by forgetting; one that fails otherwise for long is better left to a restart. */
-  #watch({ refusal }: WriteResult): void {
-    const now = performance.now();
-    if (refusal?.kind !== 'unwritable' && refusal?.kind !== 'locked') {
-      this.#unwritableSince = undefined;
-      return;
-    }
-    this.#unwritableSince ??= now;
-    if (now - this.#unwritableSince < UNWRITABLE_MS) return;
-    this.#options.onFault(new JournalFault('journal_failed', `the journal cannot be written: ${refusal.detail}`));
   }
 
   async #ask(request: Request, transfer?: readonly ArrayBuffer[]): Promise<Reply> {

@@ -41,7 +41,7 @@ function startWriter(data: ThreadData): (request: Request) => Reply {
         check(ledger, request.time.now);
         return { kind: 'done', ok: true };
       case 'prune':
-        return { kind: 'pruned', count: pruner.step(request.time.now) };
+        return { kind: 'pruned', pruned: pruner.step(request.time.now) };
       case 'close':
         db.close();
         owner.close();
