@@ -159,6 +159,23 @@ function waitingSuite(proves: Proof): void {
     assert.deepEqual(seqs(await waiting), [seq]);
   });
 
+  proves('a claim that is given up while an append is under way leaves no event with nobody', async (harness) => {
+    const { journal, now } = harness;
+    const abort = new AbortController();
+    const waiting = journal.claim(10, abort.signal);
+    assert.equal((await journal.stats()).pending, 0);
+
+    const kept = keepOne(journal, aRecord('a', now()));
+    await new Promise((resolve) => setImmediate(resolve));
+    abort.abort();
+
+    const seq = await kept;
+    assert.deepEqual(
+      [...seqs(await waiting), ...seqs(await lendAllDue(journal, now()))].filter((each) => each === seq),
+      [seq],
+    );
+  });
+
   proves('a claim that waits is given what falls due', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     await settleRetried(journal, await lendOne(journal), now(), now() + 30 * SECOND);

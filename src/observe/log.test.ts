@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { createLog } from './log.ts';
@@ -68,6 +70,32 @@ function outputOfFailed(error: unknown): readonly Record<string, unknown>[] {
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 }
+
+test('lines for which nobody makes room are dropped, and counted once somebody reads again', async () => {
+  const code = `import { createLog } from ${JSON.stringify(new URL('log.ts', import.meta.url))};
+    const log = await createLog({ level: 'info', pretty: false });
+    const text = 'x'.repeat(10_000);
+    const tick = () => new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 3000; i++) { log.info({ text }, 'line.written'); await tick(); }
+    process.stderr.write('written');
+    process.stdin.resume();`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', code], { timeout: 30_000 });
+  await once(child.stderr, 'data');
+
+  let written = 0;
+  let dropped = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { msg, count } = JSON.parse(line);
+    if (msg === 'line.written') written += 1;
+    else {
+      dropped += count;
+      child.stdin.end();
+    }
+  }
+
+  assert.ok(dropped > 0);
+  assert.equal(written + dropped, 3000);
+});
 
 test('for people a line is a text with the event’s name in it', async () => {
   const output = await outputOf(`log.info({ seq: 1, token: 'S3CRET' }, 'webhook.received');`, 'info', true);

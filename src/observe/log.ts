@@ -23,16 +23,18 @@ export interface LogOptions {
  * they cost little; `flushLog` writes what is left.
  */
 export async function createLog({ level, pretty }: LogOptions): Promise<Log> {
-  const destination = pretty ? await prettyStream() : bufferedStdout();
-  return pino(
-    {
-      level,
-      base: null,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: Object.fromEntries(SECRETS.map((name) => [name, () => '[redacted]'])),
-    },
-    destination,
+  const options: pino.LoggerOptions = {
+    level,
+    base: null,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: Object.fromEntries(SECRETS.map((name) => [name, () => '[redacted]'])),
+  };
+  if (pretty) return pino(options, await prettyStream());
+  const log: Log = pino(
+    options,
+    bufferedStdout((count) => log.error({ count }, 'log.dropped')),
   );
+  return log;
 }
 
 /** Writes every line before it returns. */
@@ -40,12 +42,23 @@ export function flushLog(log: Log): void {
   log.flush();
 }
 
-/** Gathers lines by itself: the stream would measure all that it holds anew with every line. */
-function bufferedStdout(): pino.DestinationStream & { flush(): void } {
+/**
+ * Gathers lines by itself: the stream would measure all that it holds anew with every line. `onDropped` is told how many
+ * lines were lost, once somebody reads again.
+ */
+function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStream & { flush(): void } {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES });
   const lastWords = pino.destination({ dest: 1, sync: true });
   let lines: string[] = [];
   let characters = 0;
+  let dropped = 0;
+  stream.on('drop', (text: string) => {
+    dropped += text.split('\n').length - 1;
+  });
+  stream.on('drain', () => {
+    if (dropped > 0) onDropped(dropped);
+    dropped = 0;
+  });
   const takeLines = () => {
     const text = lines.join('');
     lines = [];
