@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url));
+const BIN = fileURLToPath(new URL('../../bin.js', import.meta.url));
 const WEBHOOK_TOKEN = 'a webhook token of these tests';
 
 /** What is not there by then never comes. */

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { Changes } from './changes.ts';
 import type { Cleanup } from './stub-brigade.ts';
 
-const BIN = new URL('../../src/bin.ts', import.meta.url).pathname;
+const BIN = new URL('../../bin.js', import.meta.url).pathname;
 
 /** After which a command that should end by itself has failed to. */
 const PATIENCE_MS = 20_000;
