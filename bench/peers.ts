@@ -1,5 +1,8 @@
 import { fork } from 'node:child_process';
-import { createServer } from 'node:http';
+import { fdatasync, mkdtempSync, openSync, rmSync, writev } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type LoadPlan, load } from './load.ts';
 
 // The other processes of a benchmark, started by run.ts as `node peers.ts ROLE`: each has a core's worth of its own.
@@ -14,6 +17,47 @@ function floor(): void {
       Buffer.concat(chunks);
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length });
       response.end(answer);
+    });
+  });
+  server.listen(0, '127.0.0.1', () => tellPort(server.address()));
+}
+
+/**
+ * The floor with every body on the disk before its answer: appended to one file, a sync for all that came meanwhile. What no
+ * gateway on this disk can be faster than that keeps its promise, whatever it keeps it in.
+ */
+function durableFloor(): void {
+  const answer = '{"status":"success"}';
+  const folder = mkdtempSync(join(tmpdir(), 'bench-floor-'));
+  process.on('exit', () => rmSync(folder, { recursive: true }));
+  const file = openSync(join(folder, 'log'), 'a');
+  let waiting: { readonly body: Buffer; readonly response: ServerResponse }[] = [];
+  let isSyncing = false;
+  const sync = () => {
+    if (waiting.length === 0) return;
+    isSyncing = true;
+    const batch = waiting;
+    waiting = [];
+    writev(
+      file,
+      batch.map(({ body }) => body),
+      (failure) => {
+        if (failure) throw failure;
+        fdatasync(file, () => {
+          isSyncing = false;
+          const headers = { 'content-type': 'application/json', 'content-length': answer.length };
+          for (const { response } of batch) response.writeHead(200, headers).end(answer);
+          sync();
+        });
+      },
+    );
+  };
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      waiting.push({ body: Buffer.concat(chunks), response });
+      if (!isSyncing) sync();
     });
   });
   server.listen(0, '127.0.0.1', () => tellPort(server.address()));
@@ -62,7 +106,10 @@ function tellPort(address: ReturnType<ReturnType<typeof createServer>['address']
 }
 
 /** Starts this file in a role; resolves once it listens. */
-export async function startPeer(role: 'floor' | 'brigade' | 'generator', ...args: string[]): Promise<Peer> {
+export async function startPeer(
+  role: 'floor' | 'durable-floor' | 'brigade' | 'generator',
+  ...args: string[]
+): Promise<Peer> {
   const child = fork(new URL(import.meta.url).pathname, [role, ...args]);
   const { port } = await new Promise<{ port: number }>((resolve, reject) => {
     child.once('message', (message: { port: number }) => resolve(message));
@@ -92,7 +139,9 @@ export interface Peer {
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const [, , role, delay, port] = process.argv;
   process.on('disconnect', () => process.exit());
+  process.on('SIGTERM', () => process.exit());
   if (role === 'floor') floor();
+  else if (role === 'durable-floor') durableFloor();
   else if (role === 'brigade') brigade(Number(delay), Number(port ?? 0));
   else generator();
 }

@@ -22,9 +22,10 @@ export function report({ machine, rows, start, long, ms, rounds }: Report): stri
 Printed by \`npm run bench -- --rounds ${rounds} --seconds ${ms / 1000}${long.length > 0 ? ' --long' : ''} --write\` (\`bench/\`). No figure here is typed by hand.
 
 One run on one machine (${machine}), on which gateway, load generator and Brigade's stand-in share all
-cores. Each figure is from ${rounds === 1 ? 'one round' : `the median of ${rounds} interleaved rounds`} of ${ms / 1000} s, after 10 s of the same load. Absolute figures are this machine's, on that day; the column
+cores. Each figure is from ${rounds === 1 ? 'one round' : `the median of ${rounds} interleaved rounds`} of ${ms / 1000} s, after 8 s of the same load. Absolute figures are this machine's, on that day; the column
 "of the floor" is what to compare. The **floor** is a bare \`node:http\` server that reads the body and answers 200: same Node, same
-load generator, nothing written down. The gateway runs as a user runs it: default logging, SQLite journal with an fsync
+load generator, nothing written down. The same **with each body synced** appends it to a file and answers after an fdatasync, one for all
+that came meanwhile: what the promise alone costs on this disk. The gateway runs as a user runs it: default logging, SQLite journal with an fsync
 before every answer, delivering all the while to a Brigade that answers after 0 or 5 ms.
 
 | | acknowledged/s | of the floor | p50, ms | p99, ms | delivered/s meanwhile | CPU-s per 1,000 until delivered | peak RSS, MB |

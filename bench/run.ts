@@ -48,7 +48,7 @@ const ms = Number(flags.seconds) * 1000;
 const rounds = Number(flags.rounds);
 
 /** Load before a measurement, milliseconds: a server that runs for weeks is measured, not the first seconds of its code. */
-const WARM_UP_MS = 10_000;
+const WARM_UP_MS = 8_000;
 
 type Shape = Pick<LoadPlan, 'connections' | 'bodyBytes' | 'ratePerSecond'>;
 
@@ -77,12 +77,13 @@ const SHAPES: readonly { readonly name: string; readonly shape: Shape }[] = [
 
 /** Floor and gateway in turn, so that a machine that grows slower does so for both; the median of the rounds of each. */
 async function compare(generator: Peer, name: string, shape: Shape): Promise<readonly Row[]> {
-  const measured: Row[][] = [[], [], []];
+  const measured: Row[][] = [[], [], [], []];
   for (let round = 0; round < rounds; round++) {
     const floor = await measureFloor(generator, name, shape);
     measured[0]?.push(floor);
+    measured[1]?.push(await measureDurableFloor(generator, name, shape, floor));
     for (const [index, delayMs] of [5, 0].entries()) {
-      measured[index + 1]?.push(await measureGateway(generator, name, shape, delayMs, floor));
+      measured[index + 2]?.push(await measureGateway(generator, name, shape, delayMs, floor));
     }
   }
   return measured.map(median);
@@ -93,6 +94,14 @@ async function measureFloor(generator: Peer, name: string, shape: Shape): Promis
   const result = await loadWarm(generator, { ...shape, port: floor.port });
   floor.stop();
   return row(`${name}: floor`, result, result);
+}
+
+async function measureDurableFloor(generator: Peer, name: string, shape: Shape, floor: Row): Promise<Row> {
+  const peer = await startPeer('durable-floor');
+  const result = await loadWarm(generator, { ...shape, port: peer.port });
+  peer.stop();
+  const ofFloor = result.ok / result.seconds / floor.acksPerSecond;
+  return { ...row(`${name}: floor, each body synced`, result, undefined), ofFloor };
 }
 
 async function measureGateway(generator: Peer, name: string, shape: Shape, delayMs: number, floor: Row): Promise<Row> {
