@@ -54,30 +54,87 @@ for (const [event, projects] of OBSERVED) {
   });
 }
 
-/** The rules once more, over sorted `key=value` texts instead of look-ups. */
-function oracle(subscription: Subscription, event: MatchableEvent): boolean {
-  const texts = (pairs: MatchableEvent['labels']) =>
-    Object.entries(pairs ?? {}).map(([key, value]) => `${key}=${value}`);
-  const wanted = new Set(texts(subscription.labels));
-  return (
-    event.source === subscription.source &&
-    subscription.types.some((type) => type === '*' || type === event.type) &&
-    texts(event.qualifiers).sort().join() === texts(subscription.qualifiers).sort().join() &&
-    wanted.difference(new Set(texts(event.labels))).size === 0
-  );
+type Rule = (subscription: Subscription, event: MatchableEvent) => boolean;
+
+/** Every pair of one is in the other, with the same value; null and missing are empty. */
+function isWithin(part: Subscription['labels'], whole: MatchableEvent['labels']): boolean {
+  const found = new Map(Object.entries(whole ?? {}));
+  for (const [key, value] of Object.entries(part ?? {})) if (found.get(key) !== value) return false;
+  return true;
 }
 
-test('matching agrees with the rules as written down independently', () => {
-  const source = fc.constantFrom('brigade.sh/acr', 'brigade.sh/github', '*');
-  const type = fc.constantFrom('push', 'delete', '*', 'pu*');
-  const key = fc.constantFrom('registry', 'repo', 'constructor', '__proto__');
-  const pairs = fc.option(fc.dictionary(key, fc.constantFrom('a', 'b', '*'), { maxKeys: 3, noNullPrototype: true }));
-  const subscription = fc.record({ source, types: fc.array(type, { maxLength: 3 }), qualifiers: pairs, labels: pairs });
-  const event = fc.record({ source, type, qualifiers: pairs, labels: pairs });
+/** The rules once more, as Brigade's documentation numbers them. They share nothing with what they judge. */
+const RULES: readonly Rule[] = [
+  // 1. The source is the same, and `*` is nothing special in it.
+  (subscription, event) => subscription.source === event.source,
+  // 2. The type is among the types, or the literal `*` is.
+  (subscription, event) => new Set(subscription.types).intersection(new Set([event.type, '*'])).size > 0,
+  // 3. The qualifiers are equal in both directions.
+  (subscription, event) => isWithin(event.qualifiers, subscription.qualifiers),
+  (subscription, event) => isWithin(subscription.qualifiers, event.qualifiers),
+  // 4. Every label of the subscription is on the event; more labels of the event do not matter.
+  (subscription, event) => isWithin(subscription.labels, event.labels),
+];
+
+/** Each project once, by id. `projectID` narrows, and bypasses nothing; who has no subscriptions is never told. */
+function told(projects: readonly Subscriber[], event: MatchableEvent): readonly string[] {
+  const ids = new Set<string>();
+  for (const { metadata, spec } of projects) {
+    for (const subscription of spec.eventSubscriptions ?? []) {
+      if (RULES.every((rule) => rule(subscription, event))) ids.add(metadata.id);
+    }
+  }
+  return [...(event.projectID ? ids.intersection(new Set([event.projectID])) : ids)].sort();
+}
+
+const anId = fc.constantFrom('aa', 'ab', 'b-b', 'cc');
+const aSource = fc.constantFrom(ACR, ACR, ACR, ACR, 'brigade.sh/*');
+const aType = fc.constantFrom('push', 'push', 'push', 'delete', '*', 'pu*');
+/** Often the same for two, and now and then with a key that every JavaScript object seems to have. */
+const somePairs = fc.option(
+  fc.oneof(
+    { weight: 7, arbitrary: fc.constantFrom<Readonly<Record<string, string>>>({}, {}, A) },
+    fc.dictionary(fc.constantFrom('registry', 'repo', 'constructor', '__proto__'), fc.constantFrom('a', '*', ''), {
+      maxKeys: 3,
+      noNullPrototype: true,
+    }),
+  ),
+);
+const aSubscription = fc.record({
+  source: aSource,
+  types: fc.array(aType, { minLength: 1, maxLength: 3 }),
+  qualifiers: somePairs,
+  labels: somePairs,
+});
+const someProjects = fc.uniqueArray(
+  fc.record({
+    metadata: fc.record({ id: anId }),
+    spec: fc.record({ eventSubscriptions: fc.option(fc.array(aSubscription, { maxLength: 3 })) }, { requiredKeys: [] }),
+  }),
+  { minLength: 1, selector: ({ metadata }) => metadata.id },
+);
+const anEvent = fc.record(
+  {
+    projectID: fc.oneof(fc.constant(''), anId),
+    source: aSource,
+    type: aType,
+    qualifiers: somePairs,
+    labels: somePairs,
+  },
+  { requiredKeys: ['source', 'type'] },
+);
+
+test('who gets an event agrees with the rules as written down independently', () => {
+  const seen = { nobody: 0, somebody: 0 };
   fc.assert(
-    fc.property(subscription, event, (s, e) => matches(s, e) === oracle(s, e)),
-    { numRuns: 2000 },
+    fc.property(someProjects, anEvent, (projects, event) => {
+      const reached = subscribers(projects, event).map(({ metadata }) => metadata.id);
+      assert.deepEqual(reached, told(projects, event));
+      seen[reached.length === 0 ? 'nobody' : 'somebody'] += 1;
+    }),
+    { numRuns: 5000 },
   );
+  for (const [whom, times] of Object.entries(seen)) assert.ok(times > 1000, `${whom}: ${times} of 5000`);
 });
 
 test('an event is matched by the subscription made of its own fields, whatever more labels it has', () => {

@@ -14,8 +14,8 @@ async function aFolder(t: TestContext): Promise<string> {
   return join(parent, 'new', 'data');
 }
 
-function secretPaths({ webhookTokenPath, tokensPath, adminTokenPath }: DevFiles): readonly string[] {
-  return [webhookTokenPath, tokensPath, adminTokenPath];
+function secretPaths({ webhookTokenPath, tokensPath, adminTokenPath, rootPasswordPath }: DevFiles): readonly string[] {
+  return [webhookTokenPath, tokensPath, adminTokenPath, rootPasswordPath];
 }
 
 async function read(path: string): Promise<string> {
@@ -33,8 +33,9 @@ test('on first start there are a folder and secrets that only their owner can re
 
 test('secrets are random: of no two installations, and never the same twice', async (t) => {
   const made = await Promise.all([prepareDevFiles(await aFolder(t)), prepareDevFiles(await aFolder(t))]);
-  const tokens = await Promise.all(made.flatMap((each) => [read(each.webhookTokenPath), read(each.adminTokenPath)]));
-  assert.equal(new Set(tokens).size, 4);
+  const paths = made.flatMap((each) => [each.webhookTokenPath, each.adminTokenPath, each.rootPasswordPath]);
+  const tokens = await Promise.all(paths.map(read));
+  assert.equal(new Set(tokens).size, 6);
   for (const token of tokens) assert.match(token, /^[\w-]{32}$/);
 });
 
@@ -72,6 +73,14 @@ test('the token of the embedded Brigade is absent until there is one', async (t)
   await writeSecret(brigadeTokenPath, 'given');
   assert.equal((await stat(brigadeTokenPath)).mode & 0o777, 0o600);
   assert.equal((await prepareDevFiles(folder)).brigadeToken, 'given');
+});
+
+test('the root password is what stands in its file', async (t) => {
+  const folder = await aFolder(t);
+  const { rootPassword, rootPasswordPath } = await prepareDevFiles(folder);
+  assert.equal(rootPassword, await read(rootPasswordPath));
+  await writeFile(rootPasswordPath, 'chosen\n');
+  assert.equal((await prepareDevFiles(folder)).rootPassword, 'chosen');
 });
 
 test('a secret that cannot be read is told, and not made anew', async (t) => {

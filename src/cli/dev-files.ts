@@ -9,6 +9,9 @@ export interface DevFiles {
   /** Knows the webhook token by its digest. */
   readonly tokensPath: string;
   readonly adminTokenPath: string;
+  /** With which `brig login --root` opens the embedded Brigade. */
+  readonly rootPasswordPath: string;
+  readonly rootPassword: string;
   readonly brigadeTokenPath: string;
   /** Absent until the embedded Brigade has given one out. */
   readonly brigadeToken: string | undefined;
@@ -21,14 +24,17 @@ export async function prepareDevFiles(folder: string): Promise<DevFiles> {
   const tokensPath = join(folder, 'tokens.json');
   const adminTokenPath = join(folder, 'admin-token');
   const brigadeTokenPath = join(folder, 'brigade-token');
+  const rootPasswordPath = join(folder, 'root-password');
   const known = await readSecret(webhookTokenPath);
   const webhookToken = known ?? (await makeSecret(webhookTokenPath));
   if ((await readSecret(adminTokenPath)) === undefined) await makeSecret(adminTokenPath);
   if (known === undefined || (await readSecret(tokensPath)) === undefined) {
     await writeSecret(tokensPath, JSON.stringify({ dev: { sha256: hash('sha256', webhookToken) } }));
   }
+  const rootPassword = (await readSecret(rootPasswordPath)) || (await makeSecret(rootPasswordPath));
   const brigadeToken = await readSecret(brigadeTokenPath);
-  return { folder, webhookTokenPath, tokensPath, adminTokenPath, brigadeTokenPath, brigadeToken };
+  const paths = { webhookTokenPath, tokensPath, adminTokenPath, rootPasswordPath, brigadeTokenPath };
+  return { folder, ...paths, rootPassword, brigadeToken };
 }
 
 export async function writeSecret(path: string, secret: string): Promise<void> {

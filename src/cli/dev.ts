@@ -1,13 +1,15 @@
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { SOURCE } from '../brigade/event-mapping.ts';
 import type { DevSettings } from '../config/other-settings.ts';
 import { environment, readDevSettings } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { type EmbeddedBrigade, startEmbeddedBrigade } from '../embedded-brigade/embedded-brigade.ts';
-import { type LoadedProjects, loadProjects } from '../embedded-brigade/load-projects.ts';
+import { WatchedProjects } from '../embedded-brigade/watched-projects.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
+import { EventScreen, printProjectIssues } from './event-screen.ts';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { Lifetime } from './lifetime.ts';
 import { print, printError, printIssues } from './terminal.ts';
@@ -15,10 +17,15 @@ import { print, printError, printIssues } from './terminal.ts';
 /** The service account as which the gateway speaks to the embedded Brigade. */
 const SERVICE_ACCOUNT = 'brigade-acr-gateway';
 
-const PROJECTS = new URL('../../examples', import.meta.url).pathname;
+const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url));
+
+export interface DevOptions {
+  /** Folder of YAML files. */
+  readonly projects?: string;
+}
 
 /** Runs gateway and embedded Brigade in one process, on loopback, until a signal. Makes what it needs on first start. */
-export async function dev(): Promise<ExitCode> {
+export async function dev(options: DevOptions): Promise<ExitCode> {
   const read = await readDevSettings(environment());
   if (read.kind === 'issues') {
     printIssues(read.issues);
@@ -27,41 +34,60 @@ export async function dev(): Promise<ExitCode> {
   const log = await createLog({ level: read.settings.logLevel, pretty: process.stdout.isTTY });
   const lifetime = new Lifetime(log);
   let brigade: EmbeddedBrigade | undefined;
+  let projects: WatchedProjects | undefined;
   try {
     const files = await prepareDevFiles(resolve(read.settings.dataDir));
-    const projects = await loadProjects(PROJECTS);
+    projects = await watchProjects(resolve(options.projects ?? EXAMPLES), log);
     brigade = await startBrigade(read.settings, files, projects, log);
     const settings = gatewaySettings(read.settings, files, brigade.address);
     const gateway = await startGateway({ settings, log, onFault: lifetime.onFault });
-    welcome(gateway, brigade.address, files, projects);
+    const rootPasswordPath = read.settings.rootPassword ? 'BRIGADE_ROOT_PASSWORD' : files.rootPasswordPath;
+    welcome(gateway, brigade.address, { ...files, rootPasswordPath }, projects);
     return await lifetime.run(gateway);
   } catch (error) {
     printError(describeError(error));
     return exitCodeOf(error);
   } finally {
+    projects?.close();
     await brigade?.close();
   }
 }
 
+async function watchProjects(folder: string, log: Log): Promise<WatchedProjects> {
+  const watched = await WatchedProjects.open({
+    folder,
+    onChange: (loaded) => {
+      print(`projects → ${loaded.projects.length} in ${shown(folder)}, read again because files changed`);
+      printProjectIssues(loaded);
+    },
+    onFault: (error) => log.error({ err: error }, 'embedded_brigade.faulted'),
+  });
+  printProjectIssues(watched.current());
+  return watched;
+}
+
 async function startBrigade(
-  { brigadePort }: DevSettings,
+  { brigadePort, rootPassword = '' }: DevSettings,
   files: DevFiles,
-  { projects }: LoadedProjects,
+  projects: WatchedProjects,
   log: Log,
 ): Promise<EmbeddedBrigade> {
+  const { onEvent, ...screen } = new EventScreen();
   const brigade = await startEmbeddedBrigade({
     port: brigadePort,
     database: join(files.folder, 'brigade.db'),
-    projects: () => projects,
-    onEvent: ({ type, projectID, shortTitle }) => print(`event → project ${projectID}: ${shortTitle ?? type}`),
+    rootPassword: rootPassword || files.rootPassword,
+    projects: () => projects.current().projects,
+    workers: { folder: join(files.folder, 'workers'), ...screen },
+    onEvent,
     onFault: (error) => log.error({ err: error }, 'embedded_brigade.faulted'),
   });
   if (files.brigadeToken !== undefined) return brigade;
-  const { accounts } = brigade;
+  const { accounts, roles } = brigade;
   const token =
     accounts.createServiceAccount(SERVICE_ACCOUNT, 'The gateway on this machine') ??
     accounts.renewToken(SERVICE_ACCOUNT);
-  accounts.grant(SERVICE_ACCOUNT, { role: 'EVENT_CREATOR', source: SOURCE });
+  roles.grant({ role: 'EVENT_CREATOR', serviceAccount: SERVICE_ACCOUNT, scope: SOURCE });
   if (token !== undefined) await writeSecret(files.brigadeTokenPath, token);
   return brigade;
 }
@@ -99,20 +125,20 @@ function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevF
   };
 }
 
-function welcome(
-  gateway: Gateway,
-  brigadeAddress: string,
-  files: DevFiles,
-  { projects, issues }: LoadedProjects,
-): void {
+/** As people write it: from where they are. */
+function shown(folder: string): string {
+  return relative(process.cwd(), folder) || '.';
+}
+
+function welcome(gateway: Gateway, brigadeAddress: string, files: DevFiles, watched: WatchedProjects): void {
   const { ingestPort, adminPort } = gateway;
-  for (const { file, line, reason } of issues) printError(`${file}${line === undefined ? '' : `:${line}`}: ${reason}`);
   print(`
 brigade-acr-gateway is running, with an embedded Brigade for this machine alone.
 
   webhooks   http://127.0.0.1:${ingestPort}/events
   admin      http://127.0.0.1:${adminPort}  (token in ${files.adminTokenPath})
-  Brigade    ${brigadeAddress}  (${projects.length} projects from examples/)
+  Brigade    ${brigadeAddress}  (password of root in ${files.rootPasswordPath})
+  projects   ${watched.current().projects.length} from ${shown(watched.folder)}
   data       ${files.folder}
 
 Send it a push, as a registry would:
@@ -125,7 +151,7 @@ function curl(port: number, { webhookTokenPath }: DevFiles): string {
   const event = [
     `"id":"try-'$(date +%s)'"`,
     '"action":"push"',
-    '"target":{"mediaType":"application/vnd.oci.image.manifest.v1+json","repository":"hello-world","tag":"v1"}',
+    '"target":{"mediaType":"application/vnd.oci.image.manifest.v1+json","repository":"example-repo","tag":"v1.0.0"}',
     '"request":{"host":"example.azurecr.io"}',
   ].join(',');
   return `curl -H "Authorization: Bearer $(cat '${webhookTokenPath}')" http://127.0.0.1:${port}/events -d '{${event}}'`;

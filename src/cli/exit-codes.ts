@@ -11,7 +11,7 @@ export const EXIT_CODES = {
   },
   broken: { code: 70, about: 'The journal or one of its threads broke and did not heal: start again.' },
   unreadable: { code: 74, about: 'The journal cannot be read or used; the message says what to do.' },
-  locked: { code: 75, about: 'Another process owns the journal.' },
+  locked: { code: 75, about: 'Another process owns the journal, or the data of the embedded Brigade.' },
   refused: { code: 77, about: 'For `check`: Brigade refuses the token, or its role.' },
   config: { code: 78, about: 'The configuration is wrong; every issue was printed.' },
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly about: string }>>;
@@ -25,6 +25,7 @@ const BY_FAULT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['journal_unreadable', EXIT_CODES.unreadable.code],
   ['journal_unusable', EXIT_CODES.unreadable.code],
   ['journal_locked', EXIT_CODES.locked.code],
+  ['embedded_brigade_locked', EXIT_CODES.locked.code],
   ['file_unfit', EXIT_CODES.config.code],
   ['certificate_invalid', EXIT_CODES.config.code],
 ]);

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { print, printError } from './terminal.ts';
@@ -33,7 +34,9 @@ function createProgram(end: (code: ExitCode) => void): Command {
   program
     .command('dev')
     .description('run the gateway with an embedded Brigade on this machine, for trying it out')
-    .action(async () => end(await (await import('./dev.ts')).dev()));
+    .option('--projects <folder>', 'folder of YAML files, each a project; examples/ if absent')
+    .action(async (options) => end(await (await import('./dev.ts')).dev(options)));
+  program.addCommand(brigadeCommand(end));
   program
     .command('check')
     .description('validate the configuration of serve, and ask Brigade whether it would take our events')
@@ -44,6 +47,23 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .description('print the version')
     .action(() => print(`brigade-acr-gateway ${VERSION} (Node ${process.versions.node})`));
   return program;
+}
+
+function brigadeCommand(end: (code: ExitCode) => void): Command {
+  return new Command('brigade')
+    .description('run the embedded Brigade alone, empty at first start (docs/embedded-brigade.md)')
+    .exitOverride()
+    .requiredOption('--data <folder>', 'where it keeps everything; made where there is none')
+    .requiredOption('--root-password-path <file>', 'file with the password of root, for "brig login --root"')
+    .option('--port <number>', 'port to listen on; 0 for any that is free', portNumber, 8082)
+    .option('--projects <folder>', 'folder of YAML files, each a project beside those that come by the API')
+    .option(
+      '--host <address>',
+      'IP address to listen on, unencrypted; with any but 127.0.0.1 others run programs here',
+      ipAddress,
+      '127.0.0.1',
+    )
+    .action(async (options) => end(await (await import('./brigade.ts')).brigade(options)));
 }
 
 function deadLettersCommand(end: (code: ExitCode) => void): Command {
@@ -75,6 +95,17 @@ function deadLettersCommand(end: (code: ExitCode) => void): Command {
     .option('--all', 'every dead letter')
     .action(async (seqs: number[], options) => end(await (await load()).redeliverEvents(seqs, options)));
   return command;
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port < 65_536) return port;
+  throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
+}
+
+function ipAddress(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw new InvalidArgumentError('Expected an IP address.');
 }
 
 function wholeNumber(text: string): number {

@@ -23,6 +23,12 @@ export const devSettings = all({
     default: '8082',
     about: 'Port of the embedded Brigade; with 0 the system picks one.',
   }),
+  rootPassword: optional({
+    name: 'BRIGADE_ROOT_PASSWORD',
+    type: text.secretText,
+    about: 'Password for `brig login --root`; if absent, a random one that is kept in `root-password` in `DATA_DIR`.',
+    secret: true,
+  }),
   logLevel,
 });
 

@@ -187,8 +187,9 @@ describe('the settings of serve', () => {
 });
 
 describe('the settings of dev', () => {
-  it('all have a default', async () => {
-    const settings = { dataDir: './data', port: 8080, adminPort: 8081, brigadePort: 8082, logLevel: 'info' };
+  it('can all be left out', async () => {
+    const ports = { port: 8080, adminPort: 8081, brigadePort: 8082 };
+    const settings = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info' };
     assert.deepEqual(await readDevSettings({}), { kind: 'settings', settings, warnings: [] });
   });
 

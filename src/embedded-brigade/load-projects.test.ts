@@ -3,9 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type LoadedProjects, loadProjects } from './load-projects.ts';
+import { type LoadedProjects, loadProjects, type ProjectIssue } from './load-projects.ts';
 
-function aProject(id: string, subscription = 'source: brigade.sh/acr, types: [push]'): string {
+function aProject(
+  id: string,
+  subscription = 'source: brigade.sh/acr, types: [push], qualifiers: {registry: a}',
+): string {
   return `apiVersion: brigade.sh/v2
 kind: Project
 metadata:
@@ -21,8 +24,9 @@ async function load(t: TestContext, files: Readonly<Record<string, string>>): Pr
   const folder = await mkdtemp(join(tmpdir(), 'projects-'));
   t.after(() => rm(folder, { recursive: true }));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  const { projects, issues } = await loadProjects(folder);
-  return { projects, issues: issues.map((issue) => ({ ...issue, file: basename(issue.file) })) };
+  const loaded = await loadProjects(folder);
+  const bare = (issue: ProjectIssue) => ({ ...issue, file: basename(issue.file) });
+  return { ...loaded, issues: loaded.issues.map(bare), warnings: loaded.warnings.map(bare) };
 }
 
 function ids({ projects }: LoadedProjects): readonly string[] {
@@ -36,10 +40,7 @@ test('the projects of a folder come in the order of their files', async (t) => {
 });
 
 test('a star without quotes is an issue with its line, and does not stop other files', async (t) => {
-  const text = aProject('bad').replace(
-    '{source: brigade.sh/acr, types: [push]}',
-    'source: brigade.sh/acr\n      types:\n      - *',
-  );
+  const text = aProject('bad').replace(/\{source.*\}/, 'source: brigade.sh/acr\n      types:\n      - *');
   const loaded = await load(t, { 'bad.yaml': text, 'good.yaml': aProject('good') });
   assert.deepEqual(loaded.issues, [
     { file: 'bad.yaml', line: 9, reason: 'Alias cannot be an empty string: a * has to stand in quotes' },
@@ -47,10 +48,12 @@ test('a star without quotes is an issue with its line, and does not stop other f
   assert.deepEqual(ids(loaded), ['good']);
 });
 
-test('a key that is there twice is an issue', async (t) => {
-  const pairs = 'source: brigade.sh/acr, types: [push], qualifiers: {registry: a}, qualifiers: {repo: b}';
-  const loaded = await load(t, { 'twice.yaml': aProject('twice', pairs) });
-  assert.deepEqual(loaded.issues, [{ file: 'twice.yaml', line: 7, reason: 'Map keys must be unique' }]);
+test('a key that is there twice is an issue with the line of the second', async (t) => {
+  const pairs =
+    'source: brigade.sh/acr\n      types: [push]\n      qualifiers:\n        registry: a\n' +
+    '      qualifiers:\n        repo: b';
+  const loaded = await load(t, { 'twice.yaml': aProject('twice').replace(/\{source.*\}/, pairs) });
+  assert.deepEqual(loaded.issues, [{ file: 'twice.yaml', line: 11, reason: 'Map keys must be unique' }]);
   assert.deepEqual(ids(loaded), []);
 });
 
@@ -103,6 +106,26 @@ test('of two projects with one id the first counts and the second is an issue', 
   const loaded = await load(t, { 'a.yaml': aProject('same'), 'b.yaml': aProject('same') });
   assert.deepEqual(loaded.issues, [{ file: 'b.yaml', reason: 'Project "same" already exists.' }]);
   assert.deepEqual(ids(loaded), ['same']);
+});
+
+test('a subscription to ACR with other qualifiers than the registry is a warning, and the project is there', async (t) => {
+  const acr = 'source: brigade.sh/acr, types: [push]';
+  const loaded = await load(t, {
+    'a-more.yaml': aProject('more', `${acr}, qualifiers: {registry: a, repo: b}`),
+    'b-other.yaml': aProject('other', `${acr}, qualifiers: {repo: b}`),
+    'c-none.yaml': aProject('none', acr),
+    'd-right.yaml': aProject('right', `${acr}, qualifiers: {registry: a}`),
+    'e-elsewhere.yaml': aProject('elsewhere', 'source: brigade.sh/github, types: [push]'),
+  });
+  const reason =
+    'spec.eventSubscriptions.0.qualifiers: never matches an event of ACR, which has exactly the qualifier registry';
+  assert.deepEqual(loaded.warnings, [
+    { file: 'a-more.yaml', line: 7, reason },
+    { file: 'b-other.yaml', line: 7, reason },
+    { file: 'c-none.yaml', line: 7, reason },
+  ]);
+  assert.deepEqual(loaded.issues, []);
+  assert.equal(loaded.projects.length, 5);
 });
 
 test('a file above 1 MiB is an issue', async (t) => {

@@ -29,41 +29,65 @@ export interface WorkerTemplate {
   readonly timeoutDuration?: string;
 }
 
-/** How the worker of one event is to run. */
-export interface WorkerSpec {
-  readonly container: object | undefined;
-  readonly useWorkspace: boolean;
-  readonly workspaceSize: string;
-  readonly git: (GitDetails & { readonly initSubmodules: boolean }) | undefined;
-  readonly kubernetes: object | undefined;
-  readonly jobPolicies: object | undefined;
-  readonly logLevel: string;
-  readonly configFilesDirectory: string;
-  readonly defaultConfigFiles: Texts | undefined;
-  readonly timeoutDuration: string | undefined;
+interface ContainerSpec {
+  readonly image: string | undefined;
+  readonly imagePullPolicy: string | undefined;
+  readonly command: readonly string[] | undefined;
+  readonly arguments: readonly string[] | undefined;
+  readonly environment: Texts | undefined;
 }
 
-/** The template with Brigade's defaults; what the event says of git goes before what the project says. */
-export function workerSpec(template: WorkerTemplate, git: GitDetails | undefined): WorkerSpec {
-  const { kubernetes, jobPolicies } = template;
+/** How the worker of one event is to run. */
+export interface WorkerSpec {
+  readonly container?: ContainerSpec | undefined;
+  readonly useWorkspace: boolean;
+  readonly workspaceSize: string;
+  readonly git?: (GitDetails & { readonly initSubmodules: boolean }) | undefined;
+  readonly kubernetes?: object | undefined;
+  readonly jobPolicies?: object | undefined;
+  readonly logLevel: string;
+  readonly configFilesDirectory: string;
+  readonly defaultConfigFiles?: Texts | undefined;
+  readonly timeoutDuration?: string | undefined;
+}
+
+/** As a project has it: only what was given. */
+type WrittenTemplate = Pick<WorkerSpec, 'useWorkspace'> & {
+  readonly [Field in keyof WorkerSpec]?: WorkerSpec[Field] | undefined;
+};
+
+/** A template as Brigade writes it: its fields in order, without what is empty. */
+export function writtenTemplate(template: WorkerTemplate): WrittenTemplate {
+  const { git, kubernetes, jobPolicies } = template;
   return {
     container: container(template.container),
     useWorkspace: template.useWorkspace ?? false,
-    workspaceSize: template.workspaceSize || '10Gi',
-    git: (template.git || git) && {
-      ...gitDetails({ ...template.git, ...gitDetails(git ?? {}) }),
-      initSubmodules: template.git?.initSubmodules ?? false,
-    },
+    workspaceSize: template.workspaceSize || undefined,
+    git: git && { ...gitDetails(git), initSubmodules: git.initSubmodules ?? false },
     kubernetes: kubernetes && { imagePullSecrets: goList(kubernetes.imagePullSecrets) },
     jobPolicies: jobPolicies && { allowPrivileged: false, allowDockerSocketMount: false, ...jobPolicies },
-    logLevel: template.logLevel || 'INFO',
-    configFilesDirectory: template.configFilesDirectory || '.brigade',
+    logLevel: template.logLevel || undefined,
+    configFilesDirectory: template.configFilesDirectory || undefined,
     defaultConfigFiles: goMap(template.defaultConfigFiles),
     timeoutDuration: template.timeoutDuration || undefined,
   };
 }
 
-function container(template: WorkerTemplate['container']): object | undefined {
+/** The template with Brigade's defaults; what the event says of git goes before what the project says. */
+export function workerSpec(template: WorkerTemplate, git: GitDetails | undefined): WorkerSpec {
+  const written = writtenTemplate(template);
+  return {
+    ...written,
+    workspaceSize: written.workspaceSize ?? '10Gi',
+    git: git
+      ? { ...gitDetails({ ...template.git, ...gitDetails(git) }), initSubmodules: written.git?.initSubmodules ?? false }
+      : written.git,
+    logLevel: written.logLevel ?? 'INFO',
+    configFilesDirectory: written.configFilesDirectory ?? '.brigade',
+  };
+}
+
+function container(template: WorkerTemplate['container']): ContainerSpec | undefined {
   return (
     template && {
       image: template.image || undefined,

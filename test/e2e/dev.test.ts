@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { Changes } from '../support/changes.ts';
 import { aFolder, type Env, GatewayProcess } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
 
@@ -17,8 +20,12 @@ interface Development {
 }
 
 /** Runs what `npm start` runs, until it has printed how to try it. */
-async function startDev(t: TestContext, dataDir: string, env: Env = ANY_PORT): Promise<Development> {
-  const process = GatewayProcess.start(t, ['dev'], { DATA_DIR: dataDir, ...env });
+async function startDev(
+  t: TestContext,
+  dataDir: string,
+  { env = ANY_PORT, args = [] }: { readonly env?: Env; readonly args?: readonly string[] } = {},
+): Promise<Development> {
+  const process = GatewayProcess.start(t, ['dev', ...args], { DATA_DIR: dataDir, ...env });
   return { process, curl: await process.print(/^ +curl /) };
 }
 
@@ -47,13 +54,16 @@ async function freePorts(t: TestContext): Promise<readonly [string, string, stri
 }
 
 suite('npm start', { concurrency: 4 }, () => {
-  test('the line that it prints can be pasted, and the event reaches the example projects', async (t) => {
+  test('the line that it prints can be pasted, and it shows the event, its projects, and what their workers print', async (t) => {
     const dev = await startDev(t, join(await aFolder(t), 'data'));
     const answer = JSON.parse(await paste(dev.curl));
     assert.equal(answer.status, 'success');
     assert.equal(answer.events[0].fate, 'accepted');
-    const told = await dev.process.print(/^event → project /);
-    assert.match(told, /^event → project \S+: push hello-world:v1$/);
+    const { process } = dev;
+    const told = await process.print(/^event → project /);
+    assert.match(told, /^event → project \S+: push example-repo:v1\.0\.0$/);
+    await process.print(/^ {2}acr-pushes │ Someone pushed an image to example\.azurecr\.io\/example-repo!$/);
+    await process.print(/^ {2}acr-pushes ✓ SUCCEEDED$/);
     await end(dev);
   });
 
@@ -63,8 +73,8 @@ suite('npm start', { concurrency: 4 }, () => {
     const names = await readdir(folder);
     for (const name of ['journal.db', 'brigade.db', 'webhook-token']) assert.ok(names.includes(name), name);
     for (const name of names) {
-      const { mode } = await stat(join(folder, name));
-      assert.equal((mode & 0o777).toString(8), '600', name);
+      const status = await stat(join(folder, name));
+      assert.equal((status.mode & 0o777).toString(8), status.isDirectory() ? '700' : '600', name);
     }
     await end(dev);
   });
@@ -91,7 +101,7 @@ suite('npm start', { concurrency: 4 }, () => {
   test('PORT, ADMIN_PORT and BRIGADE_PORT say where it listens, and it prints that', async (t) => {
     const [port, adminPort, brigadePort] = await freePorts(t);
     const env = { PORT: port, ADMIN_PORT: adminPort, BRIGADE_PORT: brigadePort };
-    const { process } = await startDev(t, join(await aFolder(t), 'data'), env);
+    const { process } = await startDev(t, join(await aFolder(t), 'data'), { env });
     await process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
     await process.print(new RegExp(`admin +http://127\\.0\\.0\\.1:${adminPort}`));
     await process.print(new RegExp(`Brigade +http://127\\.0\\.0\\.1:${brigadePort}`));
@@ -107,4 +117,121 @@ suite('npm start', { concurrency: 4 }, () => {
       assert.ok(process.errors.some((line) => line.includes(`  ${name}: expected`)));
     }
   });
+
+  test('--projects names another folder, whose files are read again when they change', async (t) => {
+    const folder = await aFolder(t);
+    await writeFile(join(folder, 'one.yaml'), aProject('one', 'console.log("first")'));
+    const dev = await startDev(t, join(folder, 'data'), { args: ['--projects', folder] });
+    const { process } = dev;
+    await paste(dev.curl);
+    await process.print(/^ {2}one │ first$/);
+
+    await writeFile(join(folder, 'one.yaml'), 'types:\n- *');
+    await process.print(/^projects → 1 in /);
+    await process.complaint(/one\.yaml:2: Alias cannot be an empty string: a \* has to stand in quotes$/);
+    await writeFile(join(folder, 'two.yaml'), aProject('two', 'console.log("second")'));
+    await process.print(/^projects → 2 in /);
+    await paste(dev.curl.replace('try-', 'again-'));
+    await process.print(/^ {2}two │ second$/);
+    await process.print(/^ {2}one ✓ SUCCEEDED$/);
+    await end(dev);
+  });
+
+  test('of a worker that prints much it shows the beginning, and nothing that steers the terminal', async (t) => {
+    const folder = await aFolder(t);
+    const script = 'console.log("\\u001b[31mred" + "x".repeat(300)); for (let n = 1; n < 50; n++) console.log(n)';
+    await writeFile(join(folder, 'one.yaml'), aProject('one', script));
+    const dev = await startDev(t, join(folder, 'data'), { args: ['--projects', folder] });
+    await paste(dev.curl);
+    await dev.process.print(/^ {2}one ✓ SUCCEEDED$/);
+    const shown = dev.process.printed.filter((line) => line.includes('│'));
+    assert.equal(shown.length, 21);
+    assert.match(shown[0] ?? '', /^ {2}one │ �\[31mredx{152}…$/);
+    assert.match(shown[20] ?? '', /^ {2}one │ … \(the rest: brig event logs --id [\da-f-]{36}\)$/);
+    await end(dev);
+  });
+
+  test('killed while workers run, it leaves none alive and loses no event', async (t) => {
+    const folder = await aFolder(t);
+    const line = await aLifeline(t);
+    // More events than workers run at once: when it is killed, some run and some wait.
+    const ids = ['one', 'two', 'three', 'four', 'five', 'six'];
+    for (const id of ids) await writeFile(join(folder, `${id}.yaml`), aProject(id, line.script));
+    const args = ['--projects', folder];
+    const first = await startDev(t, join(folder, 'data'), { args });
+    await paste(first.curl);
+    await line.until(2);
+    await first.process.kill();
+    await line.until(0);
+
+    line.order = 'end';
+    const { process } = await startDev(t, join(folder, 'data'), { args });
+    const endings = await Promise.all(ids.map((id) => process.print(new RegExp(`^ {2}${id} [✓✗] `))));
+    const failed = endings.filter((ending) => ending.endsWith('FAILED'));
+    const lost = process.printed.filter((text) => text.endsWith(LOST));
+    assert.ok(failed.length >= 2, endings.join());
+    assert.equal(lost.length, failed.length);
+    assert.equal(endings.filter((ending) => ending.endsWith('SUCCEEDED')).length, ids.length - failed.length);
+    await line.until(0);
+  });
 });
+
+const LOST = '│ Ended with the program that ran it, and not run again: `brig event retry` does that.';
+
+interface Lifeline {
+  /** Asks for its order, and loops for ever or ends. The connection lives as long as its process. */
+  readonly script: string;
+  order: 'loop' | 'end';
+  /** Resolves when so many workers live, or more; for 0, none. */
+  until(count: number): Promise<void>;
+}
+
+async function aLifeline(t: TestContext): Promise<Lifeline> {
+  const lives = new Set<Socket>();
+  const changes = new Changes();
+  const server = createServer((life) => {
+    lives.add(life);
+    changes.tell();
+    life.on('error', () => {});
+    life.on('close', () => {
+      lives.delete(life);
+      changes.tell();
+    });
+    life.resume().write(lifeline.order);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const lifeline: Lifeline = {
+    script: `require("net").connect(${port}, "127.0.0.1").on("data", order => {
+      while (String(order) === "loop");
+      process.exit();
+    })`,
+    order: 'loop',
+    until: async (count) => {
+      const there = () => (count === 0 ? lives.size === 0 : lives.size >= count);
+      await changes.until(
+        () => there() || undefined,
+        () => `${lives.size} workers live`,
+      );
+    },
+  };
+  return lifeline;
+}
+
+/** A project that hears of the push that `npm start` proposes. */
+function aProject(id: string, script: string): string {
+  return JSON.stringify({
+    apiVersion: 'brigade.sh/v2',
+    kind: 'Project',
+    metadata: { id },
+    spec: {
+      eventSubscriptions: [
+        { source: 'brigade.sh/acr', types: ['push'], qualifiers: { registry: 'example.azurecr.io' } },
+      ],
+      workerTemplate: { defaultConfigFiles: { 'brigade.js': script } },
+    },
+  });
+}

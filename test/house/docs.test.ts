@@ -17,7 +17,7 @@ const README_LINES = 150;
 const ADR_LINES = 60;
 
 /** Words in capitals that are no settings: Brigade's. */
-const OTHER_CAPITALS: ReadonlySet<string> = new Set(['EVENT_CREATOR']);
+const OTHER_CAPITALS: ReadonlySet<string> = new Set(['EVENT_CREATOR', 'PROJECT_CREATOR']);
 
 /** Every match of the pattern's first group that `isKnown` does not know, with its page. */
 function unknown(pattern: RegExp, isKnown: (found: string, page: string) => boolean): readonly string[] {

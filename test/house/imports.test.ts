@@ -34,10 +34,12 @@ const ADAPTERS: readonly (readonly string[])[] = [['journal/memory', 'journal/sq
 
 /** What comes from outside appears only where its owner is: what the paths below `src/` begin with. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
+  'node:child_process': ['embedded-brigade/workers/'],
   'node:http': ['http/', 'admin/admin-server.ts', 'brigade/client.ts', 'embedded-brigade/'],
   'node:https': ['http/'],
   'node:sqlite': ['journal/sqlite/', 'embedded-brigade/'],
   'node:worker_threads': ['journal/sqlite/'],
+  '@brigadecore/brigadier': ['embedded-brigade/workers/'],
   '@hono/node-server': ['admin/'],
   ajv: ['embedded-brigade/'],
   commander: ['cli/main.ts'],

@@ -36,7 +36,8 @@ export interface Installation {
 
 export async function aFolder(t: Cleanup): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'acr-gateway-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  // A worker that outlives its program for a moment may still write.
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 
@@ -126,6 +127,11 @@ export class GatewayProcess {
   /** The first line for people that matches, once it is there. */
   print(pattern: RegExp): Promise<string> {
     return this.#until(() => this.printed.find((line) => pattern.test(line)), String(pattern));
+  }
+
+  /** The first line of standard error that matches, once it is there. */
+  complaint(pattern: RegExp): Promise<string> {
+    return this.#until(() => this.errors.find((line) => pattern.test(line)), String(pattern));
   }
 
   #until<T>(look: () => T | undefined, wanted: string): Promise<T> {

@@ -1,15 +1,27 @@
 import type { IncomingMessage } from 'node:http';
-import type { Accounts, Principal } from './accounts.ts';
-import { type Answer, movedTo, NO_SUCH_PAGE, refuse, WRONG_METHOD } from './answer.ts';
+import { posix } from 'node:path';
+import type { Accounts, Principal } from '../store/accounts.ts';
+import { type Answer, LOCKED, movedTo, NO_SUCH_PAGE, refuse, WRONG_METHOD } from './answer.ts';
+import type { Respond } from './server.ts';
+
+/** What a route sees of a request that needs no token. */
+export interface OpenRequest {
+  readonly query: URLSearchParams;
+  /** The header, whatever it holds. */
+  readonly authorization: string | undefined;
+}
 
 /** What a route sees of a request. */
 export interface ApiRequest {
   readonly principal: Principal;
+  readonly token: string;
   /** What stands in the path where the route has `{id}`. */
   readonly id: string;
   readonly query: URLSearchParams;
   /** Reads the body; undefined when there is too much of it or the client went away. */
   readonly body: () => Promise<string | undefined>;
+  /** Tells that nobody waits for the answer any more: the client went away, or the server closes. */
+  readonly signal: AbortSignal;
 }
 
 export type Route = {
@@ -17,7 +29,7 @@ export type Route = {
   /** With at most one `{id}`. */
   readonly path: string;
 } & (
-  | { readonly access: 'open'; readonly serve: () => Answer }
+  | { readonly access: 'open'; readonly serve: (request: OpenRequest) => Answer }
   /** Served with a valid token only, which is judged before the body is read. */
   | { readonly access: 'token'; readonly serve: (request: ApiRequest) => Answer | Promise<Answer> }
 );
@@ -27,19 +39,21 @@ export function createRouter(
   routes: readonly Route[],
   accounts: Accounts,
   readBody: (request: IncomingMessage) => Promise<string | undefined>,
-): (request: IncomingMessage) => Promise<Answer> {
-  return async (request) => {
+): Respond {
+  return async (request, signal) => {
     const [path = '', query] = (request.url ?? '').split(/\?(.*)/s);
     const match = find(routes, request.method, path);
     if (match.kind === 'unknown') return NO_SUCH_PAGE;
     if (match.kind === 'elsewhere') return movedTo(query === undefined ? match.path : `${match.path}?${query}`);
     if (match.kind === 'wrong-method') return WRONG_METHOD;
     const { route, id } = match;
-    if (route.access === 'open') return route.serve();
-    const judged = authenticate(accounts, request.headers.authorization);
+    const { authorization } = request.headers;
+    const parameters = new URLSearchParams(query);
+    if (route.access === 'open') return route.serve({ query: parameters, authorization });
+    const judged = authenticate(accounts, authorization);
     if (judged.kind === 'refused') return judged.answer;
-    const body = () => readBody(request);
-    return route.serve({ principal: judged.principal, id, query: new URLSearchParams(query), body });
+    const { principal, token } = judged;
+    return route.serve({ principal, token, id, query: parameters, body: () => readBody(request), signal });
   };
 }
 
@@ -50,7 +64,7 @@ type Match =
   | { readonly kind: 'unknown' };
 
 function find(routes: readonly Route[], method: string | undefined, path: string): Match {
-  const clean = path.replace(/\/{2,}/g, '/');
+  const clean = path.startsWith('/') ? posix.normalize(path) : path;
   if (clean !== path) return { kind: 'elsewhere', path: clean };
   const bare = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   const here = routes.flatMap((route) => {
@@ -82,17 +96,17 @@ function decoded(segment: string): string | undefined {
 }
 
 type Judged =
-  | { readonly kind: 'known'; readonly principal: Principal }
+  | { readonly kind: 'known'; readonly principal: Principal; readonly token: string }
   | { readonly kind: 'refused'; readonly answer: Answer };
 
 function authenticate(accounts: Accounts, header: string | undefined): Judged {
   if (!header) return unauthenticated('"Authorization" header is missing.');
   const token = /^bearer (.+)$/is.exec(header)?.[1];
   if (token === undefined) return unauthenticated('"Authorization" header is malformed.');
-  const principal = accounts.principalOf(token);
-  return principal
-    ? { kind: 'known', principal }
-    : unauthenticated('Session not found or may have expired. Please log in again.');
+  const identity = accounts.identify(token);
+  if (identity.kind === 'known') return { ...identity, token };
+  if (identity.kind === 'locked') return { kind: 'refused', answer: LOCKED };
+  return unauthenticated('Session not found or may have expired. Please log in again.');
 }
 
 function unauthenticated(reason: string): Judged {

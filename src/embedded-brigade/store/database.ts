@@ -1,11 +1,18 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { Fault } from '../model/fault.ts';
+import { Fault } from '../../model/fault.ts';
+import { EVENT_LOGS_MIGRATION } from '../workers/event-logs.ts';
 
 /** The file was written by a newer version of this program. */
 class DatabaseTooNew extends Fault {
   override readonly name = 'DatabaseTooNew';
   override readonly code = 'EMBEDDED_BRIGADE_DATABASE_TOO_NEW';
+}
+
+/** Another process owns the file. */
+class DatabaseInUse extends Fault {
+  override readonly name = 'DatabaseInUse';
+  override readonly code = 'embedded_brigade_locked';
 }
 
 /** What brings a file from each version (`user_version`) to the next. Only ever appended to. */
@@ -39,21 +46,39 @@ const MIGRATIONS: readonly string[] = [
      scope TEXT NOT NULL,
      PRIMARY KEY (principal_type, principal_id, role, scope)
    ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE service_accounts ADD COLUMN locked INTEGER;
+   CREATE TABLE projects (
+     id TEXT PRIMARY KEY,
+     created INTEGER NOT NULL,
+     creator TEXT REFERENCES service_accounts (id) ON DELETE SET NULL,
+     document TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX events_by_phase ON events (phase, created, id);`,
+  EVENT_LOGS_MIGRATION,
 ];
 
 /** How long to wait for another process that holds the file, in milliseconds. */
-const BUSY_TIMEOUT_MS = 5000;
+const BUSY_TIMEOUT_MS = 2000;
 
-/** Opens the file, made with mode 0600 where there is none, and brings it to the newest version. */
+/** SQLite's code for a file that another process holds. */
+const SQLITE_BUSY = 5;
+
+/**
+ * Opens the file, made with mode 0600 where there is none, and brings it to the newest version. It is held alone: what
+ * is kept of it in memory would otherwise grow stale.
+ */
 export function openDatabase(path: string): DatabaseSync {
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     migrate(database);
     return database;
   } catch (error) {
     database.close();
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) {
+      throw new DatabaseInUse(`Another process owns ${path}`, { cause: error });
+    }
     throw error;
   }
 }

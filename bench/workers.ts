@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import type { LoadResult } from './load.ts';
+import { type Peer, startPeer } from './peers.ts';
+
+// node bench/workers.ts [--seconds 10] [--rate 200]
+//
+// What webhooks cost while local workers misbehave, beside a run in which there are none: one process is gateway, embedded
+// Brigade and parent of the workers, as in `npm start`. No webhook of the load is for a project that has a worker.
+
+const { values: flags } = parseArgs({
+  options: { seconds: { type: 'string', default: '10' }, rate: { type: 'string', default: '200' } },
+});
+const ms = Number(flags.seconds) * 1000;
+
+/** Load before a measurement, milliseconds. */
+const WARM_UP_MS = 5000;
+
+/** More than run at once, so that some run all the time, also of those that are soon killed. */
+const EVENTS = 300;
+
+const SCRIPTS: Readonly<Record<string, string | undefined>> = {
+  none: undefined,
+  'that wait': 'setInterval(() => {}, 1000)',
+  'that loop for ever': 'for (;;);',
+  'that print for ever': 'for (;;) console.log("x".repeat(9999))',
+  'that fill their heap': 'const all = []; for (;;) all.push(new Array(1000).fill(Math.random()))',
+  'that fill memory outside it': 'const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))',
+  'that exit at once': 'process.exit(7)',
+};
+
+async function main(): Promise<void> {
+  const generator = await startPeer('generator');
+  process.stdout.write('| workers | ok/s | failed | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|\n');
+  for (const [name, script] of Object.entries(SCRIPTS)) {
+    const { ok, failed, seconds, p50, p99, max } = await measure(generator, script);
+    const cells = [Math.round(ok / seconds), failed, ...[p50, p99, max].map((value) => value.toFixed(1))];
+    process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
+  }
+  generator.stop();
+}
+
+async function measure(generator: Peer, script: string | undefined): Promise<LoadResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-workers-'));
+  const projects = join(folder, 'projects');
+  mkdirSync(projects);
+  if (script !== undefined) writeFileSync(join(projects, 'project.yaml'), aProject(script));
+  const child = spawn(
+    process.execPath,
+    [new URL('../src/bin.ts', import.meta.url).pathname, 'dev', '--projects', projects],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { DATA_DIR: join(folder, 'data'), PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' },
+    },
+  );
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  try {
+    const lines = createInterface({ input: child.stdout });
+    const port = await portIn(lines);
+    const token = readFileSync(join(folder, 'data', 'webhook-token'), 'utf8').trim();
+    const plan = { port, token, connections: 64, bodyBytes: 600, ratePerSecond: Number(flags.rate) };
+    for (let n = 0; n < EVENTS; n++) await trigger(port, token, n);
+    await generator.ask({ ...plan, ms: WARM_UP_MS, run: 'warm-up' });
+    const answer: { result?: LoadResult; error?: string } = await generator.ask({ ...plan, ms, run: 'measured' });
+    if (answer.result === undefined) throw new Error(answer.error);
+    return answer.result;
+  } finally {
+    child.kill('SIGINT');
+    await ended;
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What follows the line is read and dropped, as a terminal would read it. */
+async function portIn(lines: ReturnType<typeof createInterface>): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  lines.once('close', () => reject(new Error('dev ended')));
+  lines.on('line', (line) => {
+    const [, port] = /webhooks +http:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
+    if (port !== undefined) resolve(Number(port));
+  });
+  return promise;
+}
+
+/** An event for the project. */
+async function trigger(port: number, token: string, n: number): Promise<void> {
+  const target = { repository: 'for-the-workers', tag: 'v1' };
+  const body = JSON.stringify({ id: `worker-${n}`, action: 'push', target, request: { host: 'example.azurecr.io' } });
+  const headers = { authorization: `Bearer ${token}` };
+  const { status } = await fetch(`http://127.0.0.1:${port}/events`, { method: 'POST', headers, body });
+  if (status !== 200) throw new Error(`answered ${status}`);
+}
+
+function aProject(script: string): string {
+  const subscription = {
+    source: 'brigade.sh/acr',
+    types: ['push'],
+    qualifiers: { registry: 'example.azurecr.io' },
+    labels: { repo: 'for-the-workers' },
+  };
+  return JSON.stringify({
+    apiVersion: 'brigade.sh/v2',
+    kind: 'Project',
+    metadata: { id: 'misbehaving' },
+    spec: {
+      eventSubscriptions: [subscription],
+      workerTemplate: { timeoutDuration: '1h', defaultConfigFiles: { 'brigade.js': script } },
+    },
+  });
+}
+
+await main();
