@@ -1,5 +1,6 @@
 import { API_VERSION } from '../../brigade/brigade-event.ts';
 import { type Answer, refuse } from '../api/answer.ts';
+import { isTrue } from '../api/list-query.ts';
 import type { ApiRequest, Route } from '../api/router.ts';
 import { goJson, goTime } from '../go-json.ts';
 import type { Principal } from '../store/accounts.ts';
@@ -81,9 +82,4 @@ async function* asEvents(lines: AsyncIterable<LogLine>, after: number): AsyncGen
 function entry({ ms, text }: LogLine): string {
   const time = goTime(BigInt(ms) * 1_000_000n);
   return goJson({ kind: 'LogEntry', apiVersion: API_VERSION, time, ...(text !== '' && { message: text }) });
-}
-
-/** As Go's `strconv.ParseBool`; anything else is false. */
-function isTrue(text: string | null): boolean {
-  return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text ?? '');
 }
