@@ -1,7 +1,6 @@
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Probe } from 'kubernetes-types/core/v1.d.ts';
 import { aFolder, GatewayProcess } from '../support/serve-process.ts';
@@ -9,14 +8,9 @@ import type { Cleanup } from '../support/stub-brigade.ts';
 import { RELEASE, render, type Values } from './helm.ts';
 import { type Contents, contentsOf, environmentOf, layOut, SecretVolume } from './node.ts';
 import { containerOf, gatewayPod, type KubeObject, type PodTemplate, testPod, the } from './objects.ts';
+import { anAddress, Service } from './service.ts';
 
 const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
-
-/** Any of the loopback's sixteen million addresses: a pod's address is its own, and its ports are those of the manifest. */
-function anAddress(): string {
-  const part = () => 1 + Math.floor(Math.random() * 250);
-  return `127.${part()}.${part()}.${part()}`;
-}
 
 export interface RunningPod {
   readonly name: string;
@@ -34,6 +28,7 @@ export class Cluster {
   readonly #documents: readonly KubeObject[];
   readonly #volumes: SecretVolume[] = [];
   #contents: Readonly<Record<string, Contents>>;
+  #count = 0;
 
   private constructor(t: Cleanup, folder: string, documents: readonly KubeObject[]) {
     this.#t = t;
@@ -79,19 +74,25 @@ export class Cluster {
     return ended;
   }
 
-  /** Runs the pod of `helm test` to its end. The Service leads to the address. */
-  async test(address: string): Promise<{ readonly code: unknown; readonly output: string }> {
-    const port = the(this.#documents, 'Service').spec?.ports?.[0]?.port ?? 0;
-    const service = await this.#forward(port, { host: address, port: targetPort(this.#documents) });
-    const process = await this.#run(testPod(this.#documents), 'test', {}, { [RELEASE]: service });
+  /** Runs the pod of `helm test` to its end. The Service leads to those pods. */
+  async test(...pods: readonly RunningPod[]): Promise<{ readonly code: unknown; readonly output: string }> {
+    const { address } = await this.expose(pods);
+    const process = await this.#run(testPod(this.#documents), 'test', {}, { [RELEASE]: address });
     return { code: await process.ended, output: process.everything };
+  }
+
+  /** The Service of the release, before those pods. */
+  expose(pods: readonly RunningPod[]): Promise<Service> {
+    const port = the(this.#documents, 'Service').spec?.ports?.[0]?.port ?? 0;
+    const addresses = pods.map(({ address }) => address);
+    return Service.start(this.#t, port, targetPort(this.#documents), addresses);
   }
 
   async #run(pod: PodTemplate, name: string, changes: Contents, hosts: Contents = {}): Promise<GatewayProcess> {
     const group = pod.spec.securityContext?.fsGroup ?? 0;
     const volumes: Record<string, string> = {};
     for (const volume of pod.spec.volumes ?? []) {
-      const made = new SecretVolume(await this.#place(name, volume.name, Date.now()), volume, group);
+      const made = new SecretVolume(await this.#place(name, volume.name, ++this.#count), volume, group);
       await made.put(this.#contents[made.source] ?? {});
       this.#volumes.push(made);
       volumes[volume.name] = made.folder;
@@ -103,7 +104,7 @@ export class Cluster {
       await chmod(claim, 0o2775);
       volumes[mount] = claim;
     }
-    const root = join(await this.#place(name, 'root', Date.now()), 'root');
+    const root = join(await this.#place(name, 'root', ++this.#count), 'root');
     const command = await layOut(pod, root, volumes, hosts);
     return GatewayProcess.spawn(this.#t, command, { ...environmentOf(pod, this.#contents), ...changes });
   }
@@ -113,21 +114,6 @@ export class Cluster {
     const folder = join(this.#folder, pod, `${volume}-${version}`);
     await mkdir(folder, { recursive: true });
     return folder;
-  }
-
-  /** An address whose port leads to that of a pod. */
-  #forward(port: number, target: { readonly host: string; readonly port: number }): Promise<string> {
-    const address = anAddress();
-    return new Promise((resolve, reject) => {
-      const server = createServer((socket) => {
-        const pod = connect(target);
-        for (const each of [socket, pod]) each.on('error', () => [socket, pod].map((other) => other.destroy()));
-        socket.pipe(pod).pipe(socket);
-      });
-      server.on('error', reject);
-      server.listen({ host: address, port }, () => resolve(address));
-      this.#t.after(() => server.close());
-    });
   }
 
   /** What the three probes of a pod are answered. */

@@ -32,7 +32,7 @@ async function restart(): Promise<Restart> {
     };
     const cluster = await Cluster.install(t, values);
     const pod = await cluster.start(0);
-    const proxy = await IngressProxy.start(t, 'nginx', [pod], true);
+    const proxy = await IngressProxy.start(t, 'nginx', cluster, [pod]);
     const load = new Load({ port: proxy.port, protocol: 'h2' }, WEBHOOK_TOKEN);
     await load.more(WARM_UP);
     const signalledAt = Date.now();

@@ -40,6 +40,14 @@ suite('the NetworkPolicy', { concurrency: 4 }, () => {
     assert.equal((await policyOf({})).ingress.length, 1);
   });
 
+  test('takes nobody for nobody, not for everybody', async () => {
+    const networkPolicy = { enabled: true, from: [], metricsFrom: [] };
+    const { ingress, testLabels } = await policyOf({ networkPolicy, serviceMonitor: { enabled: true } });
+    assert.deepEqual(ingress, [
+      { ports: [{ port: 'webhooks' }], from: [{ podSelector: { matchLabels: testLabels } }] },
+    ]);
+  });
+
   const brigades: readonly (readonly [address: string, way: unknown])[] = [
     ['https://brigade-apiserver.brigade.svc.cluster.local', namespace('brigade')],
     ['https://brigade-apiserver.brigade.svc', namespace('brigade')],

@@ -1,13 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aFolder } from '../support/serve-process.ts';
 import type { Cleanup } from '../support/stub-brigade.ts';
-import type { RunningPod } from './cluster.ts';
+import type { Cluster, RunningPod } from './cluster.ts';
+import type { Service } from './service.ts';
 
 /** The name that senders ask for. */
 export const HOST = 'acr-gateway.example.org';
@@ -26,16 +27,22 @@ export class IngressProxy {
   readonly #folder: string;
   /** Whether the gateway itself speaks TLS. */
   readonly #toTls: boolean;
-  #child: ChildProcess | undefined;
+  readonly #service: Service;
 
-  private constructor(kind: ProxyKind, folder: string, port: number, toTls: boolean) {
+  private constructor(kind: ProxyKind, folder: string, port: number, service: Service) {
     this.#kind = kind;
     this.#folder = folder;
     this.port = port;
-    this.#toTls = toTls;
+    this.#service = service;
+    this.#toTls = service.port === 443;
   }
 
-  static async start(t: Cleanup, kind: ProxyKind, pods: readonly RunningPod[], toTls: boolean): Promise<IngressProxy> {
+  static async start(
+    t: Cleanup,
+    kind: ProxyKind,
+    cluster: Cluster,
+    pods: readonly RunningPod[],
+  ): Promise<IngressProxy> {
     let child: ChildProcess | undefined;
     // Before the folder is: what is registered first is done first, and a proxy tidies up where it ran.
     t.after(async () => {
@@ -43,27 +50,19 @@ export class IngressProxy {
       if (child?.exitCode === null && child.signalCode === null) await once(child, 'exit');
     });
     const folder = await aFolder(t);
-    const proxy = new IngressProxy(kind, folder, await aFreePort(), toTls);
+    const proxy = new IngressProxy(kind, folder, await aFreePort(), await cluster.expose(pods));
     makeCertificate(folder);
     mkdirSync(join(folder, 'tmp'));
     proxy.#write(pods);
     child = spawn(...proxy.#command(), { stdio: ['ignore', 'inherit', 'inherit'] });
-    proxy.#child = child;
     await proxy.#untilItListens();
     return proxy;
   }
 
-  get isNginx(): boolean {
-    return this.#kind === 'nginx';
-  }
-
   /** What a controller does when the endpoints of its Service change. */
   async lead(pods: readonly RunningPod[]): Promise<void> {
-    this.#write(pods);
-    if (this.isNginx) {
-      this.#child?.kill('SIGHUP');
-      return;
-    }
+    this.#service.lead(pods.map(({ address }) => address));
+    if (this.#kind === 'nginx') return;
     // The others stay configured, and get nothing: a slot each, as HAProxy's own controllers keep them.
     for (const slot of [0, 1]) {
       const pod = pods.find(({ name }) => name.endsWith(String(slot)));
@@ -74,24 +73,27 @@ export class IngressProxy {
   }
 
   #write(pods: readonly RunningPod[]): void {
-    writeFileSync(join(this.#folder, 'proxy.conf'), this.isNginx ? this.#nginx(pods) : this.#haproxy(pods));
+    writeFileSync(join(this.#folder, 'proxy.conf'), this.#kind === 'nginx' ? this.#nginx() : this.#haproxy(pods));
   }
 
   #command(): [string, string[]] {
     const config = join(this.#folder, 'proxy.conf');
-    if (this.isNginx) return ['nginx', ['-p', this.#folder, '-c', config, '-e', 'stderr']];
+    if (this.#kind === 'nginx') return ['nginx', ['-p', this.#folder, '-c', config, '-e', 'stderr']];
     return ['haproxy', ['-db', '-q', '-f', config]];
   }
 
-  /** As ingress-nginx has it: kept connections to the gateway, and no second try of what was sent. */
-  #nginx(pods: readonly RunningPod[]): string {
-    const servers = pods.map(({ address }) => `server ${address}:${PORT_OF_PODS};`).join(' ');
+  /**
+   * As ingress-nginx has it with `service-upstream`: kept connections to the Service, and no second try of what was sent.
+   * A reload for each change of endpoints is nothing that it does either: it refuses streams of HTTP/2.
+   */
+  #nginx(): string {
+    const { address, port } = this.#service;
     const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path tmp/${name};`);
     return `daemon off; error_log stderr emerg; pid nginx.pid; worker_processes 1; user root;
 events { worker_connections 512; }
 http {
   access_log off; ${paths.join(' ')}
-  upstream gateway { ${servers} keepalive 32; keepalive_timeout 60s; }
+  upstream gateway { server ${address}:${port}; keepalive 32; keepalive_timeout 60s; }
   server {
     listen 127.0.0.1:${this.port} ssl http2; server_name ${HOST};
     ssl_certificate proxy.crt; ssl_certificate_key proxy.key;
@@ -162,7 +164,7 @@ export function makeCertificate(folder: string, name = 'proxy'): { readonly crt:
   const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
   const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${HOST}`];
   execFileSync('openssl', [...kind, ...subject, '-keyout', key, '-out', crt], { stdio: 'ignore' });
-  const pem = [crt, key].map((path) => execFileSync('cat', [path], { encoding: 'utf8' }));
+  const pem = [crt, key].map((path) => readFileSync(path, 'utf8'));
   writeFileSync(join(folder, `${name}.pem`), pem.join(''));
   return { crt: pem[0] ?? '', key: pem[1] ?? '' };
 }

@@ -74,12 +74,12 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
   for (const tls of [true, false]) {
     test(`passes "helm test" ${tls ? 'with' : 'without'} TLS, and fails it with a token that it does not know`, async (t) => {
       const { cluster } = await release(t, { tls: { enabled: tls } });
-      const { address } = await cluster.start(0);
-      const { code, output } = await cluster.test(address);
+      const pod = await cluster.start(0);
+      const { code, output } = await cluster.test(pod);
       assert.equal(code, 0, output);
       assert.match(output, /a ping of ci was answered 200/);
       cluster.change(`${RELEASE}-config`, { 'tokens.json': '{"other":"unknown"}' });
-      const unknown = await cluster.test(address);
+      const unknown = await cluster.test(pod);
       assert.equal(unknown.code, 1, unknown.output);
       assert.match(unknown.output, /answered 403/);
     });
@@ -87,12 +87,12 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
 
   test('fails "helm test", and is told no token, where it shows another certificate than that of its Secret', async (t) => {
     const { cluster } = await release(t);
-    const { address, process } = await cluster.start(0);
+    const pod = await cluster.start(0);
     cluster.change(`${RELEASE}-cert`, { 'tls.crt': makeCertificate(await aFolder(t)).crt });
-    const { code, output } = await cluster.test(address);
+    const { code, output } = await cluster.test(pod);
     assert.equal(code, 1);
     assert.match(output, /shows another certificate/);
-    assert.deepEqual(process.linesOf('webhook.received'), []);
+    assert.deepEqual(pod.process.linesOf('webhook.received'), []);
   });
 
   test('ends and says why where the journal is in PostgreSQL, which this version does not know', async (t) => {
@@ -120,7 +120,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
     test(`behind ${kind} takes new tokens and a new certificate without a failed webhook`, async (t) => {
       const { brigade, cluster } = await release(t, { tls: { enabled: tls } });
       const pod = await cluster.start(0);
-      const proxy = await IngressProxy.start(t, kind, [pod], tls);
+      const proxy = await IngressProxy.start(t, kind, cluster, [pod]);
       const load = new Load({ port: proxy.port, protocol }, WEBHOOK_TOKEN);
       await load.more(LAG);
       const tokens = { ci: WEBHOOK_TOKEN, next: 'the-next-token' };
@@ -147,7 +147,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
       const others = { tls: { enabled: tls }, replicas: 2, shutdownDelaySeconds: DELAY_S };
       const { brigade, cluster } = await release(t, others);
       let pods = await Promise.all([0, 1].map((number) => cluster.start(number)));
-      const proxy = await IngressProxy.start(t, kind, pods, tls);
+      const proxy = await IngressProxy.start(t, kind, cluster, pods);
       const load = new Load({ port: proxy.port, protocol }, WEBHOOK_TOKEN);
       await load.more(LAG);
       for (const [number, old] of [...pods].entries()) {
@@ -166,7 +166,8 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
       const sent = await load.stop();
       assert.deepEqual(failuresOf(sent), []);
       await brigade.untilTaken(...sent.map(({ id }) => id));
-      for (const { process } of pods) assert.ok(process.linesOf('webhook.received').length > 0);
+      // Kept connections need not lead to both.
+      assert.ok(pods.some(({ process }) => process.linesOf('webhook.received').length > 0));
     });
   }
 });
