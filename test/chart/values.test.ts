@@ -8,9 +8,6 @@ import { DEFAULTS, leavesOf, type Path, valueAt, withoutPath } from './values.ts
 
 const MINIMAL: Values = parse(read(`${CHART}/ci/minimal-values.yaml`));
 
-/** Values that are all of them looked at by tests of their own: they are what a case needs to be rendered at all. */
-const REQUIRED = /^(?:brigade\.apiToken|tokens)$/;
-
 /** Other than in v0.4.1, and named as such in the changelog. */
 const CHANGED: ReadonlySet<string> = new Set(['brigade.apiIgnoreCertWarnings']);
 
@@ -46,7 +43,6 @@ suite('the values of the chart', { concurrency: 4 }, () => {
 
   for (const path of leavesOf(DEFAULTS)) {
     test(`have an effect: ${path.join('.')}`, async () => {
-      if (REQUIRED.test(path.join('.'))) return;
       const setting = cases.find((values) => valueAt(values, path) !== undefined && differs(values, path));
       assert.ok(setting, 'no values file in ci/ sets it to something else than the default');
       assert.notEqual(await outcome(setting), await outcome(withoutPath(setting, path)));
