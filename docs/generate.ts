@@ -4,6 +4,6 @@ import { generatedPages } from './pages.ts';
 
 // `npm run docs`: writes the pages that are made from the sources.
 for (const [name, text] of Object.entries(generatedPages())) {
-  writeFileSync(join(import.meta.dirname, name), text);
-  process.stdout.write(`docs/${name}\n`);
+  writeFileSync(join(import.meta.dirname, '..', name), text);
+  process.stdout.write(`${name}\n`);
 }

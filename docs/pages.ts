@@ -1,13 +1,15 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { settingsReference } from '../src/config/reference.ts';
 import { METRICS } from '../src/observe/metrics.ts';
+import { chartPage } from './chart-page.ts';
 
-/** The pages of `docs/` that are made from the sources, by file name. */
+/** The pages that are made from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
-    'configuration.md': settingsReference(),
-    'exit-codes.md': exitCodesPage(),
-    'metrics.md': metricsPage(),
+    'charts/brigade-acr-gateway/README.md': chartPage(),
+    'docs/configuration.md': settingsReference(),
+    'docs/exit-codes.md': exitCodesPage(),
+    'docs/metrics.md': metricsPage(),
   };
 }
 

@@ -45,9 +45,10 @@ describe('package.json', () => {
     );
   });
 
-  it('starts the program with the same options of Node as bin.js and the benchmarks', () => {
+  it('starts the program with the same options of Node as bin.js, the image and the benchmarks', () => {
     const [, options] = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(read('bin.js')) ?? [];
     assert.equal(packageJson.scripts.start, `node ${options} bin.js dev`);
+    assert.match(read('Dockerfile'), new RegExp(`^ENTRYPOINT \\["/nodejs/bin/node", "${options}", `, 'm'));
     assert.match(read('bench/gateway.ts'), new RegExp(`NODE_FLAGS = \\['${options}'\\]`));
   });
 });

@@ -25,5 +25,5 @@ export function sources(): readonly string[] {
 
 /** Every page that people read. */
 export function pages(): readonly string[] {
-  return list('*.md', 'docs/**/*.md', 'examples/*.md');
+  return list('*.md', 'docs/**/*.md', 'examples/*.md', 'charts/*/*.md');
 }

@@ -87,8 +87,13 @@ export class GatewayProcess {
 
   /** Starts a command; with no environment but the given one. */
   static start(t: Cleanup, args: readonly string[], env: Env, cwd?: string): GatewayProcess {
+    return GatewayProcess.spawn(t, [process.execPath, BIN, ...args], env, cwd);
+  }
+
+  /** Likewise, where the program is started by others. */
+  static spawn(t: Cleanup, [file = '', ...args]: readonly string[], env: Env, cwd?: string): GatewayProcess {
     const { PATH = '', TMPDIR = '' } = process.env;
-    const child = spawn(process.execPath, [BIN, ...args], {
+    const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH, ...(TMPDIR === '' ? {} : { TMPDIR }), ...env },
       ...(cwd === undefined ? {} : { cwd }),

@@ -1,0 +1,35 @@
+# The base images are named by tag: their digests could not be asked for where this was written.
+FROM --platform=$BUILDPLATFORM node:24-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+# All of them are JavaScript, the same for every platform.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
+
+FROM gcr.io/distroless/nodejs24-debian12:nonroot AS program
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache
+COPY LICENSE package.json bin.js /app/
+COPY src /app/src
+COPY --from=dependencies /app/node_modules /app/node_modules
+
+# Runs the program once: what Node compiles is kept for those who start it where nothing can be written.
+FROM program AS warm
+USER 0
+COPY image/warm-up.mjs /warm-up.mjs
+RUN ["/nodejs/bin/node", "/warm-up.mjs"]
+
+FROM program
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="brigade-acr-gateway" \
+      org.opencontainers.image.description="Receives the events of Azure Container Registry and emits them into the event bus of Brigade 2." \
+      org.opencontainers.image.source="https://github.com/brigadecore/brigade-acr-gateway" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=warm --chown=0:0 /app/.compile-cache /app/.compile-cache
+USER 65532:65532
+# Only now: it would make the folder with the rights of whoever builds.
+WORKDIR /app
+EXPOSE 8080 8081
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "/app/bin.js"]
+CMD ["serve"]

@@ -1,0 +1,258 @@
+{{- define "gateway.pod" -}}
+metadata:
+  labels:
+    {{- include "gateway.selectorLabels" . | nindent 4 }}
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- $annotations := default dict .Values.podAnnotations }}
+  {{- if .Values.journal.url }}
+  {{- /* A variable, other than a file, is read at start only. */}}
+  {{- $annotations = merge (dict "checksum/secret" (include (print $.Template.BasePath "/secret.yaml") . | sha256sum)) $annotations }}
+  {{- end }}
+  {{- with $annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.serviceAccountName }}
+  serviceAccountName: {{ . }}
+  {{- end }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with .Values.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  # Attempts under way get until 25 seconds after the signal, requests 5 after the delay; then the journal is closed.
+  terminationGracePeriodSeconds: {{ add .Values.shutdownDelaySeconds 30 }}
+  containers:
+    {{- include "gateway.container" . | nindent 4 }}
+  volumes:
+    {{- include "gateway.volumes" . | nindent 4 }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- range . }}
+    {{- $ours := dict "labelSelector" (dict "matchLabels" (include "gateway.selectorLabels" $ | fromYaml)) }}
+    - {{- toYaml (merge (deepCopy .) $ours) | nindent 6 }}
+    {{- end }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+{{- end -}}
+
+{{- define "gateway.container" -}}
+- name: gateway
+  image: {{ include "gateway.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [serve]
+  {{- with .Values.securityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  ports:
+    - name: webhooks
+      containerPort: 8080
+    - name: admin
+      containerPort: 8081
+  env:
+    {{- include "gateway.env" . | nindent 4 }}
+    {{- with .Values.extraEnv }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumeMounts:
+    {{- include "gateway.volumeMounts" . | nindent 4 }}
+    {{- with .Values.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  # Opening a journal after a crash, or one of an older version, may take minutes.
+  startupProbe:
+    httpGet: {{- include "gateway.healthz" . | nindent 6 }}
+    periodSeconds: 1
+    failureThreshold: 300
+    timeoutSeconds: 5
+  # A journal that does not heal ends the process by itself after a minute; this is for a process that hangs.
+  livenessProbe:
+    httpGet: {{- include "gateway.healthz" . | nindent 6 }}
+    periodSeconds: 10
+    failureThreshold: 6
+    timeoutSeconds: 5
+  # Says nothing about Brigade: accepting while it is away is the point. It fails only after shutdownDelaySeconds, since a
+  # Service whose last pod is shutting down still leads to it until then.
+  readinessProbe:
+    httpGet:
+      path: /readyz
+      port: admin
+    periodSeconds: 5
+    failureThreshold: {{ div (add .Values.shutdownDelaySeconds 9) 5 }}
+    timeoutSeconds: 3
+  {{- with .Values.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "gateway.healthz" -}}
+path: /healthz
+port: webhooks
+{{- if .Values.tls.enabled }}
+scheme: HTTPS
+{{- end }}
+{{- end -}}
+
+{{- define "gateway.env" -}}
+- name: HOST
+  value: {{ .Values.listenAddress | quote }}
+- name: PORT
+  value: "8080"
+- name: ADMIN_HOST
+  value: {{ .Values.listenAddress | quote }}
+- name: ADMIN_PORT
+  value: "8081"
+- name: ADMIN_ALLOWED_HOSTS
+  value: {{ join "," .Values.admin.allowedHosts | quote }}
+{{- if or .Values.admin.token .Values.admin.existingSecret }}
+- name: ADMIN_TOKEN_PATH
+  value: /app/admin/token
+{{- end }}
+- name: API_ADDRESS
+  value: {{ .Values.brigade.apiAddress | quote }}
+- name: API_TOKEN_PATH
+  value: /app/brigade/token
+- name: API_IGNORE_CERT_WARNINGS
+  value: {{ .Values.brigade.apiIgnoreCertWarnings | quote }}
+{{- if include "gateway.hasCa" . }}
+- name: API_CA_PATH
+  value: /app/brigade-ca/ca.crt
+{{- end }}
+- name: TOKENS_PATH
+  value: /app/config/tokens.json
+- name: TLS_ENABLED
+  value: {{ .Values.tls.enabled | quote }}
+{{- if .Values.tls.enabled }}
+- name: TLS_CERT_PATH
+  value: /app/certs/tls.crt
+- name: TLS_KEY_PATH
+  value: /app/certs/tls.key
+{{- end }}
+- name: JOURNAL_URL
+{{- if include "gateway.isShared" . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ default (include "gateway.fullname" .) .Values.journal.existingSecret }}
+      key: {{ empty .Values.journal.existingSecret | ternary "journalURL" .Values.journal.existingSecretKey }}
+{{- else }}
+  value: sqlite:/var/lib/brigade-acr-gateway/journal.db
+- name: JOURNAL_RESERVE
+  value: {{ .Values.journal.reserve | quote }}
+- name: JOURNAL_MAX_BYTES
+  value: {{ .Values.journal.maxBytes | quote }}
+{{- end }}
+- name: MAX_BODY_BYTES
+  value: {{ .Values.maxBodyBytes | quote }}
+- name: TRUSTED_PROXIES
+  value: {{ join "," .Values.trustedProxies | quote }}
+- name: SHUTDOWN_DELAY
+  value: {{ printf "%ds" (int .Values.shutdownDelaySeconds) | quote }}
+- name: LOG_LEVEL
+  value: {{ .Values.logLevel }}
+{{- end -}}
+
+{{/* Whole folders, never a subPath: a file mounted alone never changes. */}}
+{{- define "gateway.volumeMounts" -}}
+- name: config
+  mountPath: /app/config
+  readOnly: true
+- name: brigade
+  mountPath: /app/brigade
+  readOnly: true
+{{- if include "gateway.hasCa" . }}
+- name: brigade-ca
+  mountPath: /app/brigade-ca
+  readOnly: true
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: cert
+  mountPath: /app/certs
+  readOnly: true
+{{- end }}
+{{- if or .Values.admin.token .Values.admin.existingSecret }}
+- name: admin
+  mountPath: /app/admin
+  readOnly: true
+{{- end }}
+{{- if not (include "gateway.isShared" .) }}
+- name: journal
+  mountPath: /var/lib/brigade-acr-gateway
+{{- end }}
+{{- end -}}
+
+{{/* Secrets are read by the group, which is the fsGroup. */}}
+{{- define "gateway.volumes" -}}
+- name: config
+  secret:
+    secretName: {{ include "gateway.tokensSecret" . }}
+    defaultMode: 288 # 0440
+    items:
+      - key: {{ empty .Values.existingTokensSecret.name | ternary "tokens.json" .Values.existingTokensSecret.key }}
+        path: tokens.json
+- name: brigade
+  secret:
+    secretName: {{ include "gateway.apiSecret" . }}
+    defaultMode: 288 # 0440
+    items:
+      - key: {{ empty .Values.brigade.existingSecret | ternary "brigadeAPIToken" .Values.brigade.existingSecretKey }}
+        path: token
+{{- if include "gateway.hasCa" . }}
+- name: brigade-ca
+  {{- if .Values.brigade.ca.existingSecret }}
+  secret:
+    secretName: {{ .Values.brigade.ca.existingSecret }}
+  {{- else }}
+  configMap:
+    name: {{ default (printf "%s-brigade-ca" (include "gateway.fullname" .)) .Values.brigade.ca.existingConfigMap }}
+  {{- end }}
+    defaultMode: 288 # 0440
+    items:
+      - key: {{ or .Values.brigade.ca.existingSecret .Values.brigade.ca.existingConfigMap | empty | ternary "ca.crt" .Values.brigade.ca.existingKey }}
+        path: ca.crt
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: cert
+  secret:
+    secretName: {{ include "gateway.certSecret" . }}
+    defaultMode: 288 # 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+{{- end }}
+{{- if or .Values.admin.token .Values.admin.existingSecret }}
+- name: admin
+  secret:
+    secretName: {{ default (include "gateway.fullname" .) .Values.admin.existingSecret }}
+    defaultMode: 288 # 0440
+    items:
+      - key: {{ empty .Values.admin.existingSecret | ternary "adminToken" .Values.admin.existingSecretKey }}
+        path: token
+{{- end }}
+{{- end -}}

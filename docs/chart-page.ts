@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
+
+const VALUES = new URL('../charts/brigade-acr-gateway/values.yaml', import.meta.url);
+
+interface Row {
+  readonly path: string;
+  readonly about: string;
+  readonly shown: string;
+}
+
+/** The text of the chart's README: what stands in the comments of its values, as a table. */
+export function chartPage(): string {
+  const { contents } = parseDocument(readFileSync(VALUES, 'utf8'));
+  if (!isMap(contents)) throw new Error('values.yaml is no map');
+  const rows = rowsOf(contents, '').map(({ path, about, shown }) => `| \`${path}\` | ${shown} | ${about} |`);
+  return `# Helm chart of brigade-acr-gateway
+
+<!-- Generated from values.yaml by npm run docs. Do not edit. -->
+
+Runs the gateway next to Brigade 2. It takes the values files of v0.4.1. Kubernetes 1.27 or newer, Helm 3.8 or newer.
+
+\`\`\`console
+$ helm inspect values oci://ghcr.io/brigadecore/brigade-acr-gateway > values.yaml
+$ helm install brigade-acr-gateway oci://ghcr.io/brigadecore/brigade-acr-gateway \\
+    --create-namespace --namespace brigade-acr-gateway --values values.yaml --wait --timeout 300s
+$ helm test brigade-acr-gateway --namespace brigade-acr-gateway --logs
+\`\`\`
+
+At least \`brigade.apiToken\` (or \`brigade.existingSecret\`) is yours to set. What is not named here is refused.
+
+| value | default | meaning |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+/** A value with a comment gets a row; a map without one is looked into. The first comment of a map stands at the map. */
+function rowsOf(map: YAMLMap, above: string): readonly Row[] {
+  return map.items.flatMap((pair, index) => {
+    const { key, value } = pair;
+    const path = `${above}${isScalar(key) ? key.value : ''}`;
+    const comment = (isScalar(key) ? key.commentBefore : undefined) ?? (index === 0 ? map.commentBefore : undefined);
+    const isBranch = isMap(value) && value.items.length > 0;
+    if (comment) return [{ path, about: sentence(comment), shown: shownDefault(pair) }];
+    if (isBranch) return rowsOf(value, `${path}.`);
+    throw new Error(`values.yaml says nothing about ${path}`);
+  });
+}
+
+function sentence(comment: string): string {
+  // Of several comments, what is set apart by an empty line belongs to what is above.
+  const [own = ''] = comment.split(/\n\s*\n/).slice(-1);
+  return own
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim()
+    .replaceAll('|', '\\|');
+}
+
+function shownDefault({ value }: Pair): string {
+  const text = JSON.stringify(value);
+  return text === '""' || text === 'null' ? 'none' : `\`${text}\``;
+}

@@ -1,0 +1,179 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { aFolder } from '../support/serve-process.ts';
+import type { Cleanup } from '../support/stub-brigade.ts';
+import type { Cluster, RunningPod } from './cluster.ts';
+import type { Service } from './service.ts';
+
+/** The name that senders ask for. */
+export const HOST = 'acr-gateway.example.org';
+
+/** `passthrough`: the sender speaks TLS with the gateway itself. The others end TLS, and speak HTTP/2 to who wants it. */
+export type ProxyKind = 'nginx' | 'haproxy' | 'haproxy-passthrough';
+
+const PORT_OF_PODS = 8080;
+const LOOK_EVERY_MS = 20;
+const PATIENCE_MS = 15_000;
+
+/** An ingress controller without its cluster: real nginx or haproxy, configured as theirs configure it. */
+export class IngressProxy {
+  readonly port: number;
+  readonly #kind: ProxyKind;
+  readonly #folder: string;
+  /** Whether the gateway itself speaks TLS. */
+  readonly #toTls: boolean;
+  readonly #service: Service;
+
+  private constructor(kind: ProxyKind, folder: string, port: number, service: Service) {
+    this.#kind = kind;
+    this.#folder = folder;
+    this.port = port;
+    this.#service = service;
+    this.#toTls = service.port === 443;
+  }
+
+  static async start(
+    t: Cleanup,
+    kind: ProxyKind,
+    cluster: Cluster,
+    pods: readonly RunningPod[],
+  ): Promise<IngressProxy> {
+    let child: ChildProcess | undefined;
+    // Before the folder is: what is registered first is done first, and a proxy tidies up where it ran.
+    t.after(async () => {
+      child?.kill('SIGTERM');
+      if (child?.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    });
+    const folder = await aFolder(t);
+    const proxy = new IngressProxy(kind, folder, await aFreePort(), await cluster.expose(pods));
+    makeCertificate(folder);
+    mkdirSync(join(folder, 'tmp'));
+    proxy.#write(pods);
+    child = spawn(...proxy.#command(), { stdio: ['ignore', 'inherit', 'inherit'] });
+    await proxy.#untilItListens();
+    return proxy;
+  }
+
+  /** What a controller does when the endpoints of its Service change. */
+  async lead(pods: readonly RunningPod[]): Promise<void> {
+    this.#service.lead(pods.map(({ address }) => address));
+    if (this.#kind === 'nginx') return;
+    // The others stay configured, and get nothing: a slot each, as HAProxy's own controllers keep them.
+    for (const slot of [0, 1]) {
+      const pod = pods.find(({ name }) => name.endsWith(String(slot)));
+      const server = `gateway/pod-${slot}`;
+      if (pod !== undefined) await this.#tell(`set server ${server} addr ${pod.address} port ${PORT_OF_PODS}`);
+      await this.#tell(`set server ${server} state ${pod === undefined ? 'maint' : 'ready'}`);
+    }
+  }
+
+  #write(pods: readonly RunningPod[]): void {
+    writeFileSync(join(this.#folder, 'proxy.conf'), this.#kind === 'nginx' ? this.#nginx() : this.#haproxy(pods));
+  }
+
+  #command(): [string, string[]] {
+    const config = join(this.#folder, 'proxy.conf');
+    if (this.#kind === 'nginx') return ['nginx', ['-p', this.#folder, '-c', config, '-e', 'stderr']];
+    return ['haproxy', ['-db', '-q', '-f', config]];
+  }
+
+  /**
+   * As ingress-nginx has it with `service-upstream`: kept connections to the Service, and no second try of what was sent.
+   * A reload for each change of endpoints is nothing that it does either: it refuses streams of HTTP/2.
+   */
+  #nginx(): string {
+    const { address, port } = this.#service;
+    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path tmp/${name};`);
+    return `daemon off; error_log stderr emerg; pid nginx.pid; worker_processes 1; user root;
+events { worker_connections 512; }
+http {
+  access_log off; ${paths.join(' ')}
+  upstream gateway { server ${address}:${port}; keepalive 32; keepalive_timeout 60s; }
+  server {
+    listen 127.0.0.1:${this.port} ssl http2; server_name ${HOST};
+    ssl_certificate proxy.crt; ssl_certificate_key proxy.key;
+    location / {
+      proxy_pass ${this.#toTls ? 'https' : 'http'}://gateway; proxy_http_version 1.1;
+      proxy_set_header Connection ""; proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $remote_addr; proxy_next_upstream error timeout;
+    }
+  }
+}
+`;
+  }
+
+  #haproxy(pods: readonly RunningPod[]): string {
+    const isPassthrough = this.#kind === 'haproxy-passthrough';
+    const tls = this.#toTls && !isPassthrough ? ' ssl verify none alpn http/1.1' : '';
+    const servers = [0, 1].map((slot) => {
+      const pod = pods.find(({ name }) => name.endsWith(String(slot)));
+      return `  server pod-${slot} ${pod?.address ?? '127.0.0.1'}:${PORT_OF_PODS}${tls}${pod === undefined ? ' disabled' : ''}`;
+    });
+    const bind = `bind 127.0.0.1:${this.port}`;
+    const front = isPassthrough
+      ? `  ${bind}
+  tcp-request inspect-delay 5s
+  tcp-request content accept if { req_ssl_hello_type 1 }
+  use_backend gateway if { req.ssl_sni -i ${HOST} }`
+      : `  ${bind} ssl crt ${join(this.#folder, 'proxy.pem')} alpn h2,http/1.1
+  option forwardfor
+  default_backend gateway`;
+    return `global
+  stats socket ${join(this.#folder, 'haproxy.sock')} mode 600 level admin
+defaults
+  mode ${isPassthrough ? 'tcp' : 'http'}
+  timeout connect 5s
+  timeout client 50s
+  timeout server 50s
+frontend webhooks
+${front}
+backend gateway
+  balance roundrobin
+${servers.join('\n')}
+`;
+  }
+
+  async #tell(command: string): Promise<void> {
+    const socket = connect(join(this.#folder, 'haproxy.sock'));
+    socket.end(`${command}\n`);
+    const answer = (await text(socket)).trim();
+    if (/unknown|invalid|no such|can't/i.test(answer)) throw new Error(`haproxy: ${command}: ${answer}`);
+  }
+
+  async #untilItListens(): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    while (Date.now() < deadline) {
+      const socket = connect(this.port, '127.0.0.1');
+      const outcome = await Promise.race([once(socket, 'connect'), once(socket, 'error')]).catch(() => undefined);
+      socket.destroy();
+      if (outcome?.length === 0) return;
+      await sleep(LOOK_EVERY_MS);
+    }
+    throw new Error(`${this.#kind} does not listen`);
+  }
+}
+
+/** A certificate for the name that senders ask for: PEM of it, and of its key. */
+export function makeCertificate(folder: string, name = 'proxy'): { readonly crt: string; readonly key: string } {
+  const [crt, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${HOST}`];
+  execFileSync('openssl', [...kind, ...subject, '-keyout', key, '-out', crt], { stdio: 'ignore' });
+  const pem = [crt, key].map((path) => readFileSync(path, 'utf8'));
+  writeFileSync(join(folder, `${name}.pem`), pem.join(''));
+  return { crt: pem[0] ?? '', key: pem[1] ?? '' };
+}
+
+async function aFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { Ajv } from 'ajv';
+import schema from '../../charts/brigade-acr-gateway/values.schema.json' with { type: 'json' };
+import { parseTokens } from '../../src/auth/tokens-file.ts';
+import { serveSettings } from '../../src/config/settings.ts';
+import { CASES, type Rendered, render, type Values } from './helm.ts';
+import { containerOf, envOf, gatewayPod } from './objects.ts';
+import { DEFAULTS, isValues, leavesOf, type Path } from './values.ts';
+
+/** Settings that the chart has no value for, and why. */
+const NOT_OFFERED: Readonly<Record<string, string>> = {
+  API_TOKEN: 'the token comes as a file, which can change',
+  ADMIN_TOKEN: 'the token comes as a file, which can change',
+  JOURNAL_ALLOW_MEMORY: 'the chart always has a volume or a database',
+  JOURNAL_ALLOW_NETWORK_FS: 'never SMB or NFS',
+};
+
+/** Variables whose default is another one in a pod, and why. */
+const OTHER_DEFAULTS: Readonly<Record<string, string>> = {
+  ADMIN_HOST: 'probes come from outside of the pod',
+  TLS_ENABLED: 'as in the chart of v0.4.1',
+  JOURNAL_URL: 'the volume',
+  SHUTDOWN_DELAY: 'load balancers have to learn',
+};
+
+const rows = new Map(serveSettings.rows.map((row) => [row.name, row]));
+const isValid = new Ajv({ strict: false }).compile(schema);
+
+/** The paths of all values that the schema knows by name; not of those in a map that is the user's. */
+function schemaLeaves(node: Values, above: Path = []): readonly Path[] {
+  return Object.entries(isValues(node['properties']) ? node['properties'] : {}).flatMap(([name, child]) => {
+    const path = [...above, name];
+    return isValues(child) && isValues(child['properties']) ? schemaLeaves(child, path) : [path];
+  });
+}
+
+function looseObjects(node: unknown, path: Path = []): readonly string[] {
+  if (!isValues(node)) return [];
+  const isLoose = node['properties'] !== undefined && node['additionalProperties'] !== false;
+  const below = Object.entries(node).flatMap(([name, child]) => looseObjects(child, [...path, name]));
+  return [...(isLoose ? [path.join('.')] : []), ...below];
+}
+
+suite('the schema of the values', () => {
+  test('names the values that there are, and no others', () => {
+    const known = schemaLeaves(schema).map((path) => path.join('.'));
+    // `global` is what Helm hands to every chart that is part of another one.
+    const there = [...leavesOf(DEFAULTS).map((path) => path.join('.')), 'global'];
+    assert.deepEqual(known.toSorted(), there.toSorted());
+    assert.ok(isValid(DEFAULTS), JSON.stringify(isValid.errors));
+  });
+
+  test('allows no value that it does not name', () => {
+    assert.deepEqual(looseObjects(schema), []);
+  });
+
+  const samples: readonly (readonly [setting: string, place: (sample: string) => Values, texts: readonly string[]])[] =
+    [
+      [
+        'MAX_BODY_BYTES',
+        (maxBodyBytes) => ({ maxBodyBytes }),
+        ['2MiB', '4096', '5 kB', '64MiB', '2Mi', 'two', '1.5MiB', ''],
+      ],
+      ['JOURNAL_RESERVE', (reserve) => ({ journal: { reserve } }), ['0', '1GB', '1TiB', '1PiB', '1gb', '-1']],
+      ['JOURNAL_MAX_BYTES', (maxBytes) => ({ journal: { maxBytes } }), ['16MiB', '3KB', '1 GiB', '1G']],
+      [
+        'API_ADDRESS',
+        (apiAddress) => ({ brigade: { apiAddress } }),
+        ['https://a', 'http://a:1/b', 'a', 'ftp://a', 'https://u:p@a', 'https://a?b', 'https://a#b'],
+      ],
+      [
+        'LOG_LEVEL',
+        (logLevel) => ({ logLevel }),
+        ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent', 'verbose', 'INFO'],
+      ],
+      [
+        'TRUSTED_PROXIES',
+        (proxy) => ({ trustedProxies: [proxy] }),
+        ['10.0.0.0/8', '::1', 'fd00::/8', 'proxy', '10.0.0.0/8,'],
+      ],
+      [
+        'ADMIN_ALLOWED_HOSTS',
+        (host) => ({ admin: { allowedHosts: [host] } }),
+        ['localhost', '[::1]', 'a.example.org', 'a:1', 'a/b'],
+      ],
+      ['HOST', (listenAddress) => ({ listenAddress }), ['0.0.0.0', '::', '10.0.0.1', 'a b']],
+      ['SHUTDOWN_DELAY', (seconds) => ({ shutdownDelaySeconds: Number(seconds) }), ['0', '10', '600', '601', '-1']],
+    ];
+  for (const [setting, place, texts] of samples) {
+    test(`takes what the program takes for ${setting}`, () => {
+      const row = rows.get(setting);
+      assert.ok(row);
+      // What is empty is not set, and a size that is too small or too large is for the program to tell.
+      const outOfRange = /^(?:|3KB|4096|5 kB|1PiB)$/;
+      const judged = texts.filter((text) => !outOfRange.test(text));
+      const taken = judged.map((text) => [text, isValid(place(text))]);
+      assert.deepEqual(
+        taken,
+        judged.map((text) => [text, row.type.parse(text) !== undefined]),
+      );
+    });
+  }
+
+  test('takes what the program takes for a token', () => {
+    const digest = '33e93d39b2cbbbd66794fa98cf051ffe1e2b5033af17777ec325ec42019d5e90';
+    const entries = [
+      'token',
+      '',
+      ' token',
+      { token: 'one' },
+      { token: 'one', registry: 'example.azurecr.io', repositories: ['team/**'], actions: ['push'] },
+      { token: 'one', registry: 'https://example.azurecr.io' },
+      { token: 'one', repositories: [] },
+      { token: 'one', actions: ['pull'] },
+      { token: 'one', registries: [] },
+      { sha256: digest },
+      { sha256: digest.slice(1) },
+      12345,
+      null,
+    ];
+    const judged = entries.map((entry) => [entry, isValid({ tokens: { ci: entry } })]);
+    const parsed = (entry: unknown) => parseTokens(Buffer.from(JSON.stringify({ ci: entry }))).kind === 'value';
+    assert.deepEqual(
+      judged,
+      entries.map((entry) => [entry, parsed(entry)]),
+    );
+  });
+});
+
+suite('the settings of the program', () => {
+  test('are all in the hands of the chart, in a form that the program takes', async () => {
+    const all = await Promise.all(CASES.map((path) => render(path)));
+    const given = new Set(all.flatMap(({ documents }) => namesOf(documents)));
+    assert.deepEqual(
+      [...given].filter((name) => !rows.has(name) && name !== 'NODE_OPTIONS'),
+      [],
+    );
+    assert.deepEqual(
+      [...rows.keys()].filter((name) => !given.has(name)).toSorted(),
+      Object.keys(NOT_OFFERED).toSorted(),
+    );
+    for (const { documents } of all) {
+      const unread = Object.entries(envOf(gatewayPod(documents))).filter(
+        ([name, value]) => value !== '' && rows.has(name) && rows.get(name)?.type.parse(value) === undefined,
+      );
+      assert.deepEqual(unread, []);
+    }
+  });
+
+  test('have the defaults of the program where a pod needs no others', async () => {
+    const { documents } = await render('charts/brigade-acr-gateway/ci/minimal-values.yaml');
+    const other = Object.entries(envOf(gatewayPod(documents))).filter(([name, value]) => {
+      const { default: text, type } = rows.get(name) ?? {};
+      return text !== undefined && JSON.stringify(type?.parse(value)) !== JSON.stringify(type?.parse(text));
+    });
+    assert.deepEqual(other.map(([name]) => name).toSorted(), Object.keys(OTHER_DEFAULTS).toSorted());
+  });
+});
+
+function namesOf(documents: Rendered['documents']): readonly string[] {
+  return containerOf(gatewayPod(documents)).env?.map(({ name }) => name) ?? [];
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { parse } from 'yaml';
+import { read } from '../house/repository.ts';
+import { CASES, CHART, render, tryRender, type Values, withoutChance } from './helm.ts';
+import { all, containerOf, gatewayPod, keysOf, the } from './objects.ts';
+import { DEFAULTS, leavesOf, type Path, valueAt, withoutPath } from './values.ts';
+
+const MINIMAL: Values = parse(read(`${CHART}/ci/minimal-values.yaml`));
+
+/** Other than in v0.4.1, and named as such in the changelog. */
+const CHANGED: ReadonlySet<string> = new Set(['brigade.apiIgnoreCertWarnings']);
+
+/** Sets one value, given as `a.b.c`. */
+function set(path: string, value: unknown): Values {
+  const [name = '', ...rest] = path.split('.').toReversed();
+  return rest.reduce<Values>((inner, each) => ({ [each]: inner }), { [name]: value });
+}
+
+function merge(one: Values, other: Values): Values {
+  const entries = Object.entries(other).map(([name, value]): [string, unknown] => {
+    const before = one[name];
+    const isBranch =
+      typeof before === 'object' && before !== null && typeof value === 'object' && !Array.isArray(value);
+    return [name, isBranch && value !== null ? merge({ ...before }, { ...value }) : value];
+  });
+  return { ...one, ...Object.fromEntries(entries) };
+}
+
+const outcomes = new Map<string, Promise<string>>();
+
+/** What an install with these values makes, or why it refuses. */
+function outcome(values: Values): Promise<string> {
+  const known = outcomes.get(JSON.stringify(values));
+  if (known !== undefined) return known;
+  const made = tryRender(values).then(({ ok, output, errors }) => (ok ? withoutTest(withoutChance(output)) : errors));
+  outcomes.set(JSON.stringify(values), made);
+  return made;
+}
+
+suite('the values of the chart', { concurrency: 4 }, () => {
+  const cases = CASES.map((path): Values => parse(read(path)));
+
+  for (const path of leavesOf(DEFAULTS)) {
+    test(`have an effect: ${path.join('.')}`, async () => {
+      const setting = cases.find((values) => valueAt(values, path) !== undefined && differs(values, path));
+      assert.ok(setting, 'no values file in ci/ sets it to something else than the default');
+      assert.notEqual(await outcome(setting), await outcome(withoutPath(setting, path)));
+    });
+  }
+
+  const wrong: readonly (readonly [path: string, value: unknown, told: RegExp])[] = [
+    ['replica', 2, /Additional property replica is not allowed/],
+    ['replicas', 'two', /replicas: Invalid type. Expected: integer, given: string/],
+    ['host', 'https://gateway', /host: Does not match pattern/],
+    [
+      'service.type',
+      'Loadbalancer',
+      /service.type must be one of the following: "ClusterIP", "NodePort", "LoadBalancer"/,
+    ],
+    ['service.nodePort', '30443', /service.nodePort: Invalid type. Expected: \[integer,null\]/],
+    ['tls.cert', '-----BEGIN CERTIFICATE-----', /tls.cert: Does not match pattern/],
+    ['tls.certmanager', {}, /tls: Additional property certmanager is not allowed/],
+    ['ingress.annotations.priority', 1, /ingress.annotations.priority: Invalid type. Expected: string, given: integer/],
+    ['brigade.apiAddress', 'brigade:443', /brigade.apiAddress: Does not match pattern/],
+    ['brigade.ca.cert', '/etc/ca.crt', /brigade.ca.cert: Does not match pattern/],
+    [
+      'brigade.apiIgnoreCertWarnings',
+      'maybe',
+      /brigade.apiIgnoreCertWarnings: Invalid type. Expected: boolean, given: string/,
+    ],
+    ['tokens.ci', 12345, /tokens.ci: Invalid type. Expected: \[string,object\], given: integer/],
+    ['tokens.ci', { token: 'one', registries: [] }, /tokens.ci: Additional property registries is not allowed/],
+    ['journal.url', 'mysql://db', /journal.url: Does not match pattern/],
+    ['journal.accessMode', 'ReadWriteMany', /journal.accessMode must be one of the following/],
+    ['journal.reserve', '256Mi', /journal.reserve: Does not match pattern/],
+    ['shutdownDelaySeconds', 3600, /shutdownDelaySeconds: Must be less than or equal to 600/],
+    ['logLevel', 'verbose', /logLevel must be one of the following/],
+    ['extraEnv', { NAME: 'value' }, /extraEnv: Invalid type. Expected: \[array,null\], given: object/],
+    ['brigade.apiToken', '', /brigade.apiToken is required/],
+    ['tls.certManager.enabled', true, /tls.certManager.issuerRef.name is required/],
+    ['httpRoute.enabled', true, /httpRoute.parentRefs is required/],
+    ['autoscaling.enabled', true, /autoscaling.enabled needs journal.url/],
+    ['journal.storageClassName', 'azurefile-csi', /must be a block device/],
+    ['tls', { generateSelfSignedCert: false, cert: 'Y2VydA==' }, /a certificate needs its key/],
+  ];
+  for (const [path, value, told] of wrong) {
+    test(`are refused with a reason: ${path}: ${JSON.stringify(value)}`, async () => {
+      const { ok, errors } = await tryRender(merge(MINIMAL, set(path, value)));
+      assert.ok(!ok);
+      assert.match(errors, told);
+    });
+  }
+
+  test('are refused where a replica could not be counted in percent of anything', async () => {
+    const { errors } = await tryRender(
+      merge(MINIMAL, { autoscaling: { enabled: true }, journal: { url: 'postgres://db/j' } }),
+    );
+    assert.match(errors, /needs resources.requests.cpu/);
+  });
+});
+
+/** The pod of the test has many of the same values: what counts is what the gateway does with them. */
+function withoutTest(output: string): string {
+  const documents = output.split(/^---$/m);
+  return documents.filter((document) => !document.includes('/templates/tests/')).join();
+}
+
+/** Whether the value at the path is another one than the default. */
+function differs(values: Values, path: Path): boolean {
+  return JSON.stringify(valueAt(values, path)) !== JSON.stringify(valueAt(DEFAULTS, path));
+}
+
+suite('a values file of v0.4.1', () => {
+  const file = 'test/chart/fixtures/v0.4.1-values.yaml';
+
+  test('has no value that is not there any more, or has another default', () => {
+    const old: Values = parse(read(file));
+    const own = new Set(['host', 'brigade.apiToken', 'tokens.myToken']);
+    const other = leavesOf(old).filter((path) => {
+      const [was, is] = [valueAt(old, path), valueAt(DEFAULTS, path)];
+      // A key without a value is what the default says: none.
+      const isSame =
+        was === null ? is === '' || JSON.stringify(is) === '{}' : JSON.stringify(was) === JSON.stringify(is);
+      return !isSame && !own.has(path.join('.'));
+    });
+    assert.deepEqual(
+      other.map((path) => path.join('.')),
+      [...CHANGED],
+    );
+  });
+
+  test('makes Secrets and a Service as v0.4.1 did, and keeps what it says of certificates', async () => {
+    const { documents } = await render(file);
+    assert.deepEqual(keysOf(the(documents, 'Secret', 'brigade-acr-gateway')), ['brigadeAPIToken']);
+    const config = the(documents, 'Secret', 'brigade-acr-gateway-config');
+    assert.equal(config.stringData?.['tokens.json'], '{"myToken":"MySharedSecret"}');
+    const cert = the(documents, 'Secret', 'brigade-acr-gateway-cert');
+    assert.deepEqual([keysOf(cert), cert.type], [['tls.crt', 'tls.key'], 'Opaque']);
+    assert.equal(the(documents, 'Service').spec?.ports?.[0]?.port, 443);
+    const env = containerOf(gatewayPod(documents)).env ?? [];
+    assert.equal(env.find(({ name }) => name === 'API_IGNORE_CERT_WARNINGS')?.value, 'true');
+  });
+
+  test('gets the port 80 where it turns TLS off, and makes no certificate', async () => {
+    const { documents } = await render(merge(parse(read(file)), { tls: { enabled: false } }));
+    assert.equal(the(documents, 'Service').spec?.ports?.[0]?.port, 80);
+    assert.deepEqual(
+      all(documents, 'Secret')
+        .map(({ metadata }) => metadata.name)
+        .sort(),
+      ['brigade-acr-gateway', 'brigade-acr-gateway-config'],
+    );
+  });
+});

@@ -1,0 +1,39 @@
+import { parse } from 'yaml';
+import { read } from '../house/repository.ts';
+import { CHART, type Values } from './helm.ts';
+
+/** Where a value stands, from the top: `['image', 'tag']`. */
+export type Path = readonly string[];
+
+export const DEFAULTS: Values = parse(read(`${CHART}/values.yaml`));
+
+/** Values that are taken as a whole: what is in them is the user's, or Kubernetes'. */
+const WHOLE: ReadonlySet<string> = new Set([
+  'podSecurityContext',
+  'securityContext',
+  'networkPolicy.from',
+  'networkPolicy.metricsFrom',
+]);
+
+export function isValues(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The paths of all values that a user may set. */
+export function leavesOf(values: Values, above: Path = []): readonly Path[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    const path = [...above, name];
+    const isBranch = isValues(value) && Object.keys(value).length > 0 && !WHOLE.has(path.join('.'));
+    return isBranch ? leavesOf(value, path) : [path];
+  });
+}
+
+export function valueAt(values: Values, path: Path): unknown {
+  return path.reduce<unknown>((branch, name) => (isValues(branch) ? branch[name] : undefined), values);
+}
+
+/** The same values, without the one at the path. */
+export function withoutPath(values: Values, [name = '', ...rest]: Path): Values {
+  const { [name]: branch, ...others } = values;
+  return rest.length > 0 && isValues(branch) ? { ...others, [name]: withoutPath(branch, rest) } : others;
+}
