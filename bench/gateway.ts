@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,53 +33,68 @@ export async function startGateway(brigadePort: number): Promise<BenchGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ bench: TOKEN }));
   const started = performance.now();
-  const child = spawn(process.execPath, [...NODE_FLAGS, new URL('../bin.js', import.meta.url).pathname, 'serve'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      PATH: process.env['PATH'],
-      NODE_COMPILE_CACHE: join(tmpdir(), 'bench-compile-cache'),
-      API_ADDRESS: `http://127.0.0.1:${brigadePort}`,
-      API_TOKEN: 'bench-api-token',
-      TOKENS_PATH: join(folder, 'tokens.json'),
-      JOURNAL_URL: `sqlite:${join(folder, 'data', 'journal.db')}`,
-      JOURNAL_MAX_BYTES: '8GiB',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      ADMIN_PORT: '0',
-    },
-  });
-  const { ingestPort, adminPort } = await startedLine(child);
+  const env = {
+    PATH: process.env['PATH'],
+    NODE_COMPILE_CACHE: join(tmpdir(), 'bench-compile-cache'),
+    API_ADDRESS: `http://127.0.0.1:${brigadePort}`,
+    API_TOKEN: 'bench-api-token',
+    TOKENS_PATH: join(folder, 'tokens.json'),
+    JOURNAL_URL: `sqlite:${join(folder, 'data', 'journal.db')}`,
+    JOURNAL_MAX_BYTES: '8GiB',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ADMIN_PORT: '0',
+  };
+  const { pid, told, stop } = await startProgram(['serve'], env, portsIn);
+  const { ingestPort, adminPort } = told;
   await fetch(`http://127.0.0.1:${ingestPort}/healthz`);
   const startMs = performance.now() - started;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
   return {
     port: ingestPort,
     adminPort,
     startMs,
-    usage: () => usage(child.pid ?? 0),
+    usage: () => usage(pid),
     pending: () => pending(adminPort),
     stop: async () => {
-      child.kill('SIGTERM');
-      await ended;
+      await stop();
       rmSync(folder, { recursive: true });
     },
   };
 }
 
-/** The log line that tells the ports; what follows is read and dropped, as a log collector would read it. */
-function startedLine(child: ChildProcess): Promise<{ ingestPort: number; adminPort: number }> {
-  return new Promise((resolve, reject) => {
-    if (child.stdout === null) return reject(new Error('no output'));
-    const lines = createInterface({ input: child.stdout });
-    child.once('exit', (code) => reject(new Error(`serve ended with ${code}`)));
-    lines.on('line', (line) => {
-      const { msg, ...fields } = JSON.parse(line);
-      if (msg !== 'gateway.started') return;
-      lines.close();
-      child.stdout?.resume();
-      resolve(fields);
-    });
+/** Of the log line that tells them. */
+function portsIn(line: string): { readonly ingestPort: number; readonly adminPort: number } | undefined {
+  const { msg, ...fields } = JSON.parse(line);
+  return msg === 'gateway.started' ? fields : undefined;
+}
+
+/**
+ * Starts a command as a user does; `told` is what `find` found in a line of its output. What follows is read and dropped,
+ * as a log collector or a terminal would read it.
+ */
+export async function startProgram<T>(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  find: (line: string) => T | undefined,
+): Promise<{ readonly pid: number; readonly told: T; stop(): Promise<void> }> {
+  const bin = new URL('../bin.js', import.meta.url).pathname;
+  const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const ended = once(child, 'exit');
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const lines = createInterface({ input: child.stdout });
+  lines.once('close', () => reject(new Error(`${args[0]} ended`)));
+  lines.on('line', (line) => {
+    const found = find(line);
+    if (found !== undefined) resolve(found);
   });
+  const told = await promise;
+  lines.close();
+  child.stdout.resume();
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  return { pid: child.pid ?? 0, told, stop };
 }
 
 /** Of a process of this machine, from /proc. */

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { startProgram } from './gateway.ts';
 import type { LoadResult } from './load.ts';
 import { type Peer, startPeer } from './peers.ts';
 
@@ -49,18 +48,9 @@ async function measure(generator: Peer, script: string | undefined): Promise<Loa
   const projects = join(folder, 'projects');
   mkdirSync(projects);
   if (script !== undefined) writeFileSync(join(projects, 'project.yaml'), aProject(script));
-  const child = spawn(
-    process.execPath,
-    [new URL('../src/bin.ts', import.meta.url).pathname, 'dev', '--projects', projects],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { DATA_DIR: join(folder, 'data'), PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' },
-    },
-  );
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const env = { DATA_DIR: join(folder, 'data'), PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' };
+  const { told: port, stop } = await startProgram(['dev', '--projects', projects], env, portIn);
   try {
-    const lines = createInterface({ input: child.stdout });
-    const port = await portIn(lines);
     const token = readFileSync(join(folder, 'data', 'webhook-token'), 'utf8').trim();
     const plan = { port, token, connections: 64, bodyBytes: 600, ratePerSecond: Number(flags.rate) };
     for (let n = 0; n < EVENTS; n++) await trigger(port, token, n);
@@ -69,21 +59,15 @@ async function measure(generator: Peer, script: string | undefined): Promise<Loa
     if (answer.result === undefined) throw new Error(answer.error);
     return answer.result;
   } finally {
-    child.kill('SIGINT');
-    await ended;
+    await stop();
     rmSync(folder, { recursive: true });
   }
 }
 
-/** What follows the line is read and dropped, as a terminal would read it. */
-async function portIn(lines: ReturnType<typeof createInterface>): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  lines.once('close', () => reject(new Error('dev ended')));
-  lines.on('line', (line) => {
-    const [, port] = /webhooks +http:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
-    if (port !== undefined) resolve(Number(port));
-  });
-  return promise;
+/** Of the line that tells where webhooks go. */
+function portIn(line: string): number | undefined {
+  const [, port] = /webhooks +http:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
+  return port === undefined ? undefined : Number(port);
 }
 
 /** An event for the project. */

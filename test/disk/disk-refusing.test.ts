@@ -3,102 +3,128 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Brigade, eventually, GatewayProcess, mountMemory, temporaryFolder } from './gateway-process.ts';
+import {
+  aFolder,
+  anInstallation,
+  type Env,
+  GatewayProcess,
+  type Installation,
+  journalAt,
+  run,
+  type ServingGateway,
+  serve,
+} from '../support/serve-process.ts';
+import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
+import { aPush, push, send, untilReadyz } from '../support/webhooks.ts';
+import { mountMemory } from './mount-memory.ts';
 
 /** Makes the kernel refuse every byte that the process would write beyond that size of a file. */
-function limitFiles({ pid }: GatewayProcess, bytes: number | 'unlimited'): void {
-  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`]);
+function limitFiles({ process }: ServingGateway, bytes: number | 'unlimited'): void {
+  execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
 }
 
-async function push(gateway: GatewayProcess, id: string): Promise<number> {
-  const answer = await gateway.push(id);
-  await answer.text();
-  return answer.status;
+/** Resolves once the journal has written down that the event is delivered: a line tells of it when that is durable. */
+async function untilSettled({ process }: ServingGateway, id: string): Promise<void> {
+  await process.line(
+    'delivery.attempted',
+    (line) => line['id'] === id && line['verdict'] === 'settle' && line['isStale'] === undefined,
+  );
 }
 
-test('a disk that refuses to be written is answered 503, and heals when it takes writes again', async (context) => {
-  const brigade = await Brigade.start(context);
-  const options = { context, brigade, journal: join(temporaryFolder(context), 'journal.db') };
-  const gateway = await GatewayProcess.start(options);
-  assert.equal(await push(gateway, 'before'), 200);
-  await eventually('it is delivered', () => brigade.taken.includes('before'));
-  brigade.hold();
-  assert.equal(await push(gateway, 'settled late'), 200);
+test('a disk that refuses to be written is answered 503, and heals when it takes writes again', async (t) => {
+  const brigade = await StubBrigade.start(t);
+  const journal = journalAt(join(await aFolder(t), 'journal.db'));
+  const installation = await anInstallation(t, brigade.address, journal);
+  const gateway = await serve(t, installation);
+  await push(gateway, 'before');
+  await brigade.untilTaken('before');
+  const { promise: later, resolve: release } = Promise.withResolvers<void>();
+  brigade.onEvent = () => ({ ...CREATED, after: later });
+  await push(gateway, 'settled-late');
 
   limitFiles(gateway, 0);
-  const refused = await gateway.push('refused');
+  const refused = await send(gateway, aPush('refused'));
   assert.equal(refused.status, 503);
-  assert.equal(refused.headers.get('retry-after'), '5');
-  assert.equal((await gateway.line('webhook.lost'))['because'], 'unwritable');
-  await eventually('it is not ready', async () => (await gateway.readyz()) === 503);
-  brigade.release();
-  await eventually('it is delivered', () => brigade.taken.includes('settled late'));
+  assert.equal(refused.headers['retry-after'], '5');
+  assert.equal((await gateway.process.line('webhook.lost'))['because'], 'unwritable');
+  await untilReadyz(gateway, 503);
+  release();
+  await brigade.untilTaken('settled-late');
+  // That it is delivered is written with the next webhook, so that the disk has refused that too.
+  assert.equal((await send(gateway, aPush('refused'))).status, 503);
 
   limitFiles(gateway, 'unlimited');
-  await eventually('it is ready', async () => (await gateway.readyz()) === 200);
-  assert.equal(await push(gateway, 'refused'), 200);
-  await eventually('all is delivered', () => brigade.taken.includes('refused'));
+  await untilReadyz(gateway, 200);
+  await push(gateway, 'refused');
+  await brigade.untilTaken('refused');
 
-  // What could not be settled at once was settled later: nothing comes a second time.
-  await gateway.kill();
-  const again = await GatewayProcess.start(options);
-  assert.equal(await push(again, 'last'), 200);
-  await eventually('all is delivered', () => brigade.taken.includes('last'));
-  assert.deepEqual(brigade.taken, ['before', 'settled late', 'refused', 'last']);
+  // What could not be settled at once is settled later: nothing comes a second time.
+  for (const id of ['before', 'settled-late', 'refused']) await untilSettled(gateway, id);
+  await gateway.process.kill();
+  const again = await serve(t, installation);
+  await push(again, 'last');
+  await brigade.untilTaken('last');
+  assert.deepEqual(brigade.ids, ['before', 'settled-late', 'refused', 'last']);
 });
 
-test('a file system that is read-only is told of at the start', async (context) => {
-  const disk = mountMemory(context, '16m');
+test('a file system that is read-only is told of at the start', async (t) => {
+  const disk = mountMemory(t, '16m');
   if (disk === undefined) return;
-  const options = { context, brigade: await Brigade.start(context), journal: join(disk, 'journal.db') };
-  const first = await GatewayProcess.start(options);
-  assert.equal(await push(first, 'before'), 200);
-  await first.kill();
+  const brigade = await StubBrigade.start(t);
+  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
+  const first = await serve(t, installation);
+  await push(first, 'before');
+  await first.process.kill();
   execFileSync('mount', ['-o', 'remount,ro', disk]);
 
-  const refused = GatewayProcess.spawn(options);
-  assert.equal(await refused.ended, 74, refused.printed);
-  assert.match(refused.printed, /the journal .* cannot be .*read-only.*JOURNAL_URL/);
+  const { code, errors } = await run(t, ['serve'], installation.env);
+  assert.equal(code, 74, errors);
+  assert.match(errors, /the journal .* cannot be .*read-only.*JOURNAL_URL/);
 
   execFileSync('mount', ['-o', 'remount,rw', disk]);
-  const again = await GatewayProcess.start(options);
-  assert.equal(await push(again, 'after'), 200);
+  const again = await serve(t, installation);
+  await push(again, 'after');
 });
 
 const NOBODY = 65534;
 const AS_NOBODY = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
 
 /** Skips the test and returns true where this process cannot become another user. */
-function cannotChangeUser(context: TestContext): boolean {
+function cannotChangeUser(t: TestContext): boolean {
   if (process.getuid?.() === 0) return false;
-  context.skip('only root can run the gateway as another user');
+  t.skip('only root can run the gateway as another user');
   return true;
 }
 
-test('a folder without the right to write is told of at the start, with what to do', async (context) => {
-  if (cannotChangeUser(context)) return;
-  const folder = join(temporaryFolder(context), 'data');
-  mkdirSync(folder, { mode: 0o755 });
-  const brigade = await Brigade.start(context);
+/** One that another user runs, who can enter its folders and read its files. */
+async function anInstallationForNobody(t: TestContext, env?: Env): Promise<Installation> {
+  const brigade = await StubBrigade.start(t);
+  const installation = await anInstallation(t, brigade.address, env);
+  chmodSync(installation.folder, 0o755);
+  return { ...installation, runner: AS_NOBODY };
+}
 
-  const gateway = GatewayProcess.spawn({ context, brigade, journal: join(folder, 'journal.db'), runner: AS_NOBODY });
+test('a folder without the right to write is told of at the start, with what to do', async (t) => {
+  if (cannotChangeUser(t)) return;
+  const installation = await anInstallationForNobody(t);
 
-  assert.equal(await gateway.ended, 74, gateway.printed);
-  assert.match(gateway.printed, /the journal .* cannot be created: EACCES.*right to write its folder.*JOURNAL_URL/);
+  const { ended, errors } = GatewayProcess.start(t, ['serve'], installation);
+
+  assert.equal(await ended, 74, errors.join('\n'));
+  assert.match(errors.join('\n'), /the journal .* cannot be created: EACCES.*right to write its folder.*JOURNAL_URL/);
 });
 
-test('a folder of its own is enough, also below one that it may not list', async (context) => {
-  if (cannotChangeUser(context)) return;
-  const parent = temporaryFolder(context);
+test('a folder of its own is enough, also below one that it may not list', async (t) => {
+  if (cannotChangeUser(t)) return;
+  const parent = await aFolder(t);
   const folder = join(parent, 'data');
   mkdirSync(folder, { mode: 0o700 });
   chownSync(folder, NOBODY, NOBODY);
   chmodSync(parent, 0o711);
-  const brigade = await Brigade.start(context);
   const journal = join(folder, 'journal.db');
 
-  const gateway = await GatewayProcess.start({ context, brigade, journal, runner: AS_NOBODY });
+  const gateway = await serve(t, await anInstallationForNobody(t, journalAt(journal)));
 
-  assert.equal(await push(gateway, 'a'), 200);
+  await push(gateway, 'a');
   assert.equal(statSync(journal).uid, NOBODY);
 });

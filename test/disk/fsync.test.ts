@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Brigade, GatewayProcess, temporaryFolder } from './gateway-process.ts';
+import { anInstallation, journalAt, serve } from '../support/serve-process.ts';
+import { StubBrigade } from '../support/stub-brigade.ts';
+import { push } from '../support/webhooks.ts';
 
 const CALLS =
   'openat,open,mkdir,mkdirat,rename,renameat,renameat2,read,readv,recvfrom,write,writev,sendto,sendmsg,pwrite64,fsync,fdatasync';
@@ -19,23 +21,22 @@ interface Call {
 }
 
 /** Runs the gateway under strace for a webhook; resolves to its system calls, those of all threads in one order. */
-async function trace(context: TestContext, journal: (folder: string) => string): Promise<Trace | undefined> {
+async function trace(t: TestContext, journal: (folder: string) => string): Promise<Trace | undefined> {
   if (spawnSync('strace', ['-V']).status !== 0) {
-    context.skip('strace is not installed (Debian package strace)');
+    t.skip('strace is not installed (Debian package strace)');
     return undefined;
   }
-  const folder = temporaryFolder(context);
+  const brigade = await StubBrigade.start(t);
+  const installation = await anInstallation(t, brigade.address);
+  const { folder } = installation;
   const output = join(folder, 'trace');
   const path = journal(folder);
   const runner = ['strace', '-D', '-f', '-y', '-ttt', '-s', '64', '-e', `trace=${CALLS}`, '-o', output];
-  const brigade = await Brigade.start(context);
-  const gateway = await GatewayProcess.start({ context, brigade, journal: path, runner });
-  const answer = await gateway.push('traced');
-  assert.equal(answer.status, 200);
-  await answer.text();
+  const gateway = await serve(t, { ...installation, runner }, journalAt(path));
+  await push(gateway, 'traced');
   // With -D the gateway is our child, and not strace, which ends after it and holds its output open until then.
-  gateway.signal('SIGTERM');
-  assert.equal(await gateway.ended, 0, gateway.printed);
+  gateway.process.signal('SIGTERM');
+  assert.equal(await gateway.process.ended, 0, gateway.process.everything);
   return { calls: parse(readFileSync(output, 'utf8')), folder, path };
 }
 
@@ -75,8 +76,8 @@ function isSyncOf({ name, args, result }: Call, path: string): boolean {
   return /^f(data)?sync$/.test(name) && args.includes(`<${path}>`) && result.startsWith('0');
 }
 
-test('between reading a webhook and answering it, the log of the journal is synced', async (context) => {
-  const traced = await trace(context, (folder) => join(folder, 'journal.db'));
+test('between reading a webhook and answering it, the log of the journal is synced', async (t) => {
+  const traced = await trace(t, (folder) => join(folder, 'journal.db'));
   if (traced === undefined) return;
   const { calls, path } = traced;
   const read = calls.find(({ name, args }) => /^(read|readv|recvfrom)$/.test(name) && args.includes('POST /events'));
@@ -101,8 +102,8 @@ test('between reading a webhook and answering it, the log of the journal is sync
   );
 });
 
-test('a new journal, its folder and the folders above that were made for it are synced before a webhook is answered', async (context) => {
-  const traced = await trace(context, (folder) => join(folder, 'one', 'two', 'journal.db'));
+test('a new journal, its folder and the folders above that were made for it are synced before a webhook is answered', async (t) => {
+  const traced = await trace(t, (folder) => join(folder, 'one', 'two', 'journal.db'));
   if (traced === undefined) return;
   const { calls, folder, path } = traced;
   const answered = calls.findIndex(({ args }) => args.includes('HTTP/1.1 200'));

@@ -144,11 +144,11 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
 
   test('a replaced token file is what the next attempt goes out with', async (t) => {
     const brigade = await StubBrigade.start(t);
-    const { folder, env, ...installation } = await anInstallation(t, brigade.address);
+    const { folder, env } = await anInstallation(t, brigade.address);
     const path = join(folder, 'api-token');
     await writeFile(path, 'old-token\n');
     const { API_TOKEN: _, ...others } = env;
-    const gateway = await serve(t, { ...installation, folder, env: { ...others, API_TOKEN_PATH: path } });
+    const gateway = await serve(t, { env: { ...others, API_TOKEN_PATH: path } });
     await push(gateway, 'with-the-old');
     await brigade.untilTaken('with-the-old');
     await writeFile(path, 'new-token\n');

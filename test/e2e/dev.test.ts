@@ -25,7 +25,7 @@ async function startDev(
   dataDir: string,
   { env = ANY_PORT, args = [] }: { readonly env?: Env; readonly args?: readonly string[] } = {},
 ): Promise<Development> {
-  const process = GatewayProcess.start(t, ['dev', ...args], { DATA_DIR: dataDir, ...env });
+  const process = GatewayProcess.start(t, ['dev', ...args], { env: { DATA_DIR: dataDir, ...env } });
   return { process, curl: await process.print(/^ +curl /) };
 }
 
@@ -111,7 +111,9 @@ suite('npm start', { concurrency: 4 }, () => {
   });
 
   test('settings that are no ports are told at once and end it with 78', async (t) => {
-    const process = GatewayProcess.start(t, ['dev'], { DATA_DIR: await aFolder(t), PORT: 'x', BRIGADE_PORT: '70000' });
+    const process = GatewayProcess.start(t, ['dev'], {
+      env: { DATA_DIR: await aFolder(t), PORT: 'x', BRIGADE_PORT: '70000' },
+    });
     assert.equal(await process.ended, 78);
     for (const name of ['PORT', 'BRIGADE_PORT']) {
       assert.ok(process.errors.some((line) => line.includes(`  ${name}: expected`)));

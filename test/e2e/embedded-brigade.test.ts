@@ -25,7 +25,7 @@ async function aPasswordFile(folder: string, password = PASSWORD): Promise<strin
 async function startBrigade(t: TestContext, folder: string, ...flags: readonly string[]): Promise<Standalone> {
   const password = await aPasswordFile(folder);
   const args = ['brigade', '--data', join(folder, 'data'), '--root-password-path', password, ...flags];
-  const process = GatewayProcess.start(t, args.includes('--port') ? args : [...args, '--port', '0'], {});
+  const process = GatewayProcess.start(t, args.includes('--port') ? args : [...args, '--port', '0'], { env: {} });
   const [address = ''] = /http:\S+/.exec(await process.print(/listens on http/)) ?? [];
   return { process, address, brig: new Brig(t, address) };
 }
@@ -215,7 +215,7 @@ suite('npm start', { concurrency: 4 }, () => {
   const ports = { PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' };
 
   async function startDev(t: TestContext, env: Env): Promise<Standalone & { readonly shown: string }> {
-    const process = GatewayProcess.start(t, ['dev'], { ...ports, ...env });
+    const process = GatewayProcess.start(t, ['dev'], { env: { ...ports, ...env } });
     const line = await process.print(/^ +Brigade +http/);
     const [, address = '', shown = ''] = /(http:\S+) +\(password of root in (.*)\)$/.exec(line) ?? [];
     return { process, address, brig: new Brig(t, address), shown };

@@ -1,5 +1,5 @@
 /** After which waiting is given up: something that never comes is a failure with a name, not a hanging run. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 
 /** Lets a test wait for a condition on something that changes now and then, and tells of each change. */
 export class Changes {

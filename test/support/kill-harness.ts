@@ -29,7 +29,7 @@ export interface KillReport {
 interface Life {
   readonly token: string;
   readonly startedAt: number;
-  /** Acknowledged before it began and not yet arrived. */
+  /** Acknowledged before it began and not yet taken by Brigade. */
   readonly owed: number;
   /** The ids of events that it had written down as settled, as far as its log got out. */
   readonly settled: ReadonlySet<string>;

@@ -26,12 +26,19 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
+/** How a process is started. */
+export interface Launch {
+  /** Nothing of this process's own environment goes with it, but what finds programs and temporary files. */
+  readonly env: Env;
+  /** A command that runs the program, such as `strace -o FILE` or `setpriv --reuid N`. */
+  readonly runner?: readonly string[];
+}
+
 /** A folder of its own with a tokens file and a journal, and the settings that go with it. */
-export interface Installation {
+export interface Installation extends Launch {
   readonly folder: string;
   readonly tokensPath: string;
   readonly journalFolder: string;
-  readonly env: Env;
 }
 
 export async function aFolder(t: Cleanup): Promise<string> {
@@ -62,6 +69,11 @@ export async function anInstallation(t: Cleanup, brigadeAddress: string, env: En
   return { folder, tokensPath, journalFolder, env: settings };
 }
 
+/** Settings of a journal with that path that takes its disk to the last byte. */
+export function journalAt(path: string): Env {
+  return { JOURNAL_URL: `sqlite:${path}`, JOURNAL_RESERVE: '0' };
+}
+
 /** A process of the gateway's program, whatever its command, and everything that it prints. */
 export class GatewayProcess {
   /** Lines of the log, and those for people, as they come. */
@@ -85,18 +97,17 @@ export class GatewayProcess {
     });
   }
 
-  /** Starts a command; with no environment but the given one. */
-  static start(t: Cleanup, args: readonly string[], env: Env, cwd?: string): GatewayProcess {
-    return GatewayProcess.spawn(t, [process.execPath, BIN, ...args], env, cwd);
+  /** Starts a command. */
+  static start(t: Cleanup, args: readonly string[], { env, runner = [] }: Launch): GatewayProcess {
+    return GatewayProcess.spawn(t, [...runner, process.execPath, BIN, ...args], env);
   }
 
   /** Likewise, where the program is started by others. */
-  static spawn(t: Cleanup, [file = '', ...args]: readonly string[], env: Env, cwd?: string): GatewayProcess {
+  static spawn(t: Cleanup, [file = '', ...args]: readonly string[], env: Env): GatewayProcess {
     const { PATH = '', TMPDIR = '' } = process.env;
     const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH, ...(TMPDIR === '' ? {} : { TMPDIR }), ...env },
-      ...(cwd === undefined ? {} : { cwd }),
     });
     const started = new GatewayProcess(child);
     t.after(async () => {
@@ -104,6 +115,12 @@ export class GatewayProcess {
       await started.ended;
     });
     return started;
+  }
+
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error('the process could not be started');
+    return pid;
   }
 
   get everything(): string {
@@ -169,8 +186,8 @@ export interface ServingGateway {
   readonly adminPort: number;
 }
 
-export async function serve(t: Cleanup, { env }: Installation, changes: Env = {}): Promise<ServingGateway> {
-  const started = GatewayProcess.start(t, ['serve'], { ...env, ...changes });
+export async function serve(t: Cleanup, launch: Launch, changes: Env = {}): Promise<ServingGateway> {
+  const started = GatewayProcess.start(t, ['serve'], { ...launch, env: { ...launch.env, ...changes } });
   const { ingestPort, adminPort } = await started.line('gateway.started');
   return { process: started, ingestPort: Number(ingestPort), adminPort: Number(adminPort) };
 }
@@ -181,7 +198,7 @@ export async function run(
   args: readonly string[],
   env: Env,
 ): Promise<{ readonly code: number | NodeJS.Signals | null; readonly output: string; readonly errors: string }> {
-  const command = GatewayProcess.start(t, args, env);
+  const command = GatewayProcess.start(t, args, { env });
   const patience = setTimeout(() => command.signal('SIGKILL'), PATIENCE_MS);
   const code = await command.ended;
   clearTimeout(patience);

@@ -30,19 +30,18 @@ export interface Arrival {
   readonly reaction: Reaction;
 }
 
+interface Answer {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly delayMs?: number;
+  /** Not before this resolves. */
+  readonly after?: Promise<unknown>;
+}
+
 /** What the stub does with a request that it has read. */
-export type Reaction =
-  | {
-      readonly kind: 'answer';
-      readonly status: number;
-      readonly body?: string;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly delayMs?: number;
-      /** Not before this resolves. */
-      readonly after?: Promise<unknown>;
-    }
-  | { readonly kind: 'reset' }
-  | { readonly kind: 'hang' };
+export type Reaction = Answer | { readonly kind: 'reset' } | { readonly kind: 'hang' };
 
 export const CREATED = {
   kind: 'answer',
@@ -160,34 +159,42 @@ export class StubBrigade {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
-    if (request.url === '/v2/whoami') return perform(this.onProbe(token) ?? WHO, response);
+    if (request.url === '/v2/whoami') {
+      await perform(this.onProbe(token) ?? WHO, response);
+      return;
+    }
     const event: PostedEvent = JSON.parse(Buffer.concat(chunks).toString());
-    if (event.projectID === undefined) return perform(this.#take(event, token), response);
+    if (event.projectID === undefined) return this.#take(event, token, response);
     await perform(this.onProbe(token) ?? NOTHING_CREATED, response);
     this.#probes += 1;
     this.#changes.tell();
   }
 
-  #take(event: PostedEvent, token: string): Reaction {
+  async #take(event: PostedEvent, token: string, response: ServerResponse): Promise<void> {
     const reaction = this.onEvent(event, token);
     const id = event.sourceState.state.eventID;
     this.arrivals.push({ id, event, at: Date.now(), token, reaction });
-    if (reaction.kind === 'answer' && reaction.body === CREATED.body) this.#taken.add(id);
     this.#changes.tell();
-    return reaction;
+    const answer = await perform(reaction, response);
+    if (answer?.body !== CREATED.body) return;
+    this.#taken.add(id);
+    this.#changes.tell();
   }
 }
 
-async function perform(reaction: Reaction, response: ServerResponse): Promise<void> {
-  if (reaction.kind === 'hang') return;
+/** Resolves to the answer, unless none was given or whoever asked was gone by then. */
+async function perform(reaction: Reaction, response: ServerResponse): Promise<Answer | undefined> {
+  if (reaction.kind === 'hang') return undefined;
   if (reaction.kind === 'reset') {
     response.socket?.resetAndDestroy();
-    return;
+    return undefined;
   }
   if (reaction.delayMs !== undefined) await sleep(reaction.delayMs);
   await reaction.after;
+  const isHeard = !response.destroyed;
   response.writeHead(reaction.status, { 'content-type': 'application/json', ...reaction.headers });
   response.end(reaction.body ?? '');
+  return isHeard ? reaction : undefined;
 }
 
 function describe(reaction: Reaction): string {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
+import { eventually } from './eventually.ts';
 import { ADMIN_TOKEN, type ServingGateway, WEBHOOK_TOKEN } from './serve-process.ts';
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** The body of a push whose event id is its name. */
-export function aPush(id: string, target: Readonly<Record<string, unknown>> = {}): string {
+export function aPush(id: string, target: Fields = {}, request: Fields = {}): string {
   return JSON.stringify({
     id,
     timestamp: '2026-11-22T12:00:00.1234567Z',
@@ -15,7 +18,7 @@ export function aPush(id: string, target: Readonly<Record<string, unknown>> = {}
       tag: 'v1',
       ...target,
     },
-    request: { host: 'example.azurecr.io', method: 'PUT', useragent: 'docker/27.0' },
+    request: { host: 'example.azurecr.io', method: 'PUT', useragent: 'docker/27.0', ...request },
   });
 }
 
@@ -105,6 +108,11 @@ export interface AdminEvent {
 
 export async function adminGet(gateway: ServingGateway, path: string): Promise<HttpAnswer> {
   return exchange(gateway.adminPort, { method: 'GET', path, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
+}
+
+/** Resolves once `/readyz` answers with that status; no line of the log tells of it. */
+export function untilReadyz(gateway: ServingGateway, status: 200 | 503): Promise<void> {
+  return eventually(`/readyz answers ${status}`, async () => (await adminGet(gateway, '/readyz')).status === status);
 }
 
 export async function eventOf(gateway: ServingGateway, seq: number): Promise<AdminEvent> {
