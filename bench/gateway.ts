@@ -115,3 +115,12 @@ async function pending(adminPort: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
   return Number(/^acr_gateway_pending_events (\d+)/m.exec(text)?.[1] ?? Number.NaN);
 }
+
+/** Resolves once nothing is pending. */
+export async function drained(pending: () => Promise<number>): Promise<void> {
+  while ((await pending()) > 0) await pause(100);
+}
+
+export function pause(duration: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, duration));
+}

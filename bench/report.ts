@@ -1,10 +1,9 @@
-import type { Long, Row, Start } from './run.ts';
+import { cpus, totalmem } from 'node:os';
+import type { Row, Start } from './run.ts';
 
 export interface Report {
-  readonly machine: string;
   readonly rows: readonly Row[];
   readonly start: Start;
-  readonly long: readonly Long[];
   readonly ms: number;
   readonly rounds: number;
 }
@@ -16,12 +15,12 @@ const GOALS = `## What we want, and do not have yet
 `;
 
 /** `docs/performance.md`, whole. */
-export function report({ machine, rows, start, long, ms, rounds }: Report): string {
+export function report({ rows, start, ms, rounds }: Report): string {
   return `# Performance
 
-Printed by \`npm run bench -- --rounds ${rounds} --seconds ${ms / 1000}${long.length > 0 ? ' --long' : ''} --write\` (\`bench/\`). No figure here is typed by hand.
+Printed by \`npm run bench -- --rounds ${rounds} --seconds ${ms / 1000} --write\` (\`bench/\`). No figure here is typed by hand.
 
-One run on one machine (${machine}), on which gateway, load generator and Brigade's stand-in share all
+One run on one machine (${machine()}), on which gateway, load generator and Brigade's stand-in share all
 cores. Each figure is from ${rounds === 1 ? 'one round' : `the median of ${rounds} interleaved rounds`} of ${ms / 1000} s, after 8 s of the same load. Absolute figures are this machine's, on that day; the column
 "of the floor" is what to compare. The **floor** is a bare \`node:http\` server that reads the body and answers 200: same Node, same
 load generator, nothing written down. The same **with each body synced** appends it to a file and answers after an fdatasync, one for all
@@ -35,7 +34,9 @@ ${rows.map(line).join('\n')}
 ![Acknowledged webhooks a second](performance.svg)
 
 From start to the first 200, with a warm compile cache: ${Math.round(start.startMs)} ms. Idle, ten seconds after the start: ${Math.round(start.idleRss)} MB RSS.
-${long.map(longTable).join('')}
+
+[A million webhooks, and a backlog of a million](performance-long.md) · [beside local workers](performance-workers.md)
+
 ${GOALS}`;
 }
 
@@ -53,8 +54,9 @@ function line({ what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuP
   return `| ${cells.join(' | ')} |`;
 }
 
-function longTable({ what, lines }: Long): string {
-  return `\n| ${what} |\n|${'---|'.repeat(what.split('|').length)}\n${lines.join('\n')}\n`;
+/** What a run was made on. */
+export function machine(): string {
+  return `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }
 
 function whole(value: number): string {

@@ -1,14 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { startGateway, TOKEN } from './gateway.ts';
+import { drained, pause, startGateway, TOKEN } from './gateway.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
 import { type Peer, startPeer } from './peers.ts';
 import { plot, report } from './report.ts';
 
 // npm run bench                  prints the tables
 // npm run bench -- --write       and puts them into docs/performance.md
-// npm run bench -- --long        with a million webhooks, and a backlog of a million
 // npm run bench -- --seconds 3 --rounds 1   for a quick look; a dot on standard error is a load that has begun
 
 /** One measured run. */
@@ -31,15 +29,9 @@ export interface Start {
   readonly idleRss: number;
 }
 
-export interface Long {
-  readonly what: string;
-  readonly lines: readonly string[];
-}
-
 const { values: flags } = parseArgs({
   options: {
     write: { type: 'boolean', default: false },
-    long: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '6' },
     rounds: { type: 'string', default: '3' },
   },
@@ -57,10 +49,8 @@ async function main(): Promise<void> {
   const rows: Row[] = [];
   for (const { name, shape } of SHAPES) rows.push(...(await compare(generator, name, shape)));
   const start = await measureStart();
-  const long = flags.long ? [await million(generator), await backlog(generator)] : [];
   generator.stop();
-  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  const text = report({ machine, rows, start, long, ms, rounds });
+  const text = report({ rows, start, ms, rounds });
   process.stdout.write(text);
   if (!flags.write) return;
   mkdirSync(new URL('../docs/', import.meta.url), { recursive: true });
@@ -153,14 +143,6 @@ function median(rows: readonly Row[]): Row {
   return middle;
 }
 
-async function drained(pending: () => Promise<number>): Promise<void> {
-  while ((await pending()) > 0) await pause(100);
-}
-
-function pause(duration: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, duration));
-}
-
 /** The second start: the first has filled Node's compile cache. */
 async function measureStart(): Promise<Start> {
   const brigade = await startPeer('brigade', '0');
@@ -171,58 +153,6 @@ async function measureStart(): Promise<Start> {
   await gateway.stop();
   brigade.stop();
   return { startMs: gateway.startMs, idleRss: rss };
-}
-
-/** Whether memory grows with what was received: a million webhooks, delivered as they come. */
-async function million(generator: Peer): Promise<Long> {
-  const brigade = await startPeer('brigade', '0');
-  const gateway = await startGateway(brigade.port);
-  const lines: string[] = [];
-  for (let part = 1; part <= 10; part++) {
-    const plan = { port: gateway.port, token: TOKEN, connections: 64, ms: 600_000, requests: 100_000, bodyBytes: 600 };
-    const { result } = await generator.ask({ ...plan, run: `million-${part}` });
-    await drained(gateway.pending);
-    const { rss } = gateway.usage();
-    lines.push(`| ${part}00,000 | ${Math.round(result.ok / result.seconds)} | ${Math.round(rss)} |`);
-  }
-  await gateway.stop();
-  brigade.stop();
-  return { what: 'webhooks so far | acknowledged/s | RSS, MB', lines };
-}
-
-/** A million events gathered while Brigade is away, delivered while more come in at a steady rate. */
-async function backlog(generator: Peer): Promise<Long> {
-  const away = await startPeer('brigade', '0');
-  const { port } = away;
-  away.stop();
-  const gateway = await startGateway(port);
-  const shape = { port: gateway.port, token: TOKEN, bodyBytes: 600, connections: 64 };
-  await generator.ask({ ...shape, ms: 900_000, requests: 1_000_000, run: 'backlog' });
-  const steady = { ...shape, ms: 10_000, ratePerSecond: 1000 };
-  const { result: without } = await generator.ask({ ...steady, run: 'without' });
-  const brigade = await startPeer('brigade', '0', String(port));
-  while ((await brigade.ask({})).count === 0) await pause(100);
-  const before = (await brigade.ask({})).count;
-  const { result: during } = await generator.ask({ ...steady, run: 'during' });
-  const rate = ((await brigade.ask({})).count - before) / during.seconds;
-  const began = performance.now();
-  const left = await gateway.pending();
-  await drained(gateway.pending);
-  const drainRate = (left / (performance.now() - began)) * 1000;
-  const { peakRss } = gateway.usage();
-  await gateway.stop();
-  brigade.stop();
-  const line = (what: string, { ok, seconds, p50, p99 }: LoadResult, delivered: number) =>
-    `| ${what} | ${Math.round(ok / seconds)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${Math.round(delivered)} |`;
-  return {
-    what: 'backlog of 1,000,000 | acknowledged/s | p50, ms | p99, ms | delivered/s',
-    lines: [
-      line('Brigade away', without, 0),
-      line('draining', during, rate),
-      `| draining, nothing coming in | – | – | – | ${Math.round(drainRate)} |`,
-      `| peak RSS: ${Math.round(peakRss)} MB | | | | |`,
-    ],
-  };
 }
 
 await main();

@@ -5,14 +5,19 @@ import { parseArgs } from 'node:util';
 import { startProgram } from './gateway.ts';
 import type { LoadResult } from './load.ts';
 import { type Peer, startPeer } from './peers.ts';
+import { machine } from './report.ts';
 
-// node bench/workers.ts [--seconds 10] [--rate 200]
+// node bench/workers.ts [--seconds 10] [--rate 200] [--write]: prints docs/performance-workers.md.
 //
 // What webhooks cost while local workers misbehave, beside a run in which there are none: one process is gateway, embedded
 // Brigade and parent of the workers, as in `npm start`. No webhook of the load is for a project that has a worker.
 
 const { values: flags } = parseArgs({
-  options: { seconds: { type: 'string', default: '10' }, rate: { type: 'string', default: '200' } },
+  options: {
+    seconds: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '200' },
+    write: { type: 'boolean', default: false },
+  },
 });
 const ms = Number(flags.seconds) * 1000;
 
@@ -34,13 +39,25 @@ const SCRIPTS: Readonly<Record<string, string | undefined>> = {
 
 async function main(): Promise<void> {
   const generator = await startPeer('generator');
-  process.stdout.write('| workers | ok/s | failed | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|\n');
+  const lines: string[] = [];
   for (const [name, script] of Object.entries(SCRIPTS)) {
     const { ok, failed, seconds, p50, p99, max } = await measure(generator, script);
     const cells = [Math.round(ok / seconds), failed, ...[p50, p99, max].map((value) => value.toFixed(1))];
-    process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
+    lines.push(`| ${name} | ${cells.join(' | ')} |`);
   }
   generator.stop();
+  const text = `# Webhooks beside local workers
+
+Printed by \`node bench/workers.ts --rate ${flags.rate} --seconds ${flags.seconds} --write\`. No figure here is typed by hand. One run on one machine
+(${machine()}): ${flags.rate} webhooks a second to a gateway with an embedded Brigade in the same
+process, as in \`npm start\`, while ${EVENTS} events have workers that misbehave, as many at a time as run at all.
+
+| workers | acknowledged/s | failed | p50, ms | p99, ms | longest, ms |
+|---|---|---|---|---|---|
+${lines.join('\n')}
+`;
+  process.stdout.write(text);
+  if (flags.write) writeFileSync(new URL('../docs/performance-workers.md', import.meta.url), text);
 }
 
 async function measure(generator: Peer, script: string | undefined): Promise<LoadResult> {
