@@ -4,7 +4,7 @@ import type { BurialReason } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { AdminClient, AdminError } from './admin-client.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { print, printError, printIssues } from './terminal.ts';
+import { print, printable, printError, printIssues } from './terminal.ts';
 
 /** What the admin API lists. */
 interface DeadLetter {
@@ -87,11 +87,6 @@ function describe({ seq, event, burial }: DeadLetter): string {
   const image =
     [registry, repository].filter((part) => part !== undefined).join('/') + (tag === undefined ? '' : `:${tag}`);
   return printable(`${seq}  ${burial?.at ?? ''}  ${burial?.reason ?? ''}  ${action} ${image}  ${burial?.detail ?? ''}`);
-}
-
-/** A sender's text must not steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '�');
 }
 
 async function withAdmin(work: (admin: AdminClient) => Promise<ExitCode>): Promise<ExitCode> {

@@ -9,6 +9,11 @@ export function printError(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** A sender's text must not steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '�');
+}
+
 /** Every issue of the configuration, a line each. */
 export function printIssues(issues: readonly SettingIssue[]): void {
   printError(`The configuration has ${issues.length === 1 ? 'an issue' : `${issues.length} issues`}:`);

@@ -212,6 +212,16 @@ export class GatewayProcess {
     });
   }
 
+  /** Sends any request of a caller who is known. */
+  async send(method: string, headers: object, body?: unknown): Promise<Response> {
+    const { ingestPort } = await this.line('gateway.started');
+    return fetch(`http://127.0.0.1:${ingestPort}/events`, {
+      method,
+      headers: { authorization: `Bearer ${WEBHOOK_TOKEN}`, ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
   async readyz(): Promise<number> {
     const { adminPort } = await this.line('gateway.started');
     const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
