@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { type BodyKind, bodyOf, headersOf } from './bodies.ts';
 
 /** What to send: over so many connections as fast as they answer, or at so many a second whatever they answer. */
 export interface LoadPlan {
@@ -10,7 +11,9 @@ export interface LoadPlan {
   /** Ends after so many milliseconds, or after so many requests, whichever comes first. */
   readonly ms: number;
   readonly requests?: number;
-  /** Size of each body, bytes; at least that of a push. */
+  /** Absent: native webhooks. */
+  readonly body?: BodyKind;
+  /** Size of each push, bytes; at least that of a plain one. */
   readonly bodyBytes: number;
   /** Distinguishes the event ids of one run from those of another. */
   readonly run: string;
@@ -101,11 +104,11 @@ class Run {
   }
 
   #request(n: number): string {
-    const { port, token, bodyBytes, run } = this.#plan;
-    const body = pushBody(`${run}-${n}`, bodyBytes);
+    const { port, token, body: kind = 'acr', bodyBytes, run } = this.#plan;
+    const body = bodyOf(kind, `${run}-${n}`, bodyBytes);
     return (
       `POST /events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: AzureContainerRegistry/1.0\r\n` +
-      `Content-Type: application/json\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+      `Content-Type: application/json\r\n${headersOf(kind)}Authorization: Bearer ${token}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
     );
   }
 
@@ -114,17 +117,6 @@ class Run {
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
     return { ok: this.#ok, failed: this.#failed, seconds, p50: at(0.5), p99: at(0.99), max: at(1) };
   }
-}
-
-/** A push as ACR sends it, 591 bytes, filled up to a size. ASCII, so that its length is its size. */
-function pushBody(id: string, bytes: number): string {
-  const body = (filling: string) =>
-    `{"id":"${id}","timestamp":"2026-11-22T12:00:00.1234567Z","action":"push","target":{"mediaType":` +
-    `"application/vnd.docker.distribution.manifest.v2+json","size":524,"digest":"sha256:c766679d0a1b2c3d4e5f60718293a4b5` +
-    `c6d7e8f90a1b2c3d4e5f60718293a4b5","length":524,"repository":"hello-world","tag":"v1"},"request":{"id":` +
-    `"9ad4af4e-5b1c-4d2e-8f30-a1b2c3d4e5f6","host":"example.azurecr.io","method":"PUT","useragent":"${filling}"}}`;
-  const plain = body('docker/27.0');
-  return plain.length >= bytes ? plain : body('x'.repeat(bytes - plain.length + 11));
 }
 
 /** One connection with one request at a time. */

@@ -1,11 +1,15 @@
-import { parseTokens, type Tokens } from './auth/tokens-file.ts';
-import { BrigadeClient } from './brigade/client.ts';
+import { type Callers, everyCaller, joinedCallers } from './auth/callers.ts';
+import { isUnbound } from './auth/scope.ts';
+import { parseTokens } from './auth/tokens-file.ts';
+import type { ConfigFile } from './config/config-file.ts';
 import type { Credential } from './config/credential.ts';
 import type { ParseFiles } from './config/file-content.ts';
-import { parseCaFile, parseSecretFile, parseTlsFiles, type TlsPair } from './config/file-types.ts';
+import { parseSecretFile, parseTlsFiles, type TlsPair } from './config/file-types.ts';
 import type { Settings } from './config/settings.ts';
 import { WatchedFile } from './config/watched-file.ts';
+import { connectSink, type SinkConnection } from './gateway-sink.ts';
 import { Fault } from './model/fault.ts';
+import { NO_POLICY } from './model/policy.ts';
 import { observeFile } from './observe/files.ts';
 import type { Log } from './observe/log.ts';
 import type { Metrics, WatchedName } from './observe/metrics.ts';
@@ -18,20 +22,24 @@ export class FileFault extends Fault {
 
 /** Everything that follows a file, as it is now. */
 export interface GatewayFiles {
-  readonly tokens: WatchedFile<Tokens>;
+  /** Whom tokens file and configuration file know. */
+  readonly callers: { current(): Callers };
   readonly certificate: WatchedFile<TlsPair> | undefined;
   readonly adminToken: () => string | undefined;
-  /** Calls when the token for Brigade was replaced. */
-  onApiTokenChange(listener: () => void): void;
-  /** Made anew when the authority of Brigade's certificate changes. */
-  readonly brigadeClient: () => BrigadeClient;
+  readonly sink: SinkConnection;
   close(): Promise<void>;
 }
 
 /** A secret that was given as it is, or is in a file. */
-interface Secret {
+export interface Secret {
   current(): string;
   onChange(listener: () => void): void;
+}
+
+/** The names of those who may speak for any registry. */
+export function unboundCallers(callers: Callers): readonly string[] {
+  const unbound = everyCaller(callers).filter(isUnbound);
+  return [...new Set(unbound.map(({ name }) => name))];
 }
 
 /** Rejects with a `FileFault`. */
@@ -51,37 +59,45 @@ export async function watchFiles(settings: Settings, log: Log, metrics: Metrics)
     return watch(name, [credential.path], parseSecretFile);
   }
 
-  const { api, admin, ingest } = settings;
-  const tokens = await watch('tokens', [settings.tokensPath], parseTokens);
+  const { admin, ingest } = settings;
+  const callers = await watchCallers(settings, watch, log);
   const certificate =
     ingest.tls === undefined ? undefined : await watch('certificate', [ingest.tls.cert, ingest.tls.key], parseTlsFiles);
-  const ca = api.caPath === undefined ? undefined : await watch('api-ca', [api.caPath], parseCaFile);
-  const token = await secret('api-token', api.token);
+  const sink = await connectSink(settings.sink, watch, (given) => secret('api-token', given));
   const adminToken = admin.token === undefined ? undefined : await secret('admin-token', admin.token);
-  const createClient = () =>
-    new BrigadeClient({
-      address: api.address,
-      token: () => token.current(),
-      ca: ca?.current(),
-      ignoreCertErrors: api.ignoreCertWarnings,
-    });
-  let client = createClient();
-  ca?.onChange(() => {
-    void client.retire();
-    client = createClient();
-  });
-  tokens.onChange((current) => {
-    if (current.length === 0) log.error('tokens.empty');
-  });
   return {
-    tokens,
+    callers,
     certificate,
     adminToken: () => adminToken?.current(),
-    onApiTokenChange: (listener) => token.onChange(listener),
-    brigadeClient: () => client,
+    sink,
     close: async () => {
       for (const file of opened) file.close();
-      await client.close();
+      await sink.close();
     },
   };
+}
+
+export type Watch = <T>(name: WatchedName, paths: readonly string[], parse: ParseFiles<T>) => Promise<WatchedFile<T>>;
+
+/** Says so whenever nobody may send anything. */
+async function watchCallers(
+  { tokensPath, configPath }: Settings,
+  watch: Watch,
+  log: Log,
+): Promise<GatewayFiles['callers']> {
+  const tokens = await watch('tokens', [tokensPath], parseTokens);
+  const config = configPath === undefined ? undefined : await watchConfig(configPath, watch);
+  const callers = joinedCallers(tokens, { current: () => config?.current().policy ?? NO_POLICY });
+  const look = () => {
+    if (everyCaller(callers.current()).length === 0) log.error('tokens.empty');
+  };
+  for (const file of [tokens, config]) file?.onChange(look);
+  look();
+  return callers;
+}
+
+/** Who has no such file need not load YAML. */
+async function watchConfig(path: string, watch: Watch): Promise<WatchedFile<ConfigFile>> {
+  const { parseConfigFile } = await import('./config/config-file.ts');
+  return watch('config', [path], parseConfigFile);
 }

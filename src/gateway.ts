@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import type { Callers } from './auth/callers.ts';
+import { EntraAuthenticator } from './auth/entra.ts';
 import { tokenAuthenticator } from './auth/token.ts';
-import { unboundCallers } from './auth/tokens-file.ts';
 import type { Settings } from './config/settings.ts';
-import { decodeAcr } from './decode/acr.ts';
+import { decode } from './decode/decode.ts';
 import { Deliverer, WAKE_SPREAD_MS } from './deliver/deliver.ts';
-import { type GatewayFiles, watchFiles } from './gateway-files.ts';
+import { type GatewayFiles, unboundCallers, watchFiles } from './gateway-files.ts';
+import { Readiness } from './gateway-readiness.ts';
+import { createSink } from './gateway-sink.ts';
 import { type IngestServer, startIngestServer } from './http/ingest-server.ts';
 import { systemClock } from './journal/clock.ts';
 import type { Journal, Queue, Upkeep } from './journal/journal.ts';
@@ -17,9 +21,9 @@ import { refreshGauges } from './observe/gauges.ts';
 import { observeIngest } from './observe/ingest.ts';
 import type { Log } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
-import { createReceive } from './receive/receive.ts';
+import { createPermit, createReceive } from './receive/receive.ts';
 import { createRedeliver } from './receive/redeliver.ts';
-import { BrigadeSink } from './sink/brigade.ts';
+import { Strangers } from './receive/strangers.ts';
 import type { Sink } from './sink/sink.ts';
 
 /** For how long attempts go on after the signal to end, milliseconds. */
@@ -27,9 +31,6 @@ const ATTEMPTS_GRACE_MS = 25_000;
 
 /** How often forgetting is thought of, and the pause between two steps of it, milliseconds. */
 const UPKEEP = { everyMs: 10_000, pauseMs: 50 };
-
-/** For how long an answer of the journal whether it can append holds, milliseconds: the probe is open to everybody. */
-const READINESS_MS = 1000;
 
 export interface GatewayOptions {
   readonly settings: Settings;
@@ -57,7 +58,6 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const metrics = new Metrics();
   metrics.watchProcess();
   const files = started.adopt(await watchFiles(settings, log, metrics), (each) => each.close());
-  if (files.tokens.current().length === 0) log.error('tokens.empty');
   const health = { isBroken: false };
   const journal = started.adopt(
     await openJournal(settings.journal, (fault) => {
@@ -67,23 +67,24 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
     }),
     (each) => each.close(),
   );
-  const sink = new BrigadeSink({ client: files.brigadeClient, now: Date.now });
+  const sink = createSink(settings.sink, files.sink);
   const observer = observeDelivery(log, metrics);
   const deliverer = new Deliverer({ queue: journal, sink, observer, now: Date.now, random: Math.random });
   const readiness = new Readiness(journal);
-  const parts: Parts = { settings, log, metrics, files, journal, deliverer, readiness, health };
+  const authenticator = authenticatorOf(files.callers);
+  const parts: Parts = { settings, log, metrics, files, authenticator, journal, deliverer, readiness, health };
   const ingest = started.adopt(await startIngest(parts), (each) => each.close(0));
   const admin = started.adopt(await startAdmin(parts), (each) => each.close());
   const stopping = new AbortController();
   deliverer.start();
-  files.onApiTokenChange(() => deliverer.lookAgain());
+  files.sink.onCredentialChange(() => deliverer.lookAgain());
   void preflight(sink, journal, log, stopping.signal);
   const upkeep = keepUp(journal, log, stopping.signal);
   const running = started.move();
   return {
     ingestPort: ingest.address.port,
     adminPort: admin.port,
-    unboundCallers: unboundCallers(files.tokens.current()),
+    unboundCallers: unboundCallers(files.callers.current()),
     stop: async (hurry) => {
       readiness.drain();
       stopping.abort();
@@ -99,30 +100,52 @@ interface Parts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly files: GatewayFiles;
+  readonly authenticator: Authenticator;
   readonly journal: Journal;
   readonly deliverer: Deliverer;
   readonly readiness: Readiness;
   readonly health: { readonly isBroken: boolean };
 }
 
-function startIngest({ settings, log, metrics, files, journal, health }: Parts): Promise<IngestServer> {
-  const { host, port, trustedProxies, maxBodyBytes } = settings.ingest;
-  const authenticator = tokenAuthenticator(files.tokens);
+/** The secrets of the tokens file first: they cost next to nothing to judge. */
+function authenticatorOf(callers: { current(): Callers }): Authenticator {
+  return tokenAuthenticator({ current: () => callers.current().tokens }, new EntraAuthenticator(callers, Date.now));
+}
+
+function startIngest({ settings, log, metrics, files, authenticator, journal, health }: Parts): Promise<IngestServer> {
+  const { host, port, trustedProxies, maxBodyBytes, handshakeCredentials, contentWindow } = settings.ingest;
+  const strangers = new Strangers({ decode, handshakeCredentials, now: Date.now });
   return startIngestServer({
     host,
     port,
     trustedProxies,
     limits: { maxBodyBytes },
-    receive: createReceive({ authenticator, decode: decodeAcr, intake: journal, now: Date.now }),
+    receive: createReceive({
+      authenticator,
+      strangers,
+      decode,
+      contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
+      intake: journal,
+      now: Date.now,
+    }),
+    permit: createPermit({ authenticator, strangers }),
     healthy: () => !health.isBroken,
     observer: observeIngest(log, metrics),
     ...(files.certificate === undefined ? {} : { tls: files.certificate }),
   });
 }
 
-function startAdmin({ settings, log, metrics, files, journal, deliverer, readiness }: Parts): Promise<AdminServer> {
+function startAdmin({
+  settings,
+  log,
+  metrics,
+  files,
+  authenticator,
+  journal,
+  deliverer,
+  readiness,
+}: Parts): Promise<AdminServer> {
   const { host, port, allowedHosts } = settings.admin;
-  const authenticator = tokenAuthenticator(files.tokens);
   return startAdminServer({
     host,
     port,
@@ -130,7 +153,7 @@ function startAdmin({ settings, log, metrics, files, journal, deliverer, readine
     token: files.adminToken,
     unreadiness: () => readiness.look(),
     archive: journal,
-    redeliver: createRedeliver({ authenticator, decode: decodeAcr, archive: journal }),
+    redeliver: createRedeliver({ authenticator, decode, archive: journal }),
     metrics: async () => {
       const state = {
         isBreakerOpen: deliverer.breaker.kind === 'open',
@@ -199,35 +222,5 @@ async function keepUp(upkeep: Upkeep, log: Log, signal: AbortSignal): Promise<vo
     await sleep(pause, undefined, { signal, ref: false }).catch(() => {
       // Stopping ends every pause.
     });
-  }
-}
-
-/** Ready is who can append and is not about to end; whether Brigade is there does not matter. */
-class Readiness {
-  readonly #upkeep: Upkeep;
-  #look: Promise<string | undefined> | undefined;
-  #lookedAt = 0;
-  #isDraining = false;
-
-  constructor(upkeep: Upkeep) {
-    this.#upkeep = upkeep;
-  }
-
-  drain(): void {
-    this.#isDraining = true;
-  }
-
-  /** Undefined when ready, else why not. */
-  async look(): Promise<string | undefined> {
-    if (this.#isDraining) return 'shutting down';
-    const now = Date.now();
-    if (this.#look === undefined || now - this.#lookedAt > READINESS_MS) {
-      this.#lookedAt = now;
-      this.#look = this.#upkeep.check().then(
-        () => undefined,
-        () => 'the journal cannot append',
-      );
-    }
-    return this.#look;
   }
 }

@@ -5,7 +5,7 @@ import { keep, keepDelivered, keepOne, lend, settleBuried, settleDelivered } fro
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aBuriedRecord, aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { decodeAcr } from '../decode/acr.ts';
+import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory.ts';
 import { createRedeliver } from '../receive/redeliver.ts';
 import { AdminListenFault, type AdminOptions, startAdminServer } from './admin-server.ts';
@@ -32,7 +32,7 @@ async function aRig(t: TestContext, changes: Partial<AdminOptions> = {}): Promis
     unreadiness: async () => undefined,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'a_metric 1\n' }),
     archive: journal,
-    redeliver: createRedeliver({ authenticator, decode: decodeAcr, archive: journal }),
+    redeliver: createRedeliver({ authenticator, decode, archive: journal }),
     onFault: (error) => faults.push(error),
     ...changes,
   });

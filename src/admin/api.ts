@@ -56,7 +56,7 @@ function summary({ seq, state, receivedAt, caller, event, burial }: RecordSummar
 }
 
 function whole(record: JournalRecord): object {
-  const { format, headers, raw, delivery, dueAt, attempts } = record;
+  const { format, headers, raw, payload, delivery, dueAt, attempts } = record;
   return {
     ...summary(record),
     format,
@@ -64,8 +64,13 @@ function whole(record: JournalRecord): object {
     delivery,
     ...(dueAt === undefined ? {} : { dueAt: iso(dueAt) }),
     attempts: attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
-    payload: Buffer.from(raw).toString('utf8'),
+    payload: textOf(payload === undefined ? raw : raw.subarray(payload.start, payload.end)),
+    ...(payload === undefined ? {} : { raw: textOf(raw) }),
   };
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8');
 }
 
 function iso(epochMs: number): string {

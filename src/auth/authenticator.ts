@@ -12,13 +12,14 @@ export type Authentication =
  * Says who sent a webhook.
  *
  * Every implementation promises:
- * - it looks at headers alone, so that no byte of a body is read for a stranger;
+ * - it looks at headers and query alone, so that no byte of a body is read for a stranger;
  * - it compares secrets as digests, in constant time, over all that it knows;
  * - it fails closed: what it does not understand is `unauthenticated`;
  * - it never throws, and never tells why.
  */
 export interface Authenticator {
-  authenticate(headers: Headers): Promise<Authentication>;
+  /** `query`: what stands behind the `?` of the address that was called, as sent. */
+  authenticate(headers: Headers, query?: string): Promise<Authentication>;
   /** The caller of that name as configured now: for replaying a webhook that was authenticated when it came. */
   callerNamed(name: string): Caller | undefined;
 }

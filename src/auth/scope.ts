@@ -1,29 +1,108 @@
 import type { Binding, Caller } from '../model/caller.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
-import { comparableRegistry } from '../model/registry-name.ts';
+import { comparableRegistry, comparableResource, type Registries, registriesOf } from '../model/registry-name.ts';
 import type { Issue } from '../model/webhook.ts';
 import { matchesGlob } from './glob.ts';
 
 export type Scope =
-  /** The event names the registry as the binding does, or as it did itself for a caller bound to none. */
+  /** The event carries the registry's canonical name, if any is known for it. */
   | { readonly kind: 'in-scope'; readonly event: RegistryEvent }
   | { readonly kind: 'out-of-scope'; readonly issue: Issue };
 
-/** Holds an event to what its caller may speak for. Pure. */
+const NO_REGISTRIES = registriesOf([]);
+
+/** Holds an event to what its caller may speak for, and gives it the name of its registry. Pure. */
 export function scopeOf(caller: Caller, event: RegistryEvent): Scope {
-  const { binding } = caller;
-  if (binding === undefined) return { kind: 'in-scope', event };
-  const issue = issueOf(binding, event);
+  if (caller.bindings === undefined && caller.registries === undefined) return { kind: 'in-scope', event };
+  const { bindings = [], registries = NO_REGISTRIES } = caller;
+  const named = namesIn(event, registries);
+  const bound = boundRegistries(bindings, registries);
+  const fitting = bound?.filter((name) => isNamed(name, named, registries));
+  const issue = registryIssue(bound, fitting) ?? firstIssue(bindings, event);
   if (issue !== undefined) return { kind: 'out-of-scope', issue };
-  const { registry } = binding;
+  const registry = fitting === undefined ? freeName(named, registries) : boundName(fitting, bound, named);
   return { kind: 'in-scope', event: registry === undefined ? event : { ...event, registry } };
 }
 
-/** Legacy chart events and connected registries name no registry: such an event is of the binding's. */
-function issueOf({ registry, repositories, actions }: Binding, event: RegistryEvent): Issue | undefined {
-  if (registry !== undefined && event.registry !== undefined && !isSameRegistry(registry, event.registry)) {
-    return { path: 'registry', expected: registry, received: 'another registry' };
+/** Whether somebody who is held to these may still speak for any registry. */
+export function isUnbound({ bindings = [] }: Caller): boolean {
+  return bindings.every(({ registries }) => registries === undefined);
+}
+
+/** What an event calls its registry. */
+interface Names {
+  /** Canonical where it is known, else as the event writes it. */
+  readonly host?: string;
+  /** Canonical. Absent where the event names no resource, or one that nobody knows. */
+  readonly byResource?: string;
+  readonly hasResource: boolean;
+}
+
+function namesIn({ registry, resource }: RegistryEvent, registries: Registries): Names {
+  const byResource = resource === undefined ? undefined : registries.byResource.get(comparableResource(resource))?.name;
+  return {
+    hasResource: resource !== undefined,
+    ...(registry === undefined ? {} : { host: canonical(registry, registries) }),
+    ...(byResource === undefined ? {} : { byResource }),
+  };
+}
+
+function canonical(host: string, { byHost }: Registries): string {
+  return byHost.get(comparableRegistry(host))?.name ?? host;
+}
+
+/** Those that every binding allows; undefined where none names any. */
+function boundRegistries(bindings: readonly Binding[], registries: Registries): readonly string[] | undefined {
+  const lists = bindings.flatMap(({ registries: names }) =>
+    names === undefined ? [] : [names.map((name) => canonical(name, registries))],
+  );
+  const [first, ...others] = lists;
+  return first?.filter((name) => others.every((list) => list.some((other) => isSame(name, other))));
+}
+
+/** Whether nothing in the event speaks against its being of that registry. */
+function isNamed(name: string, { host, byResource, hasResource }: Names, registries: Registries): boolean {
+  if (host !== undefined && !isSame(name, host)) return false;
+  if (byResource !== undefined) return isSame(name, byResource);
+  return !hasResource || registries.byHost.get(comparableRegistry(name))?.resource === undefined;
+}
+
+/**
+ * Legacy chart events and connected registries name no host: they are of the one registry that their caller is bound to.
+ * Of several, only the event itself can tell which.
+ */
+function boundName(
+  fitting: readonly string[],
+  bound: readonly string[] | undefined,
+  { host, byResource }: Names,
+): string | undefined {
+  const isTold = host !== undefined || byResource !== undefined || bound?.length === 1;
+  return isTold ? fitting[0] : undefined;
+}
+
+/** Clients may call a registry by names that nobody listed; Azure's name for it is better evidence than those. */
+function freeName({ host, byResource }: Names, { byHost }: Registries): string | undefined {
+  const isListed = host !== undefined && byHost.has(comparableRegistry(host));
+  return isListed ? host : (byResource ?? host);
+}
+
+function registryIssue(
+  bound: readonly string[] | undefined,
+  fitting: readonly string[] | undefined,
+): Issue | undefined {
+  if (fitting === undefined || fitting.length > 0) return undefined;
+  return { path: 'registry', expected: bound?.join(' or ') || 'none at all', received: 'another registry' };
+}
+
+function firstIssue(bindings: readonly Binding[], event: RegistryEvent): Issue | undefined {
+  for (const binding of bindings) {
+    const issue = issueOf(binding, event);
+    if (issue !== undefined) return issue;
   }
+  return undefined;
+}
+
+function issueOf({ repositories, actions }: Binding, event: RegistryEvent): Issue | undefined {
   if (repositories !== undefined && !isWithin(repositories, event.repository)) {
     const received = event.repository === undefined ? 'no repository' : 'another repository';
     return { path: 'repository', expected: `one that matches ${repositories.join(' or ')}`, received };
@@ -38,6 +117,6 @@ function isWithin(globs: readonly string[], repository: string | undefined): boo
   return repository !== undefined && globs.some((glob) => matchesGlob(glob, repository));
 }
 
-function isSameRegistry(one: string, other: string): boolean {
+function isSame(one: string, other: string): boolean {
   return comparableRegistry(one) === comparableRegistry(other);
 }

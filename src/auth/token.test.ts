@@ -53,7 +53,7 @@ describe('the token authenticator', () => {
     const file = { one: 'token-1', two: { token: 'token-2', registry: 'example.azurecr.io' } };
     assert.equal(await nameFor(file, { authorization: 'Bearer token-1' }), 'one');
     const authenticator = authenticatorOf(file);
-    const caller = { name: 'two', binding: { registry: 'example.azurecr.io' } };
+    const caller = { name: 'two', bindings: [{ registries: ['example.azurecr.io'] }] };
     assert.deepEqual(await authenticator.authenticate({ authorization: 'Bearer token-2' }), { kind: 'caller', caller });
     assert.deepEqual(authenticator.callerNamed('two'), caller);
     assert.equal(authenticator.callerNamed('three'), undefined);
@@ -84,6 +84,35 @@ describe('the token authenticator', () => {
   it('knows nobody by a token after two spaces, even one that begins with a space', async () => {
     const file = { ci: { sha256: hash('sha256', ' s3cret') } };
     assert.equal(await nameFor(file, { authorization: 'Bearer  s3cret' }), undefined);
+  });
+
+  it('knows a caller by the password of Basic, whatever the user name, also with colons and letters beyond ASCII', async () => {
+    const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` });
+    assert.equal(await nameFor({ ci: 's3cret' }, basic('anybody:s3cret')), 'ci');
+    assert.equal(await nameFor({ ci: 'a:b:ü' }, basic(':a:b:ü')), 'ci');
+    for (const pair of ['s3cret', 's3cret:', ':', 'ci:s3cret2', 'ci: s3cret', '']) {
+      assert.equal(await nameFor({ ci: 's3cret' }, basic(pair)), undefined, pair);
+    }
+  });
+
+  it('knows a caller by the access token in the query', async () => {
+    const file = { ci: 's3cret+/=ü' };
+    const nameIn = async (query: string, headers: Headers = {}) => {
+      const authentication = await authenticatorOf(file).authenticate(headers, query);
+      return authentication.kind === 'caller' ? authentication.caller.name : undefined;
+    };
+    const query = new URLSearchParams({ a: 'b', access_token: 's3cret+/=ü' }).toString();
+    assert.equal(await nameIn(query), 'ci');
+    assert.equal(await nameIn(query, { authorization: 'Bearer of-somebody-else' }), 'ci');
+    for (const wrong of [
+      '',
+      'access_token',
+      'access_token=',
+      `${query}&access_token=x`,
+      query.replace('access_', ''),
+    ]) {
+      assert.equal(await nameIn(wrong), undefined, wrong);
+    }
   });
 
   it('takes no token for another one', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseTokens, type Tokens, unboundCallers } from './tokens-file.ts';
+import { parseTokens, type Tokens } from './tokens-file.ts';
 
 function parse(json: unknown) {
   return parseTokens(Buffer.from(JSON.stringify(json)));
@@ -27,8 +27,11 @@ describe('a tokens file', () => {
   });
 
   it('binds a caller to a registry, repositories and actions', () => {
-    const binding = { registry: 'Example.azurecr.io', repositories: ['team/*'], actions: ['push'] };
-    assert.deepEqual(tokensIn({ ci: { token: 's3cret', ...binding } })[0]?.caller, { name: 'ci', binding });
+    const held = { repositories: ['team/*'], actions: ['push'] };
+    assert.deepEqual(tokensIn({ ci: { token: 's3cret', registry: 'Example.azurecr.io', ...held } })[0]?.caller, {
+      name: 'ci',
+      bindings: [{ registries: ['Example.azurecr.io'], ...held }],
+    });
     assert.deepEqual(tokensIn({ ci: { token: 's3cret' } })[0]?.caller, { name: 'ci' });
   });
 
@@ -87,14 +90,6 @@ describe('a tokens file', () => {
 
   it('refuses one token under two names, whichever way it is written', () => {
     assert.deepEqual(issuesIn({ one: 's3cret', two: { sha256: hash('sha256', 's3cret') } }), ['two: the token of one']);
-  });
-
-  it('names those who may speak for any registry', () => {
-    const bound = { token: 'b', registry: 'localhost:5000' };
-    assert.deepEqual(unboundCallers(tokensIn({ old: 'a', bound, half: { token: 'c', actions: ['push'] } })), [
-      'old',
-      'half',
-    ]);
   });
 
   it('has issues that repeat no token, whatever is wrong with it', () => {

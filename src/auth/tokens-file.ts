@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Binding, Caller } from '../model/caller.ts';
+import { isCallerName, isGlob, isRegistryName } from '../model/names.ts';
 import type { Parsed } from '../model/parsed.ts';
 import { ACTIONS, type Action } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
@@ -17,11 +18,6 @@ export type Tokens = readonly TokenEntry[];
 type Complain = (path: string, expected: string, received: string) => undefined;
 
 const FIELDS = ['token', 'sha256', 'registry', 'repositories', 'actions'];
-const NAME = /^\P{C}{1,128}$/u;
-/** As events are to carry it: in any case, but without a scheme, `:443` or a dot at the end. */
-const REGISTRY = /^(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)*(?!:443$)(:\d{1,5})?$/i;
-/** With the limit of a repository's name, its length bounds the cost of a match. */
-const GLOB = /^[\w./*-]{1,256}$/;
 /** Of no bytes at all: what a script with an unset variable computes. */
 const EMPTY_DIGEST = hash('sha256', '');
 
@@ -38,18 +34,13 @@ export function parseTokens(content: Uint8Array): Parsed<Tokens> {
     return undefined;
   };
   const tokens = Object.entries(readJson(content, complain)).flatMap(([name, value], index) => {
-    const label = NAME.test(name) ? name : `name ${index + 1}`;
+    const label = isCallerName(name) ? name : `name ${index + 1}`;
     if (label !== name) complain(label, 'a name of 1 to 128 printable characters', 'another');
     const entry = readEntry(label, value, complain);
     return entry === undefined ? [] : [entry];
   });
   complainOfTwins(tokens, complain);
   return issues.length > 0 ? { kind: 'issues', issues } : { kind: 'value', value: tokens };
-}
-
-/** The names of those who may speak for any registry. */
-export function unboundCallers(tokens: Tokens): readonly string[] {
-  return tokens.filter(({ caller }) => caller.binding?.registry === undefined).map(({ caller }) => caller.name);
 }
 
 function readJson(content: Uint8Array, complain: Complain): object {
@@ -74,7 +65,7 @@ function readEntry(name: string, value: unknown, complain: Complain): TokenEntry
   }
   const digest = readDigest(fields, name, complain);
   const binding = readBinding(fields, name, complain);
-  return digest && { caller: Object.keys(binding).length === 0 ? { name } : { name, binding }, digest };
+  return digest && { caller: Object.keys(binding).length === 0 ? { name } : { name, bindings: [binding] }, digest };
 }
 
 function readDigest(fields: ReadonlyMap<string, unknown>, name: string, complain: Complain): Uint8Array | undefined {
@@ -104,7 +95,11 @@ function readBinding(fields: ReadonlyMap<string, unknown>, name: string, complai
   const registry = read('registry', registryName);
   const repositories = read('repositories', globs);
   const actions = read('actions', actionNames);
-  return { ...(registry && { registry }), ...(repositories && { repositories }), ...(actions && { actions }) };
+  return {
+    ...(registry && { registries: [registry] }),
+    ...(repositories && { repositories }),
+    ...(actions && { actions }),
+  };
 }
 
 interface FieldType<T> {
@@ -114,12 +109,12 @@ interface FieldType<T> {
 
 const registryName: FieldType<string> = {
   expected: 'the login server of a registry, without a scheme, `:443` and a dot at the end',
-  is: (value): value is string => typeof value === 'string' && REGISTRY.test(value),
+  is: (value): value is string => typeof value === 'string' && isRegistryName(value),
 };
 
 const globs: FieldType<readonly string[]> = {
   expected: 'a list of globs, not empty: letters, digits and `._-/*`, at most 256 each',
-  is: (value): value is readonly string[] => isListOf(value, (item) => typeof item === 'string' && GLOB.test(item)),
+  is: (value): value is readonly string[] => isListOf(value, (item) => typeof item === 'string' && isGlob(item)),
 };
 
 const actionNames: FieldType<readonly Action[]> = {

@@ -90,21 +90,9 @@ function wantedLabels(event: RegistryEvent): Readonly<Record<string, string | un
     tag: event.tag,
     tagged: event.action === 'delete' ? undefined : String(event.tag !== undefined),
     digest: event.digest,
-    manifest: manifestKind(event.mediaType),
+    manifest: event.manifest,
+    region: event.region,
   };
-}
-
-/** Media types of manifests; whether a single one is an image or an OCI chart, only the manifest itself would tell. */
-const MANIFEST_KINDS: ReadonlyMap<string, string> = new Map([
-  ['application/vnd.docker.distribution.manifest.v2+json', 'single'],
-  ['application/vnd.oci.image.manifest.v1+json', 'single'],
-  ['application/vnd.docker.distribution.manifest.list.v2+json', 'index'],
-  ['application/vnd.oci.image.index.v1+json', 'index'],
-  ['application/vnd.acr.helm.chart', 'chart'],
-]);
-
-function manifestKind(mediaType: string | undefined): string | undefined {
-  return mediaType === undefined ? undefined : MANIFEST_KINDS.get(mediaType);
 }
 
 /** `push hello-world:v1` */

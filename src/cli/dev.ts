@@ -94,7 +94,9 @@ async function startBrigade(
 
 function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevFiles, address: string): Settings {
   return {
-    api: {
+    configPath: undefined,
+    sink: {
+      kind: 'brigade',
       address,
       token: { kind: 'file', path: files.brigadeTokenPath },
       caPath: undefined,
@@ -106,6 +108,8 @@ function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevF
       port,
       tls: undefined,
       maxBodyBytes: 2 * 1024 * 1024,
+      handshakeCredentials: 'optional',
+      contentWindow: { ms: 0, regions: 'together' },
       trustedProxies: [],
       shutdownDelayMs: 0,
     },

@@ -3,8 +3,12 @@ import { Fault } from '../model/fault.ts';
 /** What the exit code of a command means; the numbers of sysexits.h where it has one. `docs/exit-codes.md` is made from this. */
 export const EXIT_CODES = {
   ok: { code: 0, about: 'Done; for `serve` and `dev`: ended in good order after a signal.' },
-  failed: { code: 1, about: 'The gateway did not do what was asked; the message says why.' },
-  usage: { code: 64, about: 'An unknown command, argument or flag.' },
+  failed: {
+    code: 1,
+    about:
+      'The gateway did not do what was asked, or with `check --explain`: would emit nothing; the message says why.',
+  },
+  usage: { code: 64, about: 'An unknown command, argument or flag, or a file named by one that cannot be read.' },
   unavailable: {
     code: 69,
     about: 'A port cannot be listened on; for `check`: Brigade cannot be reached or does not work.',
@@ -26,6 +30,7 @@ const BY_FAULT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['journal_unusable', EXIT_CODES.unreadable.code],
   ['journal_locked', EXIT_CODES.locked.code],
   ['embedded_brigade_locked', EXIT_CODES.locked.code],
+  ['input_unreadable', EXIT_CODES.usage.code],
   ['file_unfit', EXIT_CODES.config.code],
   ['certificate_invalid', EXIT_CODES.config.code],
 ]);

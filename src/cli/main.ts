@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { SAMPLE_ACTIONS, SAMPLE_FORMATS } from './sample-webhook.ts';
 import { print, printError } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -40,7 +41,11 @@ function createProgram(end: (code: ExitCode) => void): Command {
   program
     .command('check')
     .description('validate the configuration of serve, and ask Brigade whether it would take our events')
-    .action(async () => end(await (await import('./check.ts')).check()));
+    .option('--explain <file>', 'tell instead what would become of a webhook whose body is saved there')
+    .option('--headers <file>', 'its headers, `Name: value` on a line each')
+    .option('--caller <name>', 'who is to have sent it')
+    .action(async (options) => end(await (await import('./check.ts')).check(options)));
+  program.addCommand(sendCommand(end));
   program.addCommand(deadLettersCommand(end));
   program
     .command('version')
@@ -64,6 +69,28 @@ function brigadeCommand(end: (code: ExitCode) => void): Command {
       '127.0.0.1',
     )
     .action(async (options) => end(await (await import('./brigade.ts')).brigade(options)));
+}
+
+function sendCommand(end: (code: ExitCode) => void): Command {
+  return new Command('send')
+    .description('send webhooks to a gateway, as registries, Event Grid and others would')
+    .exitOverride()
+    .argument('[url]', 'where to (WEBHOOK_URL, else http://127.0.0.1:8080/events)')
+    .addOption(new Option('--format <format>', 'how they are written').choices(SAMPLE_FORMATS).default('acr'))
+    .addOption(new Option('--action <action>', 'what happened').choices(SAMPLE_ACTIONS).default('push'))
+    .option('--registry <host>', 'where', 'example.azurecr.io')
+    .option('--repository <name>', 'to what', 'hello-world')
+    .option('--tag <tag>', 'with which tag', 'v1')
+    .option('--no-tag', 'with none, as by digest')
+    .option('--count <number>', 'how many', wholeNumber, 1)
+    .option('--concurrency <number>', 'how many at a time', wholeNumber, 8)
+    .option('--file <file>', 'send this saved body instead')
+    .option('--headers <file>', 'send these headers as well, `Name: value` on a line each')
+    .option('--token-file <file>', 'where the token is (WEBHOOK_TOKEN_PATH, WEBHOOK_TOKEN)')
+    .action(async (url: string | undefined, { tag, ...options }) => {
+      const { sendWebhooks } = await import('./send.ts');
+      end(await sendWebhooks(url, { ...options, tag: tag === false ? undefined : tag }));
+    });
 }
 
 function deadLettersCommand(end: (code: ExitCode) => void): Command {

@@ -15,6 +15,13 @@ export function parseSecretFile(content: Uint8Array): Parsed<string> {
   return secret === undefined ? unfit(secretText.expected) : { kind: 'value', value: secret };
 }
 
+/** A file that holds `user:password`, given as what stands behind `Basic` (RFC 7617). */
+export function parseBasicFile(content: Uint8Array): Parsed<string> {
+  const secret = secretText.parse(textOf(content).trim());
+  const isPair = secret !== undefined && /^[^:]*:./.test(secret);
+  return isPair ? { kind: 'value', value: Buffer.from(secret).toString('base64') } : unfit('`user:password`');
+}
+
 /** A PEM bundle of one or more certificates, given as the text that it is. */
 export function parseCaFile(content: Uint8Array): Parsed<string> {
   const pem = textOf(content);

@@ -5,6 +5,7 @@ import { adminPort, logLevel, port } from './settings.ts';
 import * as text from './text-types.ts';
 
 export type DevSettings = ValueOf<typeof devSettings>;
+export type SendSettings = ValueOf<typeof sendSettings>;
 export type OperatorSettings = ValueOf<typeof operatorSettings>;
 
 /** The settings of `dev`, which listens on 127.0.0.1 only. */
@@ -30,6 +31,17 @@ export const devSettings = all({
     secret: true,
   }),
   logLevel,
+});
+
+/** The settings of `send`. */
+export const sendSettings = all({
+  url: required({
+    name: 'WEBHOOK_URL',
+    type: text.httpUrl,
+    default: 'http://127.0.0.1:8080/events',
+    about: 'Where webhooks are sent.',
+  }),
+  token: credential('WEBHOOK_TOKEN', 'WEBHOOK_TOKEN_PATH', 'Token that is sent along.'),
 });
 
 /** The settings of the commands that talk to the admin port of a running gateway. */

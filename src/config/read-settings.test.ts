@@ -59,7 +59,9 @@ describe('the settings of serve', () => {
     const { settings, warnings } = await settingsOf(least);
     assert.deepEqual(warnings, []);
     assert.deepEqual(settings, {
-      api: {
+      configPath: undefined,
+      sink: {
+        kind: 'brigade',
         address: 'https://brigade.example',
         token: { kind: 'value', value: 'api-s3cret' },
         caPath: undefined,
@@ -71,6 +73,8 @@ describe('the settings of serve', () => {
         port: 8080,
         tls: undefined,
         maxBodyBytes: 2 * 2 ** 20,
+        handshakeCredentials: 'optional',
+        contentWindow: { ms: 0, regions: 'together' },
         trustedProxies: [],
         shutdownDelayMs: 0,
       },
@@ -121,7 +125,8 @@ describe('the settings of serve', () => {
   it('a token for Brigade is given once, as it is or in a file', async () => {
     const path = await file('token', ' api-s3cret\n');
     const { API_TOKEN: _, ...rest } = least;
-    assert.deepEqual((await settingsOf({ ...rest, API_TOKEN_PATH: path })).settings.api.token, { kind: 'file', path });
+    const { sink } = (await settingsOf({ ...rest, API_TOKEN_PATH: path })).settings;
+    assert.deepEqual(sink.kind === 'brigade' && sink.token, { kind: 'file', path });
     assert.deepEqual(await keysAtFault({ ...least, API_TOKEN_PATH: path }), ['API_TOKEN']);
     for (const empty of ['', '\n', '$(TOKEN)']) {
       const unfit = await file('unfit-token', empty);
@@ -215,5 +220,51 @@ describe('the reference of settings', () => {
         rows.map(({ name }) => name),
       );
     }
+  });
+});
+
+describe('the configuration file', () => {
+  it('says what a variable can say, and counts less than the environment and more than a default', async () => {
+    const CONFIG_PATH = await file(
+      'layers.yaml',
+      'settings: { PORT: 1, ADMIN_PORT: 2, TRUSTED_PROXIES: [10.0.0.1, ::1] }',
+    );
+    const { settings } = await settingsOf({ ...least, CONFIG_PATH, PORT: '3' });
+    assert.deepEqual([settings.ingest.port, settings.admin.port], [3, 2]);
+    assert.equal(settings.ingest.trustedProxies.length, 2);
+    assert.equal(settings.configPath, CONFIG_PATH);
+  });
+
+  it('suffices', async () => {
+    const lines = Object.entries(least).map(([name, value]) => `  ${name}: ${value}`);
+    const CONFIG_PATH = await file('all.yaml', ['settings:', ...lines].join('\n'));
+    assert.equal((await settingsOf({ CONFIG_PATH })).settings.sink.address, 'https://brigade.example');
+  });
+
+  it('is named, with the line, where a setting in it is wrong', async () => {
+    const CONFIG_PATH = await file('wrong.yaml', 'settings:\n  PORT: http\n  API_TOKEN: $(UNRESOLVED)\n');
+    const { API_TOKEN: _, ...rest } = least;
+    const issues = await issuesOf({ ...rest, CONFIG_PATH });
+    assert.deepEqual(
+      issues.map(({ key, source }) => [key, source]),
+      [
+        ['API_TOKEN', `${CONFIG_PATH}:3`],
+        ['PORT', `${CONFIG_PATH}:2`],
+      ],
+    );
+    assert.ok(!JSON.stringify(issues).includes('UNRESOLVED'));
+  });
+
+  it('has its issues told together with those of the environment, and hides what may only seem to be missing', async () => {
+    const CONFIG_PATH = await file('bad.yaml', 'settings: { API_ADDRESS: http://a }\nrules: none\ncallers: 1\n');
+    const issues = await issuesOf({ CONFIG_PATH, PORT: 'http' });
+    assert.deepEqual(
+      issues.map(({ key, path }) => `${key} ${path}`),
+      ['CONFIG_PATH line 3: callers', 'CONFIG_PATH line 2: rules', 'PORT '],
+    );
+  });
+
+  it('that is not there is an issue', async () => {
+    assert.deepEqual(await keysAtFault({ ...least, CONFIG_PATH: join(directory, 'nowhere.yaml') }), ['CONFIG_PATH']);
   });
 });

@@ -1,7 +1,15 @@
-import type { ParseFiles } from './file-content.ts';
-import { type DevSettings, devSettings, type OperatorSettings, operatorSettings } from './other-settings.ts';
+import type { Parsed } from '../model/parsed.ts';
+import { type ParseFiles, parseFiles } from './file-content.ts';
+import {
+  type DevSettings,
+  devSettings,
+  type OperatorSettings,
+  operatorSettings,
+  type SendSettings,
+  sendSettings,
+} from './other-settings.ts';
 import type { Lookup, SettingIssue } from './setting.ts';
-import { type Settings, serveSettingsWith } from './settings.ts';
+import { configPath, type Settings, serveSettingsWith } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,6 +22,12 @@ export type SettingsRead<S> =
     }
   | { readonly kind: 'issues'; readonly issues: readonly SettingIssue[] };
 
+/** Reads the settings of `send`. Never rejects. */
+export async function readSendSettings(variables: Environment): Promise<SettingsRead<SendSettings>> {
+  const read = await sendSettings.read(lookupIn(variables));
+  return read.kind === 'issues' ? read : { kind: 'settings', settings: read.value, warnings: [] };
+}
+
 /** The one place where the environment of this process is looked at. */
 export function environment(): Environment {
   return process.env;
@@ -24,7 +38,15 @@ export async function readSettings(
   variables: Environment,
   parseTokens: ParseFiles<unknown>,
 ): Promise<SettingsRead<Settings>> {
-  const read = await serveSettingsWith(parseTokens).read(lookupIn(variables));
+  const given = lookupIn(variables);
+  const file = await readConfigFile(given);
+  const filed: Lookup = file.kind === 'value' ? file.value : () => undefined;
+  const read = await serveSettingsWith(parseTokens).read((name) => given(name) ?? filed(name));
+  if (file.kind === 'issues') {
+    // What seems to be missing may stand in the file.
+    const others = read.kind === 'issues' ? read.issues.filter(({ received }) => received !== 'nothing') : [];
+    return { kind: 'issues', issues: [...file.issues, ...others] };
+  }
   if (read.kind === 'issues') return read;
   return { kind: 'settings', settings: read.value, warnings: warningsAbout(read.value) };
 }
@@ -49,11 +71,35 @@ function lookupIn(variables: Environment): Lookup {
   };
 }
 
-function warningsAbout({ api }: Settings): readonly string[] {
+/** Finds what the configuration file says, if there is one. */
+async function readConfigFile(given: Lookup): Promise<Parsed<Lookup, SettingIssue>> {
+  const path = await configPath.read(given);
+  // An illegal path is told with the other settings.
+  if (path.kind === 'issues' || path.value === undefined) return { kind: 'value', value: () => undefined };
+  const source = path.value;
+  // Who has no such file need not load YAML.
+  const { parseConfigFile } = await import('./config-file.ts');
+  const file = await parseFiles([source], parseConfigFile);
+  if (file.kind === 'issues') {
+    return { kind: 'issues', issues: file.issues.map((issue) => ({ ...issue, key: 'CONFIG_PATH', source })) };
+  }
+  const { settings } = file.value;
+  return {
+    kind: 'value',
+    value: (name) => {
+      const found = settings.get(name);
+      return found === undefined ? undefined : { text: found.text, source: `${source}:${found.line}` };
+    },
+  };
+}
+
+function warningsAbout({ sink }: Settings): readonly string[] {
   const warnings: string[] = [];
-  if (api.address.startsWith('http:'))
-    warnings.push('API_ADDRESS is not https: the token goes to Brigade unencrypted.');
-  if (api.ignoreCertWarnings) {
+  if (sink.address.startsWith('http:')) {
+    const name = sink.kind === 'brigade' ? 'API_ADDRESS' : 'SINK_URL';
+    warnings.push(`${name} is not https: events and credentials go there unencrypted.`);
+  }
+  if (sink.kind === 'brigade' && sink.ignoreCertWarnings) {
     warnings.push('API_IGNORE_CERT_WARNINGS is on: whoever poses as Brigade gets its token and the events.');
   }
   return warnings;

@@ -1,4 +1,5 @@
-import { devSettings, operatorSettings } from './other-settings.ts';
+import { configFile } from './config-file.ts';
+import { devSettings, operatorSettings, sendSettings } from './other-settings.ts';
 import type { Row } from './setting.ts';
 import { serveSettings } from './settings.ts';
 
@@ -8,7 +9,8 @@ export function settingsReference(): string {
 
 <!-- Generated from src/config/ by npm run docs. Do not edit. -->
 
-Settings are environment variables. Those that v0.4.1 knew keep their names and meaning.
+Settings are environment variables, or stand in [the configuration file](#the-configuration-file). Those that v0.4.1 knew
+keep their names and meaning.
 
 - A variable that is empty counts as not set. Blanks around a value do not count.
 - Everything wrong with the settings, and with the files that they name, is told at once; the process then exits with 78.
@@ -27,7 +29,21 @@ Everything listens on 127.0.0.1.
 ${tableOf(devSettings.rows)}
 ## \`dead-letters\`
 
-${tableOf(operatorSettings.rows)}`;
+${tableOf(operatorSettings.rows)}
+## \`send\`
+
+${tableOf(sendSettings.rows)}
+## The configuration file
+
+\`CONFIG_PATH\` names a file of YAML; [gateway.example.yaml](gateway.example.yaml) is one. Every value is read as the text
+that stands there: \`no\` is a text, and \`010\` is \`010\`. A variable in the environment counts more than the same setting in
+the file, and that more than its default. Settings are read at start; all else is taken as soon as the file changes, and a
+file with a mistake never replaces a good one. [rules.md](rules.md) and [credentials.md](credentials.md) tell what it is for.
+
+| field | if absent | meaning | value |
+|---|---|---|---|
+${configFile.rows.map(({ path, ifAbsent, about, expected }) => `| \`${path}\` | ${ifAbsent} | ${about} | ${expected} |`).join('\n')}
+`;
 }
 
 function tableOf(rows: readonly Row[]): string {

@@ -144,9 +144,9 @@ function defaultOf(variable: Variable<unknown>): ReturnType<Lookup> {
   return variable.default === undefined ? undefined : { text: variable.default, source: 'default' };
 }
 
-/** A URL with credentials in it has an `@`, whichever variable it was given for. */
+/** A URL with credentials in it has an `@` or a query, whichever variable it was given for. */
 function shown(variable: Variable<unknown>, text: string): string {
-  return variable.secret || text.includes('@') ? 'a value that is not shown' : JSON.stringify(text.slice(0, 80));
+  return variable.secret || /[@?]/.test(text) ? 'a value that is not shown' : JSON.stringify(text.slice(0, 80));
 }
 
 function keysOf<V>(parts: { readonly [K in keyof V]: Setting<V[K]> }): readonly Extract<keyof V, string>[] {

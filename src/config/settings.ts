@@ -1,11 +1,10 @@
 import type { Parsed } from '../model/parsed.ts';
 import { credential } from './credential.ts';
 import type { ParseFiles } from './file-content.ts';
-import { parseCaFile, parseTlsFiles } from './file-types.ts';
+import { parseTlsFiles } from './file-types.ts';
 import {
   all,
   checked,
-  given,
   onlyIf,
   optional,
   required,
@@ -15,6 +14,7 @@ import {
   type ValueOf,
   wellFormed,
 } from './setting.ts';
+import { sink } from './sink-settings.ts';
 import * as text from './text-types.ts';
 
 export type Settings = ValueOf<typeof serveSettings>;
@@ -38,26 +38,6 @@ export const logLevel = required({
   type: text.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
   default: 'info',
   about: 'The least severe level that is logged.',
-});
-
-const apiToken = credential('API_TOKEN', 'API_TOKEN_PATH', 'Token of the gateway’s service account in Brigade.');
-
-const caPath = optional({
-  name: 'API_CA_PATH',
-  type: text.path,
-  about: 'PEM file of the authorities that Brigade’s certificate may come from; read again when it changes.',
-});
-
-const api = all({
-  address: required({ name: 'API_ADDRESS', type: text.httpUrl, about: 'Address of the Brigade API server.' }),
-  token: given(apiToken, 'one of the two is required'),
-  caPath: wellFormed(caPath, (path) => (path === undefined ? [] : [path]), parseCaFile),
-  ignoreCertWarnings: required({
-    name: 'API_IGNORE_CERT_WARNINGS',
-    type: text.bool,
-    default: 'false',
-    about: 'Takes any certificate for Brigade’s, also a forged one; prefer `API_CA_PATH`.',
-  }),
 });
 
 const tlsEnabled = required({
@@ -93,6 +73,27 @@ const ingest = all({
     type: text.byteSize({ min: '1KiB', max: '64MiB' }),
     default: '2MiB',
     about: 'A webhook with a larger body is answered 413.',
+  }),
+  handshakeCredentials: required({
+    name: 'HANDSHAKE_CREDENTIALS',
+    type: text.oneOf(['optional', 'required']),
+    default: 'optional',
+    about: 'Whether Event Grid’s and CloudEvents’ handshakes are answered to strangers too; they carry no event.',
+  }),
+  contentWindow: all({
+    ms: required({
+      name: 'CONTENT_WINDOW',
+      type: text.duration({ max: '7d' }),
+      default: '0s',
+      about:
+        'For how long another event of the same registry, repository, action, tag and digest is a duplicate; with 0 its id alone decides.',
+    }),
+    regions: required({
+      name: 'CONTENT_WINDOW_REGIONS',
+      type: text.oneOf(['together', 'apart']),
+      default: 'together',
+      about: 'Whether it is one also if it comes from a replica in another region.',
+    }),
   }),
   trustedProxies: required({
     name: 'TRUSTED_PROXIES',
@@ -181,8 +182,17 @@ interface JournalSettings {
   readonly maxBytes: number;
 }
 
+/** Where the configuration file is: read before all others, for it may say them. */
+export const configPath = optional({
+  name: 'CONFIG_PATH',
+  type: text.path,
+  about:
+    'YAML file of settings, registries, callers and rules; what it says beside settings is read again when it changes.',
+});
+
 const parts = {
-  api,
+  configPath,
+  sink,
   tokensPath: required({
     name: 'TOKENS_PATH',
     type: text.path,

@@ -80,6 +80,12 @@ export const httpUrl: TextType<string> = {
   },
 };
 
+/** Given back as the plain address. */
+export const cloudEventsUrl: TextType<string> = {
+  expected: 'a `cloudevents+http://` or `cloudevents+https://` URL without credentials, query and fragment',
+  parse: (text) => (text.startsWith('cloudevents+') ? httpUrl.parse(text.slice('cloudevents+'.length)) : undefined),
+};
+
 /** What can stand in a header. `${X}` and `$(X)` are references that nobody resolved, never a secret. */
 export const secretText: TextType<string> = {
   expected: 'a secret of visible ASCII characters, not an unresolved reference',

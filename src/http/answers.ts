@@ -1,4 +1,4 @@
-import type { EventReceipt, Receipt, Rejection } from '../model/receipt.ts';
+import type { EventReceipt, Handshake, Receipt, Rejection } from '../model/receipt.ts';
 import type { Issue } from '../model/webhook.ts';
 import { RETRY_AFTER_SECONDS } from './limits.ts';
 
@@ -35,10 +35,16 @@ export function redirectTo(path: string): Answer {
 }
 
 /** The answer to a webhook. Its JSON always has v0.4.1's field `status`, with v0.4.1's meaning of `success` and `failed`. */
-export function answerTo(answer: Receipt | Rejection): Answer {
+export function answerTo(answer: Receipt | Handshake | Rejection): Answer {
   switch (answer.kind) {
     case 'receipt':
       return { status: 200, headers: JSON_TYPE, body: receiptBody(answer.events) };
+    case 'validation':
+      return { status: 200, headers: JSON_TYPE, body: JSON.stringify({ validationResponse: answer.code }) };
+    case 'unsubscription':
+      return { status: 200, headers: JSON_TYPE, body: receiptBody([]) };
+    case 'permission':
+      return permission(answer);
     case 'unauthenticated':
     case 'out-of-scope':
       return FORBIDDEN;
@@ -53,6 +59,12 @@ export function answerTo(answer: Receipt | Rejection): Answer {
     case 'unavailable':
       return UNAVAILABLE;
   }
+}
+
+/** CloudEvents 1.0, HTTP webhooks, 4.2. */
+function permission({ origin, rate }: Extract<Handshake, { kind: 'permission' }>): Answer {
+  const headers = ['Allow', 'POST, OPTIONS', 'WebHook-Allowed-Origin', origin, 'WebHook-Allowed-Rate', rate];
+  return { status: 200, headers, body: '' };
 }
 
 function failed(status: number, issues: readonly Issue[]): Answer {

@@ -44,7 +44,7 @@ export function hasArrived(request: IncomingMessage, bytesRead: number): boolean
  */
 export class Body {
   readonly #request: IncomingMessage;
-  readonly #maxBytes: number;
+  #maxBytes: number;
   readonly #budget: BodyBudget;
   #bytes: Buffer = NO_BYTES;
   #bytesRead = 0;
@@ -62,7 +62,8 @@ export class Body {
   }
 
   /** `expectant` waits to be told to continue, and is told so unless the body's length alone speaks against it. */
-  async read(expectant: ServerResponse | undefined): Promise<BodyOutcome> {
+  async read(expectant: ServerResponse | undefined, maxBytes = this.#maxBytes): Promise<BodyOutcome> {
+    this.#maxBytes = Math.min(maxBytes, this.#maxBytes);
     const declared = declaredBytes(this.#request);
     const rejection = this.#reserve(declared ?? 0);
     if (rejection !== undefined) return rejection;

@@ -1,4 +1,4 @@
-import type { Receipt, Rejection } from '../model/receipt.ts';
+import type { Handshake, Receipt, Rejection } from '../model/receipt.ts';
 
 /** Why a connection or request was turned away before it was a webhook. */
 export type Refusal =
@@ -13,11 +13,11 @@ export type Refusal =
   | 'tls-handshake-failed'
   | 'too-many-connections';
 
-/** One `POST /events` and what became of it. */
+/** One `POST /events`, or an `OPTIONS` that asks for permission, and what became of it. */
 export interface WebhookRecord {
   readonly caller: string | undefined;
   /** Undefined after a fault, which is reported on its own. */
-  readonly answer: Receipt | Rejection | undefined;
+  readonly answer: Receipt | Handshake | Rejection | undefined;
   /** As answered, though the sender may have gone. */
   readonly status: number;
   /** The peer of the connection. */

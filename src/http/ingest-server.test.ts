@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import type { Receive } from '../receive/incoming-webhook.ts';
 import { ListenFault, startIngestServer } from './ingest-server.ts';
-import { AUTHORIZED, aServer, aSlowReceive, Heard, head, Peer, receiveAnything } from './test-server.ts';
+import { AUTHORIZED, aServer, aSlowReceive, Heard, head, Peer, permitNothing, receiveAnything } from './test-server.ts';
 
 const NEVER: Promise<never> = new Promise(() => {});
 
@@ -50,6 +51,47 @@ test('a stranger gets an empty 403 without a content type', async (t) => {
   assert.equal(await answer.text(), '');
   assert.equal(heard.records[0]?.caller, undefined);
   assert.equal(heard.records[0]?.bodyBytes, 0);
+});
+
+test('OPTIONS that asks for permission is answered with origin and rate, any other is a 405', async (t) => {
+  const permission = { kind: 'permission', origin: 'eventgrid.azure.net', rate: '120' } as const;
+  const asked: unknown[] = [];
+  const { url, heard } = await aServer(t, {
+    permit: async ({ headers, query }) => {
+      asked.push(headers['webhook-request-origin'], query);
+      return { answer: permission };
+    },
+  });
+  const method = 'OPTIONS';
+  const headers = { 'WebHook-Request-Origin': 'eventgrid.azure.net' };
+  const answer = await fetch(`${url}/events?access_token=x`, { method, headers });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('webhook-allowed-origin'), 'eventgrid.azure.net');
+  assert.equal(answer.headers.get('webhook-allowed-rate'), '120');
+  assert.equal(answer.headers.get('allow'), 'POST, OPTIONS');
+  assert.equal(await answer.text(), '');
+  assert.deepEqual(asked, ['eventgrid.azure.net', 'access_token=x']);
+  assert.deepEqual(heard.records[0]?.answer, permission);
+  assert.equal((await fetch(`${url}/events`, { method })).status, 405);
+  assert.equal(heard.records.length, 1);
+});
+
+test('a validation is answered with exactly 200 and its code', async (t) => {
+  const { url } = await aServer(t, { receive: async () => ({ answer: { kind: 'validation', code: 'a"b' } }) });
+  const answer = await fetch(`${url}/events`, { method: 'POST', body: '[]' });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('content-type'), 'application/json');
+  assert.deepEqual(await answer.json(), { validationResponse: 'a"b' });
+});
+
+test('a body may be wanted with a lower limit than the port has', async (t) => {
+  const receive: Receive = async ({ readBody }) => {
+    const body = await readBody(10);
+    return body.kind === 'body' ? { answer: { kind: 'unsubscription' } } : { answer: body };
+  };
+  const { url } = await aServer(t, { receive });
+  const statusOf = async (body: string) => (await fetch(`${url}/events`, { method: 'POST', body })).status;
+  assert.deepEqual([await statusOf('x'.repeat(10)), await statusOf('x'.repeat(11))], [200, 413]);
 });
 
 test('a small webhook of a stranger does not cost its connection', async (t) => {
@@ -173,6 +215,7 @@ test('a port that is taken is a fault', async (t) => {
   const options = {
     ...address,
     receive: receiveAnything,
+    permit: permitNothing,
     healthy: () => true,
     observer: new Heard(),
     trustedProxies: [],

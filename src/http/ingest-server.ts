@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { Socket } from 'node:net';
 import { Fault } from '../model/fault.ts';
-import type { Receive } from '../receive/incoming-webhook.ts';
+import type { Permit, Receive } from '../receive/incoming-webhook.ts';
 import { type CertificateSource, secureContextOf } from './certificate.ts';
 import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
@@ -16,6 +16,7 @@ export interface IngestOptions {
   /** 0 for any that is free. */
   readonly port: number;
   readonly receive: Receive;
+  readonly permit: Permit;
   /** What `GET /healthz` tells; must not throw. */
   readonly healthy: () => boolean;
   readonly observer: IngestObserver;
@@ -52,9 +53,9 @@ type Server = http.Server | https.Server;
  */
 export async function startIngestServer(options: IngestOptions): Promise<IngestServer> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { receive, healthy, observer } = options;
+  const { receive, permit, healthy, observer } = options;
   const proxies = new TrustedProxies(options.trustedProxies);
-  const handler = new RequestHandler({ receive, healthy, observer, limits, proxies });
+  const handler = new RequestHandler({ receive, permit, healthy, observer, limits, proxies });
   const server = options.tls === undefined ? createPlainServer(limits) : createTlsServer(limits, options.tls, observer);
   limitConnections(server, limits);
   const connections = new Connections(server);

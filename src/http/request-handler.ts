@@ -1,20 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Receive, Reception } from '../receive/incoming-webhook.ts';
+import type { IncomingRequest, Permit, Receive, Reception } from '../receive/incoming-webhook.ts';
 import { type Answer, answerTo, HEALTHY, UNAVAILABLE, UNHEALTHY } from './answers.ts';
 import { Body, BodyBudget } from './body.ts';
 import type { TrustedProxies } from './client-address.ts';
-import type { IngestObserver, Refusal } from './ingest-observer.ts';
+import type { IngestObserver } from './ingest-observer.ts';
 import { type Limits, MAX_USER_AGENT_CHARS } from './limits.ts';
-import { routeOf } from './routes.ts';
+import { queryOf, type Route, routeOf } from './routes.ts';
 import { send } from './send.ts';
 
 interface RequestHandlerOptions {
   readonly receive: Receive;
+  readonly permit: Permit;
   readonly healthy: () => boolean;
   readonly observer: IngestObserver;
   readonly limits: Limits;
   readonly proxies: TrustedProxies;
 }
+
+type Refused = Extract<Route, { kind: 'refused' }>;
+
+/** Who answers a request. */
+type Ask = (from: IncomingRequest, body: Body) => Promise<Reception>;
 
 /** Answers every request that node:http could read. */
 export class RequestHandler {
@@ -36,15 +42,35 @@ export class RequestHandler {
   handle(request: IncomingMessage, response: ServerResponse, expectant: boolean): void {
     const route = routeOf(request.method ?? '', request.url ?? '');
     if (route.kind === 'events') this.#serve(request, response, expectant).catch(this.#reportFault);
-    else if (route.kind === 'refused') this.#refuse(request, response, route.answer, route.refusal);
+    else if (route.kind === 'refused') this.#refuse(request, response, route);
+    else if (route.kind === 'permission') this.#permit(request, response, route.refused);
     else this.#send(request, response, this.#options.healthy() ? HEALTHY : UNHEALTHY, 0);
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse, expectant: boolean): Promise<void> {
+  /** What does not ask for permission is no `OPTIONS` of ours, as in v0.4.1. */
+  #permit(request: IncomingMessage, response: ServerResponse, refused: Refused): void {
+    if (request.headers['webhook-request-origin'] === undefined) this.#refuse(request, response, refused);
+    else this.#answer(request, response, (from) => this.#options.permit(from)).catch(this.#reportFault);
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, expectant: boolean): Promise<void> {
+    const expecting = expectant ? response : undefined;
+    return this.#answer(request, response, (from, body) =>
+      this.#options.receive({ ...from, readBody: (maxBytes) => body.read(expecting, maxBytes) }),
+    );
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, ask: Ask): Promise<void> {
     const startedAt = performance.now();
     const { remoteAddress } = request.socket;
+    const clientAddress = this.#options.proxies.clientOf(remoteAddress, request.headers);
     const body = new Body(request, this.#options.limits.maxBodyBytes, this.#budget);
-    const reception = await this.#reception(request, body, expectant ? response : undefined);
+    const from = {
+      headers: request.headers,
+      query: queryOf(request.url ?? ''),
+      sender: clientAddress ?? remoteAddress,
+    };
+    const reception = await this.#reception(() => ask(from, body), body);
     const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);
     this.#send(request, response, answer, body.bytesRead);
     this.#options.observer.webhook({
@@ -52,7 +78,7 @@ export class RequestHandler {
       answer: reception?.answer,
       status: answer.status,
       remoteAddress,
-      clientAddress: this.#options.proxies.clientOf(remoteAddress, request.headers),
+      clientAddress,
       userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS),
       bodyBytes: body.bytesRead,
       durationMs: performance.now() - startedAt,
@@ -60,10 +86,9 @@ export class RequestHandler {
   }
 
   /** Undefined when it ended with a fault, which is reported. */
-  async #reception(request: IncomingMessage, body: Body, expectant?: ServerResponse): Promise<Reception | undefined> {
+  async #reception(ask: () => Promise<Reception>, body: Body): Promise<Reception | undefined> {
     try {
-      const readBody = () => body.read(expectant);
-      return await this.#options.receive({ headers: request.headers, readBody });
+      return await ask();
     } catch (error) {
       this.#options.observer.fault(error);
       return undefined;
@@ -72,7 +97,7 @@ export class RequestHandler {
     }
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, refusal: Refusal): void {
+  #refuse(request: IncomingMessage, response: ServerResponse, { answer, refusal }: Refused): void {
     const { remoteAddress } = request.socket;
     this.#send(request, response, answer, 0);
     this.#options.observer.refused(refusal, remoteAddress);

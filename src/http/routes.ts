@@ -3,6 +3,8 @@ import type { Refusal } from './ingest-observer.ts';
 
 export type Route =
   | { readonly kind: 'events' }
+  /** `refused`: how it is answered where it does not ask for permission to send. */
+  | { readonly kind: 'permission'; readonly refused: Extract<Route, { kind: 'refused' }> }
   | { readonly kind: 'health' }
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly answer: Answer };
 
@@ -17,7 +19,7 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
 ]);
 
 const UNKNOWN_PATH: Route = { kind: 'refused', refusal: 'unknown-path', answer: NOT_FOUND };
-const MISUSED: Route = { kind: 'refused', refusal: 'wrong-method', answer: WRONG_METHOD };
+const MISUSED: Extract<Route, { kind: 'refused' }> = { kind: 'refused', refusal: 'wrong-method', answer: WRONG_METHOD };
 
 /** Where a request belongs. `target` is its URL as sent: a path, which may have a query, or (RFC 9112, 3.2.2) an absolute URL. */
 export function routeOf(method: string, target: string): Route {
@@ -25,7 +27,14 @@ export function routeOf(method: string, target: string): Route {
   const path = query === -1 ? target : target.slice(0, query);
   const endpoint = ENDPOINTS.get(path);
   if (endpoint === undefined) return detourOf(method, path);
+  if (method === 'OPTIONS' && endpoint.route.kind === 'events') return { kind: 'permission', refused: MISUSED };
   return endpoint.method === method ? endpoint.route : MISUSED;
+}
+
+/** What stands behind the `?` of a target. */
+export function queryOf(target: string): string {
+  const at = target.indexOf('?');
+  return at === -1 ? '' : target.slice(at + 1);
 }
 
 function detourOf(method: string, target: string): Route {

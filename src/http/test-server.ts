@@ -56,6 +56,10 @@ export async function receiveAnything({ headers, readBody }: IncomingWebhook): P
   };
 }
 
+export async function permitNothing(): Promise<Reception> {
+  return { answer: { kind: 'unauthenticated' } };
+}
+
 export interface TestServer extends IngestServer {
   readonly url: string;
   readonly heard: Heard;
@@ -67,6 +71,7 @@ export async function aServer(t: TestContext, options: Partial<IngestOptions> = 
     host: '127.0.0.1',
     port: 0,
     receive: receiveAnything,
+    permit: permitNothing,
     healthy: () => true,
     observer: heard,
     trustedProxies: [],

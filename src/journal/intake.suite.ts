@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { append, keep, keepOne, lendAllDue, seqs } from '../../test/support/journal-steps.ts';
-import { aBuriedRecord, aRecord } from '../../test/support/records.ts';
+import { append, keep, keepOne, lendAllDue, pruneAll, seqs } from '../../test/support/journal-steps.ts';
+import { aBuriedRecord, aKey, aRecord } from '../../test/support/records.ts';
 import type { Appended } from './journal.ts';
 import type { Proof } from './journal-harness.ts';
 
@@ -52,6 +52,46 @@ export function intakeSuite(proves: Proof): void {
     for (const [index, seq] of kept.entries()) {
       assert.equal((await journal.get(seq))?.event.id, names[index]);
     }
+  });
+
+  proves(
+    'what tells the same as another within its window is a duplicate of that, and kept anew after it',
+    async (harness) => {
+      const { journal, now, advance } = harness;
+      const content = { key: aKey('content'), windowMs: 60_000 };
+      const seq = await keepOne(journal, aRecord('a', now(), { content }));
+      const duplicate = { kind: 'duplicate', of: seq, by: 'content' };
+
+      assert.deepEqual(await append(journal, aRecord('b', now(), { content })), [duplicate]);
+      await advance(59_000);
+      const current = harness.durable ? await harness.reopen() : journal;
+      assert.deepEqual(await append(current, aRecord('c', now(), { content })), [duplicate]);
+      assert.deepEqual(await append(current, aRecord('a', now(), { content })), [{ kind: 'duplicate', of: seq }]);
+      await keepOne(current, aRecord('d', now(), { content: { ...content, key: aKey('other') } }));
+      await keepOne(current, aRecord('e', now()));
+      await advance(2_000);
+
+      const anew = await keepOne(current, aRecord('b', now(), { content }));
+      assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
+      await pruneAll(current, now());
+      assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
+    },
+  );
+
+  proves('of concurrent records that tell the same one is kept', async ({ journal, now }) => {
+    const content = { key: aKey('content'), windowMs: 60_000 };
+    const names = Array.from({ length: 20 }, (_, index) => `event ${index}`);
+
+    const answers = await Promise.all(names.map((name) => append(journal, aRecord(name, now(), { content }))));
+
+    assert.equal(answers.flat().filter(({ kind }) => kind === 'kept').length, 1);
+    assert.equal((await lendAllDue(journal, now())).length, 1);
+  });
+
+  proves('what is buried on arrival makes nothing a duplicate that tells the same', async ({ journal, now }) => {
+    const content = { key: aKey('content'), windowMs: 60_000 };
+    await keepOne(journal, { ...aBuriedRecord('a', now()), content });
+    await keepOne(journal, aRecord('b', now(), { content }));
   });
 
   proves('records are numbered in the order in which they were kept', async ({ journal, now }) => {

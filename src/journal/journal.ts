@@ -1,21 +1,26 @@
 import type { Attempt, DeliveryHistory, Verdict } from '../model/delivery.ts';
 import type { BurialReason, UnavailableReason } from '../model/receipt.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
-import type { Format } from '../model/webhook.ts';
+import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
+import type { ByteRange, Format } from '../model/webhook.ts';
 
 /** A registry event on its way into the journal, with all that is needed to understand or replay it later. */
 export interface NewRecord {
   /** 32 hex characters; one record is kept per key, for at least 7 days. */
   readonly dedupKey: string;
+  /** What the event tells, as 32 hex characters: beside the one that is kept, others with it are duplicates for so long. */
+  readonly content?: { readonly key: string; readonly windowMs: number };
   /** Epoch milliseconds. */
   readonly receivedAt: number;
   readonly format: Format;
   readonly caller: string;
   /** The allow-listed headers of the webhook. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The event as it came, byte for byte. */
+  /** The event alone: byte for byte where it came alone, written anew where it came in an envelope. */
   readonly raw: Uint8Array;
-  readonly event: RegistryEvent;
+  /** Where in it the payload lies. Absent: all of it is. */
+  readonly payload?: ByteRange;
+  /** Unreadable only together with a burial. */
+  readonly event: KeptEvent;
   /** Set for an event that goes to the dead letters at once. */
   readonly burial?: { readonly reason: BurialReason; readonly detail: string };
 }
@@ -23,7 +28,7 @@ export interface NewRecord {
 /** What became of one record of an append. `seq` numbers the records in the order in which they were kept. */
 export type Appended =
   | { readonly kind: 'kept'; readonly seq: number }
-  | { readonly kind: 'duplicate'; readonly of: number }
+  | { readonly kind: 'duplicate'; readonly of: number; readonly by?: 'content' }
   /** This record alone cannot be stored; its neighbours were. */
   | { readonly kind: 'unstorable' };
 
@@ -38,6 +43,7 @@ export type AppendOutcome =
  * Every implementation promises, and journal.suite.ts proves:
  * - `appended` only when every kept record is on stable storage, and each duplicate's original was;
  * - of records with one key, also concurrent ones, exactly one is kept;
+ * - of records with one content, also concurrent ones, one is kept until the first's window is over; buried ones aside;
  * - `unavailable` within 5 seconds whatever the disk does; it never waits without an end;
  * - after `unavailable` the same records can be appended again.
  */
@@ -55,7 +61,7 @@ export interface Claim {
   readonly receivedAt: number;
   readonly history: DeliveryHistory;
   readonly event: RegistryEvent;
-  /** The raw event as text; bytes that are no UTF-8 became U+FFFD. */
+  /** The payload as text; bytes that are no UTF-8 became U+FFFD. */
   readonly payload: string;
 }
 
@@ -100,7 +106,7 @@ export interface RecordSummary {
   readonly state: RecordState;
   readonly receivedAt: number;
   readonly caller: string;
-  readonly event: RegistryEvent;
+  readonly event: KeptEvent;
   readonly burial?: { readonly at: number; readonly reason: BurialReason; readonly detail: string };
 }
 
@@ -108,8 +114,8 @@ export interface RecordSummary {
 export interface JournalRecord extends RecordSummary {
   readonly format: Format;
   readonly headers: Readonly<Record<string, string>>;
-  /** The raw event. */
   readonly raw: Uint8Array;
+  readonly payload?: ByteRange;
   readonly delivery: number;
   /** When a pending event is due, epoch milliseconds. */
   readonly dueAt?: number;
@@ -141,7 +147,7 @@ export interface Archive {
   get(seq: number): Promise<JournalRecord | undefined>;
   /**
    * Makes a dead letter or a delivered event pending again, with a new budget and the next delivery number. `event`
-   * replaces what was decoded. Resolves to false when there is no such record or it is pending already.
+   * replaces what was decoded, and must where that was unreadable. Resolves to false when there is no such record or it is pending already.
    */
   redeliver(seq: number, event?: RegistryEvent): Promise<boolean>;
   stats(): Promise<JournalStats>;
@@ -159,7 +165,7 @@ export interface Pruned {
 export interface Upkeep {
   /**
    * One small step of forgetting: settled history older than 7 days or beyond the journal's size, oldest first; dead
-   * letters older than 30 days; keys older than 7 days. Never a pending event.
+   * letters older than 30 days; keys older than 7 days, contents whose window is over. Never a pending event.
    */
   prune(now: number): Promise<Pruned>;
   /** Rejects when nothing could be appended now. */

@@ -1,3 +1,4 @@
+import { isRegistryEvent } from '../model/registry-event.ts';
 import type { Claim, JournalStats, NewRecord } from './journal.ts';
 import { DueLine } from './memory-due-line.ts';
 import { type Entry, newEntry, type Status } from './memory-entry.ts';
@@ -59,6 +60,8 @@ export class MemoryEntries {
     for (const seq of this.#line.due(now, max)) {
       const entry = this.#entries.get(seq);
       if (entry?.status.kind !== 'pending') continue;
+      const { event } = entry;
+      if (!isRegistryEvent(event)) continue;
       if (claims.length > 0) bytesBeyondFirst += entry.record.raw.byteLength;
       if (bytesBeyondFirst > CLAIM_BYTES) break;
       this.#lastFence += 1;
@@ -69,8 +72,8 @@ export class MemoryEntries {
         delivery: entry.delivery,
         receivedAt: entry.record.receivedAt,
         history: entry.status.history,
-        event: entry.event,
-        payload: payloadOf(entry.record.raw),
+        event,
+        payload: payloadOf(entry.record.raw, entry.record.payload),
       });
     }
     return claims;

@@ -1,5 +1,5 @@
 import type { Attempt, DeliveryHistory, Verdict } from '../model/delivery.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
+import type { KeptEvent } from '../model/registry-event.ts';
 import type { JournalRecord, NewRecord, RecordedAttempt, RecordSummary } from './journal.ts';
 
 export interface Lease {
@@ -25,7 +25,7 @@ export interface Entry {
   readonly record: NewRecord;
   /** What the entry counts for against the journal's size. */
   readonly bytes: number;
-  event: RegistryEvent;
+  event: KeptEvent;
   delivery: number;
   attempts: readonly RecordedAttempt[];
   status: Status;
@@ -99,6 +99,7 @@ export function recordOf(entry: Entry): JournalRecord {
     format: record.format,
     headers: record.headers,
     raw: record.raw,
+    ...(record.payload && { payload: record.payload }),
     delivery,
     ...(status.kind === 'pending' && { dueAt: status.dueAt }),
     attempts,

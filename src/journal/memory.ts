@@ -40,6 +40,7 @@ export class MemoryJournal implements Journal {
   readonly #entries = new MemoryEntries();
   /** In the order of their arrival. */
   readonly #keys = new Map<string, { readonly seq: number; readonly at: number }>();
+  readonly #contents = new Map<string, { readonly seq: number; readonly until: number }>();
   /** Wakes the claims that wait. */
   readonly #waiting = new Set<() => void>();
   #closed = false;
@@ -128,6 +129,7 @@ export class MemoryJournal implements Journal {
       if (at >= now - KEY_MS) break;
       this.#keys.delete(key);
     }
+    for (const [key, { until }] of this.#contents) if (until <= now) this.#contents.delete(key);
     const gone = this.#entries.forget(PRUNE_STEP, this.#limits.maxBytes / 2, now);
     return { gone, mayBeMore: gone > 0 };
   }
@@ -162,9 +164,15 @@ export class MemoryJournal implements Journal {
   #keep(record: NewRecord): Appended {
     const original = this.#keys.get(record.dedupKey);
     if (original !== undefined) return { kind: 'duplicate', of: original.seq };
+    const { content, receivedAt, burial } = record;
+    const first = content && this.#contents.get(content.key);
+    if (first !== undefined && first.until > receivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
     const now = this.#clock.now();
     const seq = this.#entries.add(record, now);
     this.#keys.set(record.dedupKey, { seq, at: now });
+    if (content !== undefined && burial === undefined) {
+      this.#contents.set(content.key, { seq, until: receivedAt + content.windowMs });
+    }
     return { kind: 'kept', seq };
   }
 

@@ -43,6 +43,21 @@ function lendingSuite(proves: Proof): void {
     });
   });
 
+  proves('of an event that came in an envelope the payload is lent, at once and after a crash', async (harness) => {
+    const { journal, now } = harness;
+    const raw = Buffer.from('{"ü":1,"data":{"é":2},"x":3}');
+    const start = raw.indexOf('{', 1);
+    const payload = { start, end: raw.indexOf('}', start) + 1 };
+    const seq = await keepOne(journal, aRecord('a', now(), { raw, payload }));
+
+    assert.equal((await lendOne(journal)).payload, '{"é":2}');
+    assert.deepEqual((await journal.get(seq))?.payload, payload);
+
+    if (!harness.durable) return;
+    const reopened = await harness.reopen();
+    assert.equal((await lendOne(reopened)).payload, '{"é":2}');
+  });
+
   proves('an event is lent to one claim at a time', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     assert.deepEqual(seqs(await lend(journal)), [seq]);

@@ -8,8 +8,8 @@ export interface CreatedEvent {
 
 /** What the sink answered to one attempt. */
 export type Outcome =
-  /** Taken. `created` is empty when no project subscribes to it (*unmatched*). */
-  | { readonly kind: 'delivered'; readonly created: readonly CreatedEvent[]; readonly note?: string }
+  /** Taken. `created` is empty when no project subscribes to it (*unmatched*), and absent where the sink does not tell. */
+  | { readonly kind: 'delivered'; readonly created?: readonly CreatedEvent[]; readonly note?: string }
   /** It will never take this event. */
   | { readonly kind: 'refused'; readonly detail: string }
   /** It took nothing and may do so later. */

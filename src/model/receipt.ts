@@ -1,19 +1,26 @@
 import type { Issue } from './webhook.ts';
 
-/** Why an event carries nothing to deliver. */
-export type IgnoreReason = 'ping' | 'unknown-action';
+/** Why an event carries nothing to deliver. A CNCF registry also tells of a `blob`, a `pull` and a `mount`. */
+export type IgnoreReason = 'ping' | 'unknown-action' | 'blob' | 'pull' | 'mount' | 'unsubscribed';
 
 /** What became of one event of a webhook. */
 export type Fate =
   | { readonly kind: 'accepted'; readonly seq: number }
-  | { readonly kind: 'duplicate'; readonly of: number }
+  /** Of the record with that number: by its id, or because it tells the same within the window for that. */
+  | { readonly kind: 'duplicate'; readonly of: number; readonly by?: 'content' }
   | { readonly kind: 'ignored'; readonly reason: IgnoreReason }
+  /** `rule`: which of the operator's rules ignores it. */
+  | { readonly kind: 'ignored'; readonly reason: 'rule'; readonly rule: string }
   | { readonly kind: 'buried'; readonly seq: number; readonly reason: BurialReason };
 
 /** Why an event lies in the dead letters. */
 export const BURIAL_REASONS = [
   /** No registry is known for it. */
   'no-registry',
+  /** One of a batch, and not what its caller may speak for. */
+  'out-of-scope',
+  /** One of a batch, and it cannot be read. */
+  'unreadable',
   /** Brigade said that it will never take it, or its field rules say so beforehand. */
   'refused',
   /** Brigade may or may not have stored it, too often. */
@@ -56,7 +63,7 @@ export type Rejection =
   | { readonly kind: 'too-large'; readonly maxBytes: number }
   /** The sender went away, or was too slow, before the body was whole. */
   | { readonly kind: 'incomplete' }
-  /** Too many bytes of bodies are in flight already. */
+  /** Too many bytes of bodies are in flight already, or a stranger has shaken hands too often. */
   | { readonly kind: 'overloaded' }
   /** The journal cannot make it durable now. `lost` tells what an ACR that never retries has just lost. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly lost: readonly LostEvent[] };
@@ -73,3 +80,12 @@ export type UnavailableReason =
 
 /** What could be read of an event that we could not keep. */
 export type LostEvent = Omit<EventReceipt, 'fate'>;
+
+/** What a sender asks before its first event; whatever it asks is answered with its own words, and nothing is fetched. */
+export type Handshake =
+  /** Event Grid wants its code back. */
+  | { readonly kind: 'validation'; readonly code: string }
+  /** Event Grid says that a subscription is gone. */
+  | { readonly kind: 'unsubscription' }
+  /** CloudEvents: whether `origin` may send, and how many requests a minute. */
+  | { readonly kind: 'permission'; readonly origin: string; readonly rate: string };

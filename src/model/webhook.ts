@@ -1,7 +1,14 @@
 /** How a webhook is written. */
-export const FORMATS = ['acr'] as const;
+export const FORMATS = ['acr', 'event-grid', 'cloudevents', 'distribution'] as const;
 
 export type Format = (typeof FORMATS)[number];
+
+/** Part of the bytes of something. */
+export interface ByteRange {
+  readonly start: number;
+  /** Of the first byte that is not in it. */
+  readonly end: number;
+}
 
 /** Request headers with lower-case names, as `node:http` gives them. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -19,7 +19,7 @@ export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
       if (isStale) metrics.count('acr_gateway_stale_settlements_total');
       if (outcome.kind === 'delivered') {
         metrics.observe('acr_gateway_delivery_delay_seconds', Math.max(0, at + durationMs - claim.receivedAt) / 1000);
-        if (outcome.created.length === 0) metrics.count('acr_gateway_unmatched_total');
+        if (outcome.created?.length === 0) metrics.count('acr_gateway_unmatched_total');
       }
       if (verdict.kind === 'bury') metrics.count('acr_gateway_buried_total', { reason: verdict.reason });
       const line = describe(claim, attempt, verdict, isStale);
@@ -54,7 +54,8 @@ function toldCreated(created: readonly CreatedEvent[]): object {
 }
 
 function describe(claim: Claim, { outcome, durationMs }: Attempt, verdict: Verdict, isStale: boolean): object {
-  const { kind, ...answer } = 'created' in outcome ? { ...outcome, ...toldCreated(outcome.created) } : outcome;
+  const created = outcome.kind === 'delivered' ? outcome.created : undefined;
+  const { kind, ...answer } = created === undefined ? outcome : { ...outcome, ...toldCreated(created) };
   return {
     seq: claim.seq,
     ...toldEvent(claim.event),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aLineLog } from '../../test/support/line-log.ts';
 import type { WebhookRecord } from '../http/ingest-observer.ts';
-import type { EventReceipt, Receipt, Rejection } from '../model/receipt.ts';
+import type { EventReceipt, Handshake, Receipt, Rejection } from '../model/receipt.ts';
 import { observeIngest } from './ingest.ts';
 import { Metrics } from './metrics.ts';
 
@@ -14,7 +14,7 @@ function anObserver() {
   const metrics = new Metrics();
   const { log, lines } = aLineLog();
   const observer = observeIngest(log, metrics);
-  const told = (answer: Receipt | Rejection | undefined): void => {
+  const told = (answer: Receipt | Handshake | Rejection | undefined): void => {
     const record: WebhookRecord = { ...SENDER, ...MEASURES, durationMs: 1.234, answer };
     observer.webhook(record);
   };
@@ -24,6 +24,33 @@ function anObserver() {
   };
   return { observer, lines, told, has };
 }
+
+test('a handshake is one line that says what was asked, and never the code', async () => {
+  const { lines, told, has } = anObserver();
+  told({ kind: 'validation', code: 'secret-code' });
+  told({ kind: 'permission', origin: 'eventgrid.azure.net', rate: '*' });
+  assert.deepEqual(
+    lines.map(({ msg, level, handshake, origin }) => [msg, level, handshake, origin]),
+    [
+      ['handshake.answered', 'info', 'validation', undefined],
+      ['handshake.answered', 'info', 'permission', 'eventgrid.azure.net'],
+    ],
+  );
+  assert.doesNotMatch(JSON.stringify(lines), /secret-code/);
+  await has('acr_gateway_webhooks_total{answer="handshake"} 2');
+});
+
+test('of a batch the events at which somebody may have to look are told first', () => {
+  const { lines, told } = anObserver();
+  const events: EventReceipt[] = Array.from({ length: 100 }, (_, seq) => ({
+    ...TOLD,
+    fate: { kind: 'accepted', seq },
+  }));
+  events[60] = { ...TOLD, id: 'alien', fate: { kind: 'buried', seq: 60, reason: 'out-of-scope' } };
+  told(aReceipt(...events));
+  assert.equal(lines[0]?.['eventCount'], 100);
+  assert.match(JSON.stringify(lines[0]?.['events']), /^\[\{"id":"alien"/);
+});
 
 function aReceipt(...events: readonly EventReceipt[]): Receipt {
   return { kind: 'receipt', events };
@@ -51,6 +78,9 @@ for (const [fate, level] of [
   [{ kind: 'duplicate', of: 1 }, 'info'],
   [{ kind: 'ignored', reason: 'ping' }, 'info'],
   [{ kind: 'ignored', reason: 'unknown-action' }, 'warn'],
+  [{ kind: 'ignored', reason: 'blob' }, 'info'],
+  [{ kind: 'ignored', reason: 'rule', rule: 'signatures' }, 'info'],
+  [{ kind: 'duplicate', of: 1, by: 'content' }, 'info'],
   [{ kind: 'buried', seq: 1, reason: 'no-registry' }, 'warn'],
 ] as const) {
   test(`an event that is ${Object.values(fate).join(' ')} is told at ${level}`, async () => {

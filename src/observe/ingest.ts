@@ -1,5 +1,5 @@
 import type { IngestObserver, WebhookRecord } from '../http/ingest-observer.ts';
-import type { EventReceipt, Receipt, Rejection } from '../model/receipt.ts';
+import type { EventReceipt, Handshake, LostEvent, Receipt, Rejection } from '../model/receipt.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { Throttle } from './throttle.ts';
@@ -17,12 +17,23 @@ const THROTTLED: ReadonlySet<Rejection['kind']> = new Set([
   'overloaded',
 ]);
 
+const HANDSHAKES: ReadonlySet<string> = new Set<Handshake['kind']>(['validation', 'unsubscription', 'permission']);
+
+function isHandshake(answer: Receipt | Handshake | Rejection): answer is Handshake {
+  return HANDSHAKES.has(answer.kind);
+}
+
 /** Logs and counts what happens at the ingest port: one line for each webhook. */
 export function observeIngest(log: Log, metrics: Metrics): IngestObserver {
   const throttle = new Throttle();
   return {
     webhook: (record) => {
       const { answer } = record;
+      if (answer !== undefined && isHandshake(answer)) {
+        metrics.count('acr_gateway_webhooks_total', { answer: 'handshake' });
+        log.info({ ...sender(record), ...measures(record), ...handshake(answer) }, 'handshake.answered');
+        return;
+      }
       metrics.count('acr_gateway_webhooks_total', { answer: answer?.kind ?? 'fault' });
       if (answer === undefined) return;
       if (answer.kind === 'receipt') accepted(log, metrics, record, answer);
@@ -58,11 +69,14 @@ function accepted(log: Log, metrics: Metrics, record: WebhookRecord, { events }:
     if (fate.kind === 'buried') metrics.count('acr_gateway_buried_total', { reason: fate.reason });
   }
   const line = { ...sender(record), ...measures(record), ...told(events) };
-  const isOdd = events.some(
-    ({ fate }) => fate.kind === 'buried' || (fate.kind === 'ignored' && fate.reason !== 'ping'),
-  );
-  if (isOdd) log.warn(line, 'webhook.received');
+  if (events.some(isOdd)) log.warn(line, 'webhook.received');
   else log.info(line, 'webhook.received');
+}
+
+/** An operator may want to look at it. */
+function isOdd(event: EventReceipt | LostEvent): boolean {
+  if (!('fate' in event)) return false;
+  return event.fate.kind === 'buried' || (event.fate.kind === 'ignored' && event.fate.reason === 'unknown-action');
 }
 
 function rejected(log: Log, metrics: Metrics, record: WebhookRecord, answer: Rejection): void {
@@ -77,6 +91,11 @@ function rejected(log: Log, metrics: Metrics, record: WebhookRecord, answer: Rej
   else log.warn(line, 'webhook.rejected');
 }
 
+/** Never a validation's code: who has it can finish the validation. */
+function handshake(answer: Handshake): object {
+  return { handshake: answer.kind, ...(answer.kind === 'permission' ? { origin: answer.origin } : {}) };
+}
+
 function sender({ caller, remoteAddress, clientAddress, userAgent }: WebhookRecord): object {
   return { caller, remoteAddress, clientAddress, userAgent };
 }
@@ -85,12 +104,15 @@ function measures({ status, bodyBytes, durationMs }: WebhookRecord): object {
   return { status, bodyBytes, durationMs: Math.round(durationMs * 10) / 10 };
 }
 
-function told(events: readonly (EventReceipt | Omit<EventReceipt, 'fate'>)[]): object {
-  const shown = events.slice(0, TOLD_EVENTS).map((event) => ({ ...toldEvent(event), ...fateOf(event) }));
+function told(events: readonly (EventReceipt | LostEvent)[]): object {
+  // Of a batch, those at which somebody may have to look.
+  const first =
+    events.length <= TOLD_EVENTS ? events : [...events.filter(isOdd), ...events.filter((each) => !isOdd(each))];
+  const shown = first.slice(0, TOLD_EVENTS).map((event) => ({ ...toldEvent(event), ...fateOf(event) }));
   return shown.length === events.length ? { events: shown } : { events: shown, eventCount: events.length };
 }
 
-function fateOf(event: EventReceipt | Omit<EventReceipt, 'fate'>): object {
+function fateOf(event: EventReceipt | LostEvent): object {
   if (!('fate' in event)) return {};
   const { kind, ...rest } = event.fate;
   return { fate: kind, ...rest };

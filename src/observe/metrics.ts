@@ -3,6 +3,7 @@ import collectDefaultMetrics from 'prom-client/lib/defaultMetrics.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
+import { BURIAL_REASONS } from '../model/receipt.ts';
 
 interface Declaration {
   readonly kind: 'counter' | 'gauge' | 'histogram';
@@ -15,6 +16,7 @@ interface Declaration {
 
 const ANSWERS = [
   'receipt',
+  'handshake',
   'unauthenticated',
   'undecidable',
   'out-of-scope',
@@ -36,7 +38,7 @@ const REFUSALS = [
   'tls-handshake-failed',
   'too-many-connections',
 ] as const;
-const FILES = ['tokens', 'certificate', 'api-token', 'api-ca', 'admin-token'] as const;
+const FILES = ['config', 'tokens', 'certificate', 'api-token', 'api-ca', 'admin-token'] as const;
 
 /** Up to the five seconds that ACR waits. */
 const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -49,7 +51,7 @@ const DELAY_SECONDS = [0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21_600, 86_40
 export const METRICS = {
   acr_gateway_webhooks_total: {
     kind: 'counter',
-    help: 'Webhooks (POST /events) by our answer.',
+    help: 'Webhooks (POST /events), and OPTIONS that ask for permission to send, by our answer.',
     labels: { answer: ANSWERS },
   },
   acr_gateway_webhook_duration_seconds: {
@@ -87,7 +89,7 @@ export const METRICS = {
   acr_gateway_buried_total: {
     kind: 'counter',
     help: 'Events that became dead letters. Damaged records are counted by acr_gateway_damaged_records alone.',
-    labels: { reason: ['no-registry', 'refused', 'uncertain', 'expired', 'damaged'] },
+    labels: { reason: BURIAL_REASONS },
   },
   acr_gateway_stale_settlements_total: {
     kind: 'counter',

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { aRegistryEvent } from '../../test/support/records.ts';
 import { toldEvent } from './told-event.ts';
 
-test('of an event is told which it is, and nothing of its media type and time', () => {
-  const { mediaType: _, timestamp: __, ...told } = aRegistryEvent('a');
+test('of an event is told which it is, and nothing of its manifest and time', () => {
+  const { mediaType: _, manifest: __, timestamp: ___, ...told } = aRegistryEvent('a');
   assert.deepEqual(toldEvent(aRegistryEvent('a')), told);
 });
 

@@ -4,12 +4,15 @@ import fc from 'fast-check';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens } from '../auth/tokens-file.ts';
-import { decodeAcr } from '../decode/acr.ts';
+import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory.ts';
+import type { Caller } from '../model/caller.ts';
 import type { Fate, Receipt, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
-import type { Reception } from './incoming-webhook.ts';
+import type { ContentWindow } from './content-key.ts';
+import type { Receive, Reception } from './incoming-webhook.ts';
 import { createReceive } from './receive.ts';
+import { Strangers } from './strangers.ts';
 
 const TOKENS = {
   free: 'free-token',
@@ -36,16 +39,24 @@ function aBody({ id = 'a', action = 'push', host, repository = 'team/hello' }: P
 
 const HOST = 'example.azurecr.io';
 
+const STRANGERS = new Strangers({ decode, handshakeCredentials: 'required', now: () => 0 });
+
 class Rig {
   readonly clock = new ManualClock();
   readonly journal = new MemoryJournal({ clock: this.clock });
   bodiesRead = 0;
-  readonly #receive = createReceive({
-    authenticator: authenticator(),
-    decode: decodeAcr,
-    intake: this.journal,
-    now: () => this.clock.now(),
-  });
+  readonly #receive: Receive;
+
+  constructor(contentWindow?: ContentWindow) {
+    this.#receive = createReceive({
+      authenticator: authenticator(),
+      strangers: STRANGERS,
+      decode,
+      contentWindow,
+      intake: this.journal,
+      now: () => this.clock.now(),
+    });
+  }
 
   async receive(caller: CallerName, body: string | Uint8Array, headers: Headers = {}): Promise<Reception> {
     return this.receiveFrom(`Bearer ${caller}-token`, body, headers);
@@ -223,7 +234,13 @@ test('events without a registry are told apart by their caller', async () => {
   const clock = new ManualClock();
   const intake = new MemoryJournal({ clock });
   const current = tokenAuthenticator({ current: () => tokens.value });
-  const receive = createReceive({ authenticator: current, decode: decodeAcr, intake, now: () => clock.now() });
+  const receive = createReceive({
+    authenticator: current,
+    strangers: STRANGERS,
+    decode,
+    intake,
+    now: () => clock.now(),
+  });
   for (const name of ['one', 'two']) {
     const bytes = Buffer.from(aBody());
     const headers = { authorization: `Bearer ${name}-token` };
@@ -319,4 +336,167 @@ test('of the headers those on the list are kept, and never credentials', async (
     'aeg-output-event-id': '1, 2',
     'ce-id': 'x',
   });
+});
+
+const TOPIC = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/example';
+
+function anEventGridEvent(push: Push = {}): object {
+  const data = JSON.parse(aBody({ host: HOST, ...push }));
+  return { id: 'outer', topic: TOPIC, eventType: 'Microsoft.ContainerRegistry.ImagePushed', data };
+}
+
+test('one unreadable, one out-of-scope and one oversized event among a hundred cost none of the others', async () => {
+  const rig = new Rig();
+  const batch: unknown[] = Array.from({ length: 100 }, (_, index) => anEventGridEvent({ id: `${index}` }));
+  batch[10] = { eventType: 'ImagePushed', data: { id: 'bad', action: 'push', target: { repository: 5 } } };
+  batch[50] = anEventGridEvent({ id: 'alien', host: 'other.azurecr.io' });
+  batch[90] = {
+    eventType: 'ImagePushed',
+    data: { ...JSON.parse(aBody({ host: HOST })), padding: 'x'.repeat(600_000) },
+  };
+  const { events } = receiptOf(await rig.receive('bound', JSON.stringify(batch)));
+  assert.deepEqual(events[10]?.fate, { kind: 'buried', seq: 11, reason: 'unreadable' });
+  assert.deepEqual(events[50]?.fate, { kind: 'buried', seq: 51, reason: 'out-of-scope' });
+  assert.equal(events.filter(({ fate }) => fate.kind === 'accepted').length, 98);
+  const [unreadable, alien] = [await rig.journal.get(11), await rig.journal.get(51)];
+  assert.equal(unreadable?.burial?.detail, '[10].data.target.repository is to be a string, not a number');
+  assert.match(alien?.burial?.detail ?? '', /^registry is to be Example.azurecr.io/);
+  assert.equal(alien?.event.registry, 'other.azurecr.io');
+});
+
+test('an element of a batch that is no event at all is kept, and its action is told as unreadable', async () => {
+  const rig = new Rig();
+  const { events } = receiptOf(await rig.receive('bound', JSON.stringify([anEventGridEvent(), 5])));
+  assert.deepEqual(
+    events.map(({ action, fate }) => [action, fate.kind]),
+    [
+      ['push', 'accepted'],
+      ['unreadable', 'buried'],
+    ],
+  );
+});
+
+test('a batch that comes again after a 503 brings no duplicates', async () => {
+  const rig = new Rig();
+  const batch = JSON.stringify([anEventGridEvent({ id: 'a' }), anEventGridEvent({ id: 'b' }), 5]);
+  await rig.receive('bound', batch);
+  const { events } = receiptOf(await rig.receive('bound', batch));
+  assert.deepEqual(
+    events.map(({ fate }) => fate),
+    [1, 2, 3].map((of) => ({ kind: 'duplicate', of })),
+  );
+  assert.equal(await rig.kept(), 3);
+});
+
+test('one happening that comes by four roads is taken once', async () => {
+  const rig = new Rig();
+  const native = JSON.parse(aBody({ host: HOST }));
+  const kinds: string[] = [];
+  for (const [body, headers] of [
+    [native, {}],
+    [[anEventGridEvent()], {}],
+    [{ specversion: '1.0', type: 'ImagePushed', source: TOPIC, id: 'other', data: JSON.stringify(native) }, {}],
+    [native, { 'ce-specversion': '1.0', 'ce-id': 'other', 'ce-type': 'ImagePushed', 'ce-source': TOPIC }],
+    [{ events: [native] }, {}],
+  ] as const) {
+    kinds.push(fateOf(await rig.receive('free', JSON.stringify(body), headers)).kind);
+  }
+  assert.deepEqual(kinds, ['accepted', 'duplicate', 'duplicate', 'duplicate', 'duplicate']);
+});
+
+test('of a notification nothing but the manifests is taken', async () => {
+  const rig = new Rig();
+  const event = (id: string, action: string, mediaType: string) => ({
+    id,
+    action,
+    target: { repository: 'team/hello', mediaType },
+    request: { host: HOST },
+  });
+  const manifest = 'application/vnd.oci.image.manifest.v1+json';
+  const events = [
+    event('a', 'push', 'application/octet-stream'),
+    event('b', 'pull', manifest),
+    event('c', 'mount', 'application/octet-stream'),
+    event('d', 'push', manifest),
+    { id: 'e', action: 'delete', target: { repository: 'team/hello', tag: 'v1' }, request: { host: HOST } },
+  ];
+  const receipt = receiptOf(await rig.receive('free', JSON.stringify({ events })));
+  assert.deepEqual(
+    receipt.events.map(({ fate }) => (fate.kind === 'ignored' ? fate.reason : fate.kind)),
+    ['blob', 'pull', 'mount', 'accepted', 'accepted'],
+  );
+});
+
+test('in an envelope an event out of scope is a dead letter, and the answer is a receipt', async () => {
+  for (const body of [
+    [anEventGridEvent({ host: 'other.azurecr.io' })],
+    { events: [JSON.parse(aBody({ host: 'x.io' }))] },
+  ]) {
+    const rig = new Rig();
+    assert.equal(fateOf(await rig.receive('bound', JSON.stringify(body))).kind, 'buried');
+  }
+});
+
+test('a validation with credentials gets its code back, and nothing is kept of it', async () => {
+  const rig = new Rig();
+  const eventType = 'Microsoft.EventGrid.SubscriptionValidationEvent';
+  const body = JSON.stringify([{ eventType, data: { validationCode: 'code-1' } }]);
+  assert.deepEqual(await rig.receive('free', body), { caller: 'free', answer: { kind: 'validation', code: 'code-1' } });
+  assert.equal(await rig.kept(), 0);
+});
+
+test('an event that a rule ignores is told with the rule, and not kept', async () => {
+  const clock = new ManualClock();
+  const journal = new MemoryJournal({ clock });
+  const rules = [{ name: 'no-pushes', decision: 'ignore', when: { actions: ['push'] } }] as const;
+  const caller: Caller = { name: 'ruled', rules };
+  const receive = createReceive({
+    authenticator: { authenticate: async () => ({ kind: 'caller', caller }), callerNamed: () => caller },
+    strangers: STRANGERS,
+    decode,
+    intake: journal,
+    now: () => clock.now(),
+  });
+  const bytes = Buffer.from(JSON.stringify([anEventGridEvent(), anEventGridEvent({ id: 'b', action: 'delete' })]));
+  const { events } = receiptOf(await receive({ headers: {}, readBody: async () => ({ kind: 'body', bytes }) }));
+  assert.deepEqual(events[0]?.fate, { kind: 'ignored', reason: 'rule', rule: 'no-pushes' });
+  assert.equal(events[0]?.repository, 'team/hello');
+  assert.deepEqual(events[1]?.fate, { kind: 'accepted', seq: 1 });
+});
+
+test('the payload of an event is the native object alone, whatever brought it', async () => {
+  const rig = new Rig();
+  const data = JSON.parse(aBody({ id: 'ü', host: HOST }));
+  await rig.receive('free', JSON.stringify([{ ...anEventGridEvent(), data }]));
+  const [claim] = await rig.journal.claim(1, AbortSignal.timeout(1000));
+  assert.deepEqual(JSON.parse(claim?.payload ?? ''), data);
+});
+
+test('within the window what replicas tell of one push is taken once, and counted as duplicates of the first', async () => {
+  const rig = new Rig({ ms: 60_000, regions: 'together' });
+  const replica = (id: string) => JSON.stringify([anEventGridEvent({ id })]);
+  assert.deepEqual(fateOf(await rig.receive('bound', replica('a'))), { kind: 'accepted', seq: 1 });
+  assert.deepEqual(fateOf(await rig.receive('bound', replica('b'))), { kind: 'duplicate', of: 1, by: 'content' });
+  rig.clock.advance(60_000);
+  assert.deepEqual(fateOf(await rig.receive('bound', replica('c'))), { kind: 'accepted', seq: 2 });
+});
+
+test('what a caller may not say of a registry makes no duplicate of the real event', async () => {
+  const rig = new Rig({ ms: 60_000, regions: 'together' });
+  const alien = anEventGridEvent({ host: 'other.azurecr.io' });
+  const unreadable = {
+    eventType: 'ImagePushed',
+    data: { ...JSON.parse(aBody({ host: 'other.azurecr.io' })), id: 'b', timestamp: 5 },
+  };
+  const { events } = receiptOf(await rig.receive('bound', JSON.stringify([alien, unreadable])));
+  assert.deepEqual(
+    events.map(({ fate }) => fate.kind),
+    ['buried', 'buried'],
+  );
+  for (const id of ['a', 'b']) {
+    assert.equal(
+      fateOf(await rig.receive('free', aBody({ id, host: 'other.azurecr.io', repository: id }))).kind,
+      'accepted',
+    );
+  }
 });

@@ -1,19 +1,25 @@
 import { hash } from 'node:crypto';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { scopeOf } from '../auth/scope.ts';
-import type { Decode, DecodedEvent } from '../decode/decoder.ts';
+import type { Decode, DecodedEvent, RawEvent } from '../decode/decoder.ts';
 import type { Appended, AppendOutcome, Intake, NewRecord } from '../journal/journal.ts';
 import type { Caller } from '../model/caller.ts';
 import type { EventReceipt, Receipt, Rejection } from '../model/receipt.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
+import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';
-import type { Format, Headers } from '../model/webhook.ts';
-import type { Receive } from './incoming-webhook.ts';
+import type { Format, Issue } from '../model/webhook.ts';
+import { type ContentWindow, contentKey } from './content-key.ts';
+import type { Permit, Receive } from './incoming-webhook.ts';
 import { keptHeaders } from './kept-headers.ts';
+import { decide } from './rules.ts';
+import { permissionAsked, type Strangers } from './strangers.ts';
 
 export interface ReceiveOptions {
   readonly authenticator: Authenticator;
+  readonly strangers: Strangers;
   readonly decode: Decode;
+  /** Absent: events are told apart by their ids alone. */
+  readonly contentWindow?: ContentWindow | undefined;
   readonly intake: Intake;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -25,62 +31,156 @@ type Taken =
   | { readonly kind: 'record'; readonly record: NewRecord };
 
 /**
- * authenticate → decode → scope → append → receipt. What it answers with a receipt is durable, was already, or carries
- * nothing to deliver; after a rejection nothing of the webhook was kept.
+ * authenticate → decode → scope → rules → append → receipt. What it answers with a receipt is durable, was already, or
+ * carries nothing to deliver; after a rejection nothing of the webhook was kept.
  */
-export function createReceive({ authenticator, decode, intake, now }: ReceiveOptions): Receive {
-  return async ({ headers, readBody }) => {
-    const authentication = await authenticator.authenticate(headers);
-    if (authentication.kind !== 'caller') return { answer: authentication };
+export function createReceive({
+  authenticator,
+  strangers,
+  decode,
+  contentWindow,
+  intake,
+  now,
+}: ReceiveOptions): Receive {
+  return async (webhook) => {
+    const { headers, query } = webhook;
+    const authentication = await authenticator.authenticate(headers, query);
+    if (authentication.kind !== 'caller') return { answer: await strangers.answer(webhook, authentication) };
     const { caller } = authentication;
-    const body = await readBody();
+    const body = await webhook.readBody();
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
     const decoded = decode(body.bytes, headers);
-    if (decoded.kind === 'unreadable') return { caller: caller.name, answer: decoded };
-    const webhook = { headers, body: body.bytes, format: decoded.format, receivedAt: now() };
-    const taken: Taken[] = [];
-    for (const event of decoded.events) {
-      const one = take(event, caller, webhook);
-      if (one.kind === 'out-of-scope') return { caller: caller.name, answer: one };
-      taken.push(one);
-    }
-    return { caller: caller.name, answer: await append(taken, intake) };
+    if (decoded.kind !== 'decoded') return { caller: caller.name, answer: decoded };
+    const { format } = decoded;
+    const taken = takeAll(decoded.events, {
+      format,
+      headers: keptHeaders(headers),
+      body: body.bytes,
+      caller,
+      receivedAt: now(),
+      contentWindow,
+    });
+    return { caller: caller.name, answer: 'kind' in taken ? taken : await append(taken, intake) };
   };
 }
 
-interface ReadWebhook {
-  readonly headers: Headers;
-  readonly body: Uint8Array;
-  readonly format: Format;
-  readonly receivedAt: number;
+/** Answers those who ask whether they may send. */
+export function createPermit({
+  authenticator,
+  strangers,
+}: Pick<ReceiveOptions, 'authenticator' | 'strangers'>): Permit {
+  return async ({ headers, query, sender }) => {
+    const permission = permissionAsked(headers) ?? ILL_ASKED;
+    const authentication = await authenticator.authenticate(headers, query);
+    if (authentication.kind === 'caller') return { caller: authentication.caller.name, answer: permission };
+    return { answer: strangers.admit(sender, authentication) ?? permission };
+  };
 }
 
-function take(
-  decoded: DecodedEvent,
-  caller: Caller,
-  webhook: ReadWebhook,
-): Taken | Extract<Rejection, { kind: 'out-of-scope' }> {
+const ILL_ASKED: Rejection = {
+  kind: 'unreadable',
+  issues: [{ path: 'webhook-request-origin', expected: 'a host name', received: 'something else' }],
+};
+
+interface ReadWebhook {
+  readonly format: Format;
+  /** Those that are kept. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly caller: Caller;
+  readonly receivedAt: number;
+  readonly contentWindow: ContentWindow | undefined;
+}
+
+type OutOfScope = Extract<Rejection, { kind: 'out-of-scope' }>;
+
+/**
+ * A native webhook out of scope is refused as a whole, as v0.4.1 would. In an envelope each event has its own fate: Event
+ * Grid drops a refused batch, and a CNCF registry repeats it for ever.
+ */
+function takeAll(events: readonly DecodedEvent[], webhook: ReadWebhook): readonly Taken[] | OutOfScope {
+  const taken: Taken[] = [];
+  for (const event of events) {
+    const one = take(event, webhook);
+    if (one.kind === 'out-of-scope') return one;
+    taken.push(one);
+  }
+  return taken;
+}
+
+/** decode → scope → rules, for one event. */
+function take(decoded: DecodedEvent, webhook: ReadWebhook): Taken | OutOfScope {
   if (decoded.kind === 'nothing') {
     const { id, action, reason } = decoded;
     const fate = { kind: 'ignored', reason } as const;
     return { kind: 'told', receipt: id === undefined ? { action, fate } : { id, action, fate } };
   }
-  const scope = scopeOf(caller, decoded.event);
-  if (scope.kind === 'out-of-scope') return scope;
-  return { kind: 'record', record: recordOf(scope.event, caller, webhook) };
+  const { raw } = decoded;
+  if (decoded.kind === 'unreadable') {
+    return bury(decoded.event, { reason: 'unreadable', detail: told(decoded.issues) }, raw, webhook);
+  }
+  const scope = scopeOf(webhook.caller, decoded.event);
+  if (scope.kind === 'out-of-scope') {
+    if (webhook.format === 'acr') return scope;
+    return bury(decoded.event, { reason: 'out-of-scope', detail: told([scope.issue]) }, raw, webhook);
+  }
+  const { event } = scope;
+  const decision = decide(event, webhook.caller);
+  if (decision.kind === 'ignore') {
+    return {
+      kind: 'told',
+      receipt: { ...summaryOf(event), fate: { kind: 'ignored', reason: 'rule', rule: decision.rule } },
+    };
+  }
+  return event.registry === undefined ? bury(event, NO_REGISTRY, raw, webhook) : accept(event, raw, webhook);
 }
 
-function recordOf(event: RegistryEvent, caller: Caller, webhook: ReadWebhook): NewRecord {
-  const record = {
-    dedupKey: dedupKey(event, caller),
-    receivedAt: webhook.receivedAt,
-    format: webhook.format,
+function accept(event: RegistryEvent, raw: RawEvent | undefined, webhook: ReadWebhook): Taken {
+  const { contentWindow } = webhook;
+  const key = contentWindow === undefined ? undefined : contentKey(event, contentWindow.regions);
+  const record = recordOf(event, ['registry', comparableRegistry(event.registry ?? '')], raw, webhook);
+  if (contentWindow === undefined || key === undefined) return { kind: 'record', record };
+  return { kind: 'record', record: { ...record, content: { key, windowMs: contentWindow.ms } } };
+}
+
+/** What a caller may not say of a registry does not count as said of it: it would make a duplicate of the real event. */
+function bury(event: KeptEvent, burial: Burial, raw: RawEvent | undefined, webhook: ReadWebhook): Taken {
+  const record = recordOf(event, ['caller', webhook.caller.name], raw, webhook);
+  return { kind: 'record', record: { ...record, burial } };
+}
+
+type Burial = NonNullable<NewRecord['burial']>;
+
+/** What a dead letter's detail tells of issues. */
+const TOLD_ISSUES = 5;
+
+function told(issues: readonly Issue[]): string {
+  const texts = issues
+    .slice(0, TOLD_ISSUES)
+    .map(({ path, expected, received }) => `${path} is to be ${expected}, not ${received}`);
+  return texts.join('; ');
+}
+
+/** Whose an event is: ids are told apart within it. */
+type Owner = readonly [kind: 'registry' | 'caller', name: string];
+
+function recordOf(event: KeptEvent, owner: Owner, raw: RawEvent | undefined, webhook: ReadWebhook): NewRecord {
+  const { format, headers, body, caller, receivedAt } = webhook;
+  return {
+    dedupKey: dedupKey(event, owner),
+    receivedAt,
+    format,
     caller: caller.name,
-    headers: keptHeaders(webhook.headers),
-    raw: webhook.body,
+    headers,
+    raw: raw?.bytes ?? body,
+    ...(raw?.payload === undefined ? {} : { payload: raw.payload }),
     event,
   };
-  return event.registry === undefined ? { ...record, burial: NO_REGISTRY } : record;
+}
+
+/** One (registry or caller, action, event id) is taken once. The length keeps the parts apart. */
+function dedupKey({ action, id }: KeptEvent, [kind, name]: Owner): string {
+  return hash('sha256', `${action} ${kind} ${name.length} ${name} ${id}`).slice(0, 32);
 }
 
 /** Without the qualifier the event would match other people's projects. */
@@ -88,13 +188,6 @@ const NO_REGISTRY = {
   reason: 'no-registry',
   detail: 'the event names no registry, and its caller is bound to none',
 } as const;
-
-/** One (registry or caller, action, event id) is taken once. The length keeps the parts apart. */
-function dedupKey(event: RegistryEvent, caller: Caller): string {
-  const [kind, name] =
-    event.registry === undefined ? ['caller', caller.name] : ['registry', comparableRegistry(event.registry)];
-  return hash('sha256', `${event.action} ${kind} ${name.length} ${name} ${event.id}`).slice(0, 32);
-}
 
 async function append(taken: readonly Taken[], intake: Intake): Promise<Receipt | Rejection> {
   const records = taken.flatMap((one) => (one.kind === 'record' ? [one.record] : []));
@@ -112,20 +205,20 @@ async function append(taken: readonly Taken[], intake: Intake): Promise<Receipt 
 const NOTHING_APPENDED: AppendOutcome = { kind: 'appended', records: [] };
 
 function receiptOf({ event, burial }: NewRecord, appended: Appended | undefined): EventReceipt {
-  if (appended?.kind === 'duplicate') return { ...told(event), fate: { kind: 'duplicate', of: appended.of } };
+  if (appended?.kind === 'duplicate') return { ...summaryOf(event), fate: appended };
   const seq = appended?.kind === 'kept' ? appended.seq : 0;
-  if (burial !== undefined) return { ...told(event), fate: { kind: 'buried', seq, reason: burial.reason } };
-  return { ...told(event), fate: { kind: 'accepted', seq } };
+  if (burial !== undefined) return { ...summaryOf(event), fate: { kind: 'buried', seq, reason: burial.reason } };
+  return { ...summaryOf(event), fate: { kind: 'accepted', seq } };
 }
 
 function unavailable(
   reason: Extract<Rejection, { kind: 'unavailable' }>['reason'],
   records: readonly NewRecord[],
 ): Rejection {
-  return { kind: 'unavailable', reason, lost: records.map(({ event }) => told(event)) };
+  return { kind: 'unavailable', reason, lost: records.map(({ event }) => summaryOf(event)) };
 }
 
-function told(event: RegistryEvent): Omit<EventReceipt, 'fate'> {
+function summaryOf(event: KeptEvent): Omit<EventReceipt, 'fate'> {
   const { id, action, registry, repository, tag, digest } = event;
   return {
     id,

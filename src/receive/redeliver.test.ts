@@ -5,10 +5,12 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens, type Tokens } from '../auth/tokens-file.ts';
-import { decodeAcr } from '../decode/acr.ts';
+import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory.ts';
+import type { Headers } from '../model/webhook.ts';
 import { createReceive } from './receive.ts';
 import { createRedeliver, type Redelivery } from './redeliver.ts';
+import { Strangers } from './strangers.ts';
 
 const CHART = JSON.stringify({ id: 'a', action: 'chart_push', target: { repository: 'repo', tag: 'x-1.0.0.tgz' } });
 
@@ -25,20 +27,24 @@ class Rig {
     this.#tokens = tokens.value;
   }
 
-  async receive(body: string): Promise<void> {
+  async receive(body: string, headers: Headers = {}): Promise<void> {
     const now = () => this.clock.now();
     const receive = createReceive({
       authenticator: this.#authenticator,
-      decode: decodeAcr,
+      strangers: new Strangers({ decode, handshakeCredentials: 'required', now }),
+      decode,
       intake: this.journal,
       now,
     });
     const bytes = Buffer.from(body);
-    await receive({ headers: { authorization: 'Bearer x' }, readBody: async () => ({ kind: 'body', bytes }) });
+    await receive({
+      headers: { ...headers, authorization: 'Bearer x' },
+      readBody: async () => ({ kind: 'body', bytes }),
+    });
   }
 
   redeliver(seq: number): Promise<Redelivery> {
-    return createRedeliver({ authenticator: this.#authenticator, decode: decodeAcr, archive: this.journal })(seq);
+    return createRedeliver({ authenticator: this.#authenticator, decode, archive: this.journal })(seq);
   }
 }
 
@@ -87,6 +93,40 @@ for (const [what, file, detail] of [
     assert.deepEqual([record?.state, record?.delivery], ['dead', 1]);
   });
 }
+
+const TYPE = 'Microsoft.ContainerRegistry.ChartPushed';
+const CHART_DATA = JSON.parse(CHART);
+
+for (const [format, body, headers] of [
+  ['an Event Grid event', [{ eventType: TYPE, data: CHART_DATA }], {}],
+  ['a CloudEvent', { specversion: '1.0', type: TYPE, source: 's', id: 'i', data: CHART_DATA }, {}],
+  ['a CloudEvent with its data as a text', { specversion: '1.0', type: TYPE, source: 's', id: 'i', data: CHART }, {}],
+  ['a CloudEvent in binary mode', CHART_DATA, { 'ce-specversion': '1.0', 'ce-type': TYPE, 'ce-id': 'i' }],
+  ['a notification', { events: [CHART_DATA] }, {}],
+] as const) {
+  test(`a dead letter that came as ${format} is replayed alone, and its payload is the native object`, async () => {
+    const rig = new Rig();
+    rig.configure({ ci: 'x' });
+    await rig.receive(JSON.stringify(body), headers);
+    rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
+    assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
+    const claim = await lendOne(rig.journal);
+    assert.deepEqual([claim.event.id, claim.event.registry], ['a', 'example.azurecr.io']);
+    assert.deepEqual(JSON.parse(claim.payload), CHART_DATA);
+  });
+}
+
+test('one of a batch that was out of scope is replayed alone once its caller may speak for it', async () => {
+  const rig = new Rig();
+  rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io', repositories: ['other'] } });
+  const event = (id: string) => ({ eventType: TYPE, data: { ...CHART_DATA, id } });
+  await rig.receive(JSON.stringify([event('a'), event('b'), 5]));
+  rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
+  assert.deepEqual(await rig.redeliver(2), { kind: 'redelivered' });
+  const lent = (await lendOne(rig.journal)).event;
+  assert.deepEqual([lent.id, lent.registry], ['b', 'example.azurecr.io']);
+  assert.equal((await rig.redeliver(3)).kind, 'undeliverable');
+});
 
 test('a dead letter whose webhook cannot be read any more stays one', async () => {
   const rig = new Rig();

@@ -2,6 +2,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import { scopeOf } from '../auth/scope.ts';
 import type { Decode } from '../decode/decoder.ts';
 import type { Archive, JournalRecord } from '../journal/journal.ts';
+import type { BurialReason } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 
 export interface RedeliverOptions {
@@ -29,11 +30,15 @@ export function createRedeliver({ authenticator, decode, archive }: RedeliverOpt
     const record = await archive.get(seq);
     if (record === undefined) return { kind: 'unknown' };
     if (record.state === 'pending') return { kind: 'pending' };
-    const event = record.burial?.reason === 'no-registry' ? replay(record, authenticator, decode) : undefined;
+    const isUnmapped = record.burial !== undefined && ON_ARRIVAL.has(record.burial.reason);
+    const event = isUnmapped ? replay(record, authenticator, decode) : undefined;
     if (typeof event === 'string') return { kind: 'undeliverable', detail: event };
     return (await archive.redeliver(seq, event)) ? { kind: 'redelivered' } : { kind: 'pending' };
   };
 }
+
+/** Why an event is buried when it comes, and would be once more if nothing had changed. */
+const ON_ARRIVAL: ReadonlySet<BurialReason> = new Set(['no-registry', 'out-of-scope', 'unreadable']);
 
 /** The event as it is read today, or why it still cannot be delivered. */
 function replay(record: JournalRecord, authenticator: Authenticator, decode: Decode): RegistryEvent | string {

@@ -6,10 +6,10 @@ import { type TestContext, test } from 'node:test';
 import { AnsweringServer, answering, type React } from '../../test/support/answering-server.ts';
 import { Changes } from '../../test/support/changes.ts';
 import { aRegistryEvent } from '../../test/support/records.ts';
-import { BrigadeClient } from '../brigade/client.ts';
 import type { Outcome } from '../model/delivery.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { BrigadeSink } from './brigade.ts';
+import { HttpClient } from './http-client.ts';
 import { type Behaviour, type SinkHarness, sinkSuite } from './sink.suite.ts';
 import type { Emission } from './sink.ts';
 
@@ -24,7 +24,7 @@ function anEmission(changes: Partial<RegistryEvent> = {}): Emission {
 }
 
 function aSink(t: TestContext, address: string): BrigadeSink {
-  const client = new BrigadeClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false });
+  const client = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false });
   const sink = new BrigadeSink({ client: () => client, now: () => NOW });
   t.after(() => sink.close());
   return sink;
@@ -116,11 +116,11 @@ async function open(t: TestContext): Promise<SinkHarness> {
   const gone = new FarSide();
   const nowhere = await gone.start(t);
   await gone.stop();
-  const clients = new Map<string, BrigadeClient>();
-  const client = (): BrigadeClient => {
+  const clients = new Map<string, HttpClient>();
+  const client = (): HttpClient => {
     const known = clients.get(address);
     if (known !== undefined) return known;
-    const made = new BrigadeClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false });
+    const made = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false });
     clients.set(address, made);
     t.after(() => made.close());
     return made;
@@ -437,7 +437,7 @@ test('each request goes through the client that is current', async (t) => {
     await AnsweringServer.start(t, answering(201, EMPTY_LIST)),
   ];
   const clients = [one, two].map(
-    ({ address }) => new BrigadeClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false }),
+    ({ address }) => new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false }),
   );
   t.after(() => Promise.all(clients.map((client) => client.close())));
   const turns = clients.values();

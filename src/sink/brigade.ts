@@ -1,14 +1,11 @@
 import { API_VERSION, type BrigadeEvent } from '../brigade/brigade-event.ts';
-import type { BrigadeClient, Exchange } from '../brigade/client.ts';
 import { type LabelRule, SOURCE, toBrigadeEvent } from '../brigade/event-mapping.ts';
 import type { CreatedEvent, Outcome } from '../model/delivery.ts';
+import { oneLine, retryAfter } from './answer.ts';
+import type { Exchange, HttpClient } from './http-client.ts';
 import type { Emission, Probe, Sink } from './sink.ts';
 
-/** Longest `Retry-After` that is honoured, milliseconds. */
-const MAX_RETRY_AFTER_MS = 3_600_000;
-
-/** What is told of an answer, characters. */
-const DETAIL_LENGTH = 500;
+/** Characters. */
 const PRINCIPAL_LENGTH = 200;
 
 /**
@@ -39,12 +36,12 @@ const OUTCOMES: ReadonlyMap<number, Outcome['kind']> = new Map([
 
 /** Emits into the event bus of Brigade 2. */
 export class BrigadeSink implements Sink {
-  readonly #client: () => BrigadeClient;
+  readonly #client: () => HttpClient;
   readonly #now: () => number;
   #labelRule: LabelRule = 'since-2.6';
 
   /** `client` is asked anew for every request: it changes when the certificate authority does. */
-  constructor(options: { readonly client: () => BrigadeClient; readonly now: () => number }) {
+  constructor(options: { readonly client: () => HttpClient; readonly now: () => number }) {
     this.#client = options.client;
     this.#now = options.now;
   }
@@ -157,13 +154,6 @@ function describeAnswer({ status, body }: Extract<Exchange, { kind: 'answered' }
   return oneLine(`${status}${text}`);
 }
 
-function oneLine(text: string): string {
-  return text
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .slice(0, DETAIL_LENGTH)
-    .toWellFormed();
-}
-
 interface BrigadeAnswer {
   readonly kind?: unknown;
   readonly items?: unknown;
@@ -180,11 +170,4 @@ function parse(body: string): BrigadeAnswer | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Seconds or a date (RFC 9110, section 10.2.3). */
-function retryAfter(value: string | undefined, now: () => number): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now();
-  return Number.isFinite(ms) && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }

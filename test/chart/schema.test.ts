@@ -14,6 +14,15 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   ADMIN_TOKEN: 'the token comes as a file, which can change',
   JOURNAL_ALLOW_MEMORY: 'the chart always has a volume or a database',
   JOURNAL_ALLOW_NETWORK_FS: 'never SMB or NFS',
+  CONFIG_PATH: 'by extraEnv and extraVolumes',
+  CONTENT_WINDOW: 'by extraEnv',
+  CONTENT_WINDOW_REGIONS: 'by extraEnv',
+  HANDSHAKE_CREDENTIALS: 'by extraEnv',
+  SINK_BASIC_PATH: 'by extraEnv and extraVolumes',
+  SINK_CA_PATH: 'by extraEnv and extraVolumes',
+  SINK_MODE: 'by extraEnv',
+  SINK_TOKEN_PATH: 'by extraEnv and extraVolumes',
+  SINK_URL: 'by extraEnv',
 };
 
 /** Variables whose default is another one in a pod, and why. */

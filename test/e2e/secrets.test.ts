@@ -20,7 +20,10 @@ const SECRETS = {
   api: API_TOKEN,
   wrongWebhook: 'wrong-token-for-the-webhook',
   wrongAdmin: 'wrong-token-for-the-admin-port',
-  basic: Buffer.from('user:basic-password').toString('base64'),
+  basicUnknown: Buffer.from('user:basic-password').toString('base64'),
+  basicPassword: 'basic-password',
+  basicKnown: Buffer.from(`user:${WEBHOOK_TOKEN}`).toString('base64'),
+  accessToken: 'wrong-token-in-the-query',
   query: 'token-in-a-query-string',
   cookie: 'session-in-a-cookie',
   apiKey: 'key-in-a-header-of-its-own',
@@ -37,7 +40,19 @@ async function sendSecrets(gateway: ServingGateway): Promise<readonly string[]> 
   const authorized = { authorization: `Bearer ${SECRETS.webhook}` };
   const requests = [
     { port: ingestPort, headers: { authorization: `Bearer ${SECRETS.wrongWebhook}` }, body: aPush('wrong') },
-    { port: ingestPort, headers: { authorization: `Basic ${SECRETS.basic}` }, body: aPush('basic') },
+    { port: ingestPort, headers: { authorization: `Basic ${SECRETS.basicUnknown}` }, body: aPush('basic') },
+    { port: ingestPort, headers: { authorization: `Basic ${SECRETS.basicKnown}` }, body: aPush('basic-known') },
+    { port: ingestPort, path: `/events?access_token=${SECRETS.accessToken}`, headers: {}, body: aPush('stranger') },
+    { port: ingestPort, path: `/events?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('query-known') },
+    { port: ingestPort, path: `/events/?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('redirected') },
+    { port: ingestPort, path: `/nowhere?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('nowhere') },
+    { port: ingestPort, path: `http://a/events?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('absolute') },
+    {
+      port: ingestPort,
+      path: `/events?access_token=${SECRETS.webhook}`,
+      headers: {},
+      body: `{"id": ${SECRETS.malformed}`,
+    },
     { port: ingestPort, path: `/events?token=${SECRETS.query}`, headers: authorized, body: aPush('query') },
     { port: ingestPort, path: `/nowhere?token=${SECRETS.query}`, headers: authorized, body: aPush('astray') },
     { port: ingestPort, headers: { ...authorized, cookie: `session=${SECRETS.cookie}` }, body: aPush('cookie') },
@@ -117,6 +132,7 @@ test('no secret gets into a log line at any level, into the journal, or into an 
   assertNoSecret('the output', gateway.process.everything);
   // It was not silent, and the journal is where it was looked for.
   assert.ok(gateway.process.linesOf('webhook.rejected').length > 0);
+  for (const id of ['basic-known', 'query-known', 'absolute']) await brigade.untilTaken(id);
   assert.ok((await bytesOfFiles(installation.journalFolder)).includes('failing-0'));
 });
 

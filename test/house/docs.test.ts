@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { generatedPages } from '../../docs/pages.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { parseTokens } from '../../src/auth/tokens-file.ts';
-import { devSettings, operatorSettings } from '../../src/config/other-settings.ts';
+import { devSettings, operatorSettings, sendSettings } from '../../src/config/other-settings.ts';
 import { serveSettings } from '../../src/config/settings.ts';
 import { METRICS } from '../../src/observe/metrics.ts';
 import { logCalls } from './log-events.ts';
@@ -96,7 +96,7 @@ describe('the documentation', () => {
   });
 
   it('names settings that exist', () => {
-    const rows = [...serveSettings.rows, ...devSettings.rows, ...operatorSettings.rows];
+    const rows = [...serveSettings.rows, ...devSettings.rows, ...operatorSettings.rows, ...sendSettings.rows];
     const names = new Set(rows.map(({ name }) => name));
     const setting = /`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g;
     assert.deepEqual(

@@ -15,14 +15,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   journal: ['model'],
   brigade: ['model'],
   sink: ['model', 'brigade'],
-  receive: ['model', 'auth/authenticator.ts', 'auth/scope.ts', 'decode/decoder.ts', 'journal/journal.ts'],
+  receive: [
+    'model',
+    'auth/authenticator.ts',
+    'auth/scope.ts',
+    'auth/glob.ts',
+    'decode/decoder.ts',
+    'journal/journal.ts',
+  ],
   deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
   observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
   'embedded-brigade': ['model', 'brigade'],
-  cli: ['gateway.ts', 'gateway-files.ts', '/'],
+  cli: ['gateway.ts', 'gateway-files.ts', 'gateway-sink.ts', '/'],
   'bin.ts': ['cli/main.ts'],
 };
 
@@ -30,12 +37,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const COMPOSITION_ROOT = /^gateway(-\w+)*\.ts$/;
 
 /** Adapters of one port, which never import each other. */
-const ADAPTERS: readonly (readonly string[])[] = [['journal/memory', 'journal/sqlite/']];
+const ADAPTERS: readonly (readonly string[])[] = [
+  ['journal/memory', 'journal/sqlite/'],
+  ['sink/brigade.ts', 'sink/cloudevents-http.ts'],
+];
 
 /** What comes from outside appears only where its owner is: what the paths below `src/` begin with. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['embedded-brigade/workers/'],
-  'node:http': ['http/', 'admin/admin-server.ts', 'brigade/client.ts', 'embedded-brigade/'],
+  'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts', 'embedded-brigade/'],
   'node:https': ['http/'],
   'node:sqlite': ['journal/sqlite/', 'embedded-brigade/'],
   'node:worker_threads': ['journal/sqlite/'],
@@ -44,11 +54,12 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   ajv: ['embedded-brigade/'],
   commander: ['cli/main.ts'],
   hono: ['admin/'],
+  jose: ['auth/'],
   pino: ['observe/log.ts'],
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
-  undici: ['brigade/client.ts'],
-  yaml: ['embedded-brigade/load-projects.ts'],
+  undici: ['sink/http-client.ts'],
+  yaml: ['config/config-file.ts', 'embedded-brigade/load-projects.ts'],
 };
 
 interface Import {

@@ -18,6 +18,7 @@ export function aRegistryEvent(name: string): RegistryEvent {
     tag: 'v1',
     digest: `sha256:${createHash('sha256').update(name).digest('hex')}`,
     mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+    manifest: 'single',
     timestamp: '2025-09-01T12:00:00.1234567Z',
   };
 }

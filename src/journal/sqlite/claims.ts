@@ -1,3 +1,4 @@
+import { isRegistryEvent } from '../../model/registry-event.ts';
 import { JournalFault } from '../fault.ts';
 import type { Claim, NewRecord } from '../journal.ts';
 import { payloadOf } from '../payload.ts';
@@ -19,6 +20,7 @@ export function recordsBySeq(
 export function claimOf({ stored, ...row }: ClaimRow, own?: ReadonlyMap<number, NewRecord>): Claim {
   if (stored !== undefined) return { ...row, event: JSON.parse(stored.eventJson), payload: stored.payload };
   const record = own?.get(row.seq);
-  if (record === undefined) throw new JournalFault('journal_failed', 'the journal lent an event without its record');
-  return { ...row, event: record.event, payload: payloadOf(record.raw) };
+  if (record === undefined || !isRegistryEvent(record.event))
+    throw new JournalFault('journal_failed', 'the journal lent an event without its record');
+  return { ...row, event: record.event, payload: payloadOf(record.raw, record.payload) };
 }

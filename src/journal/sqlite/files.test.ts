@@ -5,7 +5,7 @@ import { renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { append, keepOne, lend } from '../../../test/support/journal-steps.ts';
+import { append, keepOne, lend, lendOne } from '../../../test/support/journal-steps.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import { systemClock } from '../clock.ts';
 import type { JournalFault } from '../fault.ts';
@@ -71,7 +71,7 @@ describe('the files of the SQLite journal', () => {
     await (await open(context, path)).close();
     const db = new DatabaseSync(path);
     assert.deepEqual({ ...db.prepare('PRAGMA application_id').get() }, { application_id: 0x6163726a });
-    assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 1 });
+    assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 2 });
     db.close();
   });
 
@@ -96,6 +96,21 @@ describe('the files of the SQLite journal', () => {
     const path = join(temporaryFolder(context), 'notes.txt');
     writeFileSync(path, 'Not a database. '.repeat(300));
     await assertRefused(context, path, 'journal_unreadable', /not a database.*Move it aside/);
+  });
+
+  test('a journal of the first version is brought up to this one, and its events are lent', HANG, async (context) => {
+    const path = pathIn(context);
+    const journal = await open(context, path);
+    const seq = await keepOne(journal, aRecord('a', Date.now()));
+    await journal.close();
+    const db = new DatabaseSync(path);
+    db.exec(`ALTER TABLE event DROP COLUMN payload_start; ALTER TABLE event DROP COLUMN payload_end;
+      DROP TABLE recent_content; PRAGMA user_version = 1`);
+    db.close();
+
+    const upgraded = await open(context, path);
+    assert.equal((await lendOne(upgraded)).seq, seq);
+    await keepOne(upgraded, aRecord('b', Date.now(), { payload: { start: 0, end: 1 } }));
   });
 
   test('a journal of a newer version is refused, and told to be one', HANG, async (context) => {

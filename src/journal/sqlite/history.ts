@@ -1,10 +1,10 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { VERDICTS, type Verdict } from '../../model/delivery.ts';
 import { BURIAL_REASONS, type BurialReason } from '../../model/receipt.ts';
-import type { RegistryEvent } from '../../model/registry-event.ts';
+import type { KeptEvent } from '../../model/registry-event.ts';
 import { FORMATS, type Format } from '../../model/webhook.ts';
 import type { JournalRecord, RecordedAttempt, RecordState, RecordSummary } from '../journal.ts';
-import { blob } from './ledger.ts';
+import { blob, payloadRange } from './ledger.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -39,10 +39,14 @@ export class History {
   }
 
   get(seq: number): JournalRecord | undefined {
-    const row = this.#all(`SELECT ${COLUMNS}, e.raw FROM event e ${JOINS} WHERE e.seq = ?`, seq)[0];
+    const row = this.#all(
+      `SELECT ${COLUMNS}, e.raw, e.payload_start, e.payload_end FROM event e ${JOINS} WHERE e.seq = ?`,
+      seq,
+    )[0];
     if (row === undefined) return undefined;
     const attempts = this.#all('SELECT * FROM attempt WHERE seq = ? ORDER BY at', seq).map(recordedAttempt);
     const dueAt = row['due_at'];
+    const payload = payloadRange(row);
     return {
       ...summary(row),
       format: oneOf<Format>(FORMATS, row['format']),
@@ -51,6 +55,7 @@ export class History {
       raw: Uint8Array.from(blob(row['raw'])),
       delivery: Number(row['delivery']),
       attempts,
+      ...(payload === undefined ? {} : { payload }),
       ...(typeof dueAt === 'number' ? { dueAt } : {}),
     };
   }
@@ -72,8 +77,8 @@ function summary(row: Row): RecordSummary {
 }
 
 /** A damaged record stands in lists with what can be told of it: to be seen there is its use. */
-function event(row: Row): RegistryEvent {
-  return json(row['event']) ?? { id: `damaged-${String(row['seq'])}`, action: 'push' };
+function event(row: Row): KeptEvent {
+  return json(row['event']) ?? { id: `damaged-${String(row['seq'])}`, action: 'unreadable' };
 }
 
 /** Undefined for a text that is damaged. */

@@ -1,7 +1,8 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
+import type { ByteRange } from '../../model/webhook.ts';
 import { DedupIndex } from './dedup-index.ts';
 import { OwnFiles } from './own-files.ts';
 import type { StoreFailure } from './protocol.ts';
@@ -114,14 +115,33 @@ function number(statement: StatementSync, ...values: number[]): number {
   return maybeNumber(statement, ...values) ?? 0;
 }
 
-export function maybeNumber(statement: StatementSync, ...values: number[]): number | undefined {
+export function maybeNumber(statement: StatementSync, ...values: SQLInputValue[]): number | undefined {
   const value = Object.values(statement.get(...values) ?? {})[0];
   return typeof value === 'number' ? value : undefined;
 }
 
 /** Detects a record whose bytes are no longer those that were stored; CRC-32, for chance damage, not for malice. */
-export function checksum(raw: Uint8Array, eventJson: string, headersJson: string): number {
-  return crc32(headersJson, crc32(eventJson, crc32(raw)));
+export function checksum({ raw, eventJson, headersJson, payload }: Checked): number {
+  const sum = crc32(headersJson, crc32(eventJson, crc32(raw)));
+  return payload === undefined ? sum : crc32(`${payload.start}-${payload.end}`, sum);
+}
+
+interface Checked {
+  readonly raw: Uint8Array;
+  readonly eventJson: string;
+  readonly headersJson: string;
+  readonly payload?: ByteRange | undefined;
+}
+
+/** What a stored record is checked by. */
+export function checkedOf(row: Record<string, SQLOutputValue>): Checked {
+  const [eventJson, headersJson] = [String(row['event']), String(row['headers'])];
+  return { raw: blob(row['raw']), eventJson, headersJson, payload: payloadRange(row) };
+}
+
+export function payloadRange(row: Record<string, SQLOutputValue>): ByteRange | undefined {
+  const { payload_start: start, payload_end: end } = row;
+  return typeof start === 'number' && typeof end === 'number' ? { start, end } : undefined;
 }
 
 export function blob(value: SQLOutputValue | undefined): Uint8Array {

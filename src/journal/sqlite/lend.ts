@@ -1,7 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { payloadOf } from '../payload.ts';
 import type { Leases } from './leases.ts';
-import { blob, checksum, type Ledger, maybeNumber } from './ledger.ts';
+import { checkedOf, checksum, type Ledger, maybeNumber } from './ledger.ts';
 import type { ClaimRow, LentRows, Time } from './protocol.ts';
 
 /** Payload that one claim lends beyond its first event, bytes. */
@@ -114,10 +114,12 @@ interface DueEvent {
 /** Undefined for a record that is no longer what was stored. */
 function load({ sql }: Ledger, seq: number): DueEvent | undefined {
   const row = sql.loadEvent.get(seq);
-  const raw = blob(row?.['raw']);
-  const eventJson = String(row?.['event']);
-  if (checksum(raw, eventJson, String(row?.['headers'])) !== row?.['checksum']) return undefined;
-  return { bytes: raw.byteLength, delivery: Number(row['delivery']), stored: { eventJson, payload: payloadOf(raw) } };
+  if (row === undefined) return undefined;
+  const checked = checkedOf(row);
+  if (checksum(checked) !== row['checksum']) return undefined;
+  const { raw, eventJson } = checked;
+  const stored = { eventJson, payload: payloadOf(raw, checked.payload) };
+  return { bytes: raw.byteLength, delivery: Number(row['delivery']), stored };
 }
 
 function lend(leases: Leases, row: QueueRow, { delivery, stored }: DueEvent, tick: number): ClaimRow {

@@ -1,6 +1,6 @@
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { JournalStats } from '../journal.ts';
-import { blob, checksum, type Ledger, maybeNumber } from './ledger.ts';
+import { checkedOf, checksum, type Ledger, maybeNumber } from './ledger.ts';
 
 /** Makes a settled record pending again; see `Archive.redeliver`. */
 export function redeliver(ledger: Ledger, seq: number, event: RegistryEvent | undefined, now: number): boolean {
@@ -10,10 +10,7 @@ export function redeliver(ledger: Ledger, seq: number, event: RegistryEvent | un
     if (stored === undefined || sql.isFresh.get(seq) || sql.isWaiting.get(seq)) return false;
     const eventJson = event === undefined ? String(stored['event']) : JSON.stringify(event);
     // A damaged record stays damaged: its checksum is renewed only for what we replace.
-    const sum =
-      event === undefined
-        ? Number(stored['checksum'])
-        : checksum(blob(stored['raw']), eventJson, String(stored['headers']));
+    const sum = event === undefined ? Number(stored['checksum']) : checksum({ ...checkedOf(stored), eventJson });
     sql.renew.run(eventJson, sum, seq);
     if (sql.unbury.run(seq).changes === 1) counters.dead--;
     sql.wait.run(seq, now, Number(stored['received_at']), 0, 0, now, 0);

@@ -1,11 +1,10 @@
 import type { DeliveryHistory } from '../../model/delivery.ts';
-import type { BurialReason } from '../../model/receipt.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
-import type { Format } from '../../model/webhook.ts';
 import type {
   Appended,
   JournalRecord,
   JournalStats,
+  NewRecord,
   Pruned,
   RecordState,
   RecordSummary,
@@ -93,15 +92,10 @@ export interface WriteBatch {
 }
 
 /** A `NewRecord` as it crosses to the other thread: texts are made on the side that has them at hand. */
-export interface RecordRow {
-  readonly dedupKey: string;
-  readonly receivedAt: number;
-  readonly format: Format;
-  readonly caller: string;
+export interface RecordRow extends Omit<NewRecord, 'headers' | 'event' | 'raw'> {
   readonly headersJson: string;
   readonly eventJson: string;
   readonly rawEnd: number;
-  readonly burial: { readonly reason: BurialReason; readonly detail: string } | undefined;
 }
 
 export interface WriteResult {

@@ -36,7 +36,7 @@ export class Pruner {
       // A seq is never used again, also when the newest record is the one that goes.
       if (gone.length > 0) sql.remember.run('last_seq', counters.nextSeq - 1);
       this.#moveOn(rows, now, tooLarge);
-      const keys = this.#forgetKeys(now);
+      const keys = this.#forgetKeys(now) + Number(sql.forgetContent.run(now, STEP).changes);
       return { gone: gone.length + keys, mayBeMore: gone.length + keys > 0 || this.#after > 0 };
     });
   }

@@ -69,6 +69,15 @@ const MIGRATIONS: readonly string[] = [
      name TEXT PRIMARY KEY,
      value INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // Where in `raw` the payload lies; both null: all of it is.
+  `ALTER TABLE event ADD COLUMN payload_start INTEGER;
+   ALTER TABLE event ADD COLUMN payload_end INTEGER;
+   CREATE TABLE recent_content (
+     key BLOB PRIMARY KEY,
+     seq INTEGER NOT NULL,
+     until INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX recent_content_by_until ON recent_content (until);`,
 ];
 
 /**

@@ -16,8 +16,13 @@ const SQL = {
   // The keys of records that were forgotten early live on without them.
   keysAfter: `SELECT lower(hex(dedup_key)) AS key, seq FROM event WHERE seq > ?
     UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?`,
-  insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
+  contentOwner: 'SELECT seq FROM recent_content WHERE key = ? AND until > ?',
+  takeContent: `INSERT INTO recent_content (key, seq, until) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until`,
+  forgetContent: `DELETE FROM recent_content WHERE key IN
+    (SELECT key FROM recent_content WHERE until <= ? ORDER BY until LIMIT ?)`,
+  insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum,
+    payload_start, payload_end) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)`,
   insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
   bury: 'INSERT INTO dead_letter (seq, buried_at, reason, detail) VALUES (?, ?, ?, ?)',
 
@@ -25,7 +30,8 @@ const SQL = {
   waitingDue: `SELECT seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at FROM waiting
     WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?`,
   nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
-  loadEvent: 'SELECT received_at, headers, event, delivery, raw, checksum FROM event WHERE seq = ?',
+  loadEvent:
+    'SELECT received_at, headers, event, delivery, raw, checksum, payload_start, payload_end FROM event WHERE seq = ?',
 
   insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, verdict) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET outcome = excluded.outcome, verdict = excluded.verdict`,

@@ -74,10 +74,9 @@ export class TestLedger {
 
 export function packed(records: readonly NewRecord[]): Pick<WriteBatch, 'records' | 'raw'> {
   let rawEnd = 0;
-  const rows = records.map(({ headers, event, raw, burial, ...rest }) => {
+  const rows = records.map(({ headers, event, raw, ...rest }) => {
     rawEnd += raw.byteLength;
-    const texts = { headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event) };
-    return { ...rest, ...texts, rawEnd, burial };
+    return { ...rest, headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event), rawEnd };
   });
   return { records: rows, raw: new Uint8Array(Buffer.concat(records.map(({ raw }) => raw))) };
 }

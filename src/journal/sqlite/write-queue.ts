@@ -221,10 +221,8 @@ function pack(records: readonly NewRecord[], settlements: readonly WaitingSettle
   return { records: rows, raw, settlements: settlements.map(({ settlement }) => settlement) };
 }
 
-function row(record: NewRecord, rawEnd: number): RecordRow {
-  const { dedupKey, receivedAt, format, caller, headers, event, burial } = record;
-  const headersJson = JSON.stringify(headers);
-  return { dedupKey, receivedAt, format, caller, headersJson, eventJson: JSON.stringify(event), rawEnd, burial };
+function row({ headers, event, raw: _, ...record }: NewRecord, rawEnd: number): RecordRow {
+  return { ...record, headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event), rawEnd };
 }
 
 function answer(appends: readonly WaitingAppend[], { appended, refusal }: WriteResult): void {

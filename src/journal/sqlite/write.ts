@@ -1,7 +1,7 @@
 import type { Appended, Settlement } from '../journal.ts';
 import { classify } from './failure.ts';
 import type { Leases } from './leases.ts';
-import { checksum, type Ledger } from './ledger.ts';
+import { checksum, type Ledger, maybeNumber } from './ledger.ts';
 import type { RecordRow, StoreFailure, Time, WriteBatch, WriteResult } from './protocol.ts';
 
 /**
@@ -88,10 +88,13 @@ function insert(ledger: Ledger, row: RecordRow, raw: Uint8Array): Appended {
   const seq = counters.nextSeq;
   const of = keys.find(row.dedupKey);
   if (of !== undefined) return { kind: 'duplicate', of };
-  const { receivedAt, format, caller, headersJson, eventJson, burial } = row;
-  const sum = checksum(raw, eventJson, headersJson);
+  const first = contentOwner(ledger, row);
+  if (first !== undefined) return { kind: 'duplicate', of: first, by: 'content' };
+  const { receivedAt, format, caller, headersJson, eventJson, payload, burial } = row;
+  const sum = checksum({ raw, eventJson, headersJson, payload });
+  const range = [payload?.start ?? null, payload?.end ?? null];
   const key = Buffer.from(row.dedupKey, 'hex');
-  sql.insertEvent.run(seq, receivedAt, key, format, caller, headersJson, eventJson, raw, sum);
+  sql.insertEvent.run(seq, receivedAt, key, format, caller, headersJson, eventJson, raw, sum, ...range);
   if (burial === undefined) {
     sql.insertFresh.run(seq, receivedAt);
     counters.pending++;
@@ -101,7 +104,19 @@ function insert(ledger: Ledger, row: RecordRow, raw: Uint8Array): Appended {
   }
   counters.nextSeq++;
   keys.add(row.dedupKey, seq);
+  takeContent(ledger, row, seq);
   return { kind: 'kept', seq };
+}
+
+/** The record that told the same, if that was not too long ago. */
+function contentOwner({ sql }: Ledger, { content, receivedAt }: RecordRow): number | undefined {
+  return content === undefined ? undefined : maybeNumber(sql.contentOwner, Buffer.from(content.key, 'hex'), receivedAt);
+}
+
+/** What nobody gets is no reason to keep others from getting it. */
+function takeContent({ sql }: Ledger, { content, receivedAt, burial }: RecordRow, seq: number): void {
+  if (content === undefined || burial !== undefined) return;
+  sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, receivedAt + content.windowMs);
 }
 
 /** After a batch failed as a whole, and not for the disk's sake: whoever can be stored is stored. */

@@ -1,0 +1,144 @@
+import { hash } from 'node:crypto';
+import type { Action } from '../model/registry-event.ts';
+import type { Issue } from '../model/webhook.ts';
+import { type DecodedEvent, nothing, type RawEvent } from './decoder.ts';
+import { actionOf, FieldReader, type Fields, type NativeFields, put, usableId } from './field-reader.ts';
+import { isObject, issue, type JsonObject, own, parseText, written } from './json.ts';
+
+/** What Event Grid writes around a native ACR object, in either of its schemas. */
+export interface Envelope {
+  readonly id: string | undefined;
+  readonly type: string | undefined;
+  /** `topic`, or `source`. */
+  readonly source: string | undefined;
+  readonly subject: string | undefined;
+  readonly time: string | undefined;
+  readonly data: unknown;
+  /** Where `data` stands, for issues: `[3].data`. */
+  readonly path: string;
+  /** What is wrong with the envelope itself. */
+  readonly issues: readonly Issue[];
+  /** The event alone, with what is the native object in it. */
+  readonly raw: (data: unknown) => RawEvent;
+}
+
+/** Samples up to 2020 have the short names, captures and today's documentation the long ones. */
+const PREFIX = 'Microsoft.ContainerRegistry.';
+
+const ACTIONS_BY_TYPE: ReadonlyMap<string, Action> = new Map([
+  ['ImagePushed', 'push'],
+  ['ImageDeleted', 'delete'],
+  ['ChartPushed', 'chart_push'],
+  ['ChartDeleted', 'chart_delete'],
+]);
+
+const UNSUBSCRIBED = 'Microsoft.EventGrid.SubscriptionDeletedEvent';
+
+/** The event of which an envelope tells. What is wrong with something that is not of ACR is not looked at. */
+export function decodeEnvelope(envelope: Envelope): DecodedEvent {
+  const { type = '', path } = envelope;
+  if (type === UNSUBSCRIBED) return nothing('unsubscribed', type, envelope.id);
+  const data = nativeOf(envelope.data);
+  const reader = new FieldReader();
+  const native = isObject(data) ? reader.native(data, `${path}.`) : NO_FIELDS;
+  const action = native.action === undefined ? actionOfType(type) : actionOf(native.action);
+  const knownId = native.id ?? envelope.id;
+  if (action === undefined) return nothing('unknown-action', native.action ?? type, knownId);
+  const raw = envelope.raw(data);
+  const fields = azureFields(envelope, data, { ...native, action }, reader);
+  const issues = [...envelope.issues, ...reader.issues, ...dataIssues(data, raw, path)];
+  const event = { id: knownId ?? hash('sha256', raw.bytes), action, ...fields };
+  return issues.length > 0 ? { kind: 'unreadable', event, issues, raw } : { kind: 'event', event, raw };
+}
+
+const NO_FIELDS: NativeFields = { id: undefined, action: undefined, fields: {} };
+
+function actionOfType(type: string): Action | undefined {
+  return ACTIONS_BY_TYPE.get(type.startsWith(PREFIX) ? type.slice(PREFIX.length) : type);
+}
+
+function dataIssues(data: unknown, { bytes }: RawEvent, path: string): readonly Issue[] {
+  if (!isObject(data)) return [issue(path, 'an object, or one as JSON in a string', data)];
+  return bytes.byteLength === 0 ? [issue(path, 'less nesting', data)] : [];
+}
+
+/** Azure has sent `data` as a JSON text, in both schemas, against the letter of CloudEvents. */
+function nativeOf(data: unknown): unknown {
+  return typeof data === 'string' ? (parseText(data) ?? data) : data;
+}
+
+function azureFields(
+  { source, subject, time, path }: Envelope,
+  data: unknown,
+  { action, fields: known }: NativeFields,
+  reader: FieldReader,
+): Omit<Fields, 'id' | 'action'> {
+  const fields: Fields = { ...known };
+  if (!isObject(data)) return fields;
+  if (known.timestamp === undefined) put(fields, 'timestamp', time);
+  put(fields, 'region', reader.text(data, 'location', `${path}.`));
+  const [, resource, connected] = RESOURCE.exec(source ?? '') ?? [];
+  put(fields, 'resource', resource);
+  put(fields, 'connectedRegistry', connectedRegistry(data, reader, path) ?? connected);
+  if (fields.repository === undefined && action !== 'chart_push' && action !== 'chart_delete') {
+    const [, repository, tag] = SUBJECT.exec(subject ?? '') ?? [];
+    put(fields, 'repository', repository);
+    if (action !== 'delete' && fields.tag === undefined) put(fields, 'tag', tag);
+  }
+  return fields;
+}
+
+/** A registry in Azure, and where a topic has it the connected one. */
+const RESOURCE =
+  /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.ContainerRegistry\/registries\/[^/]+)(?:\/connectedRegistries\/([^/]+))?$/i;
+
+/** `repository:tag`, or a repository alone. What it is for a push by digest is documented nowhere: that has another `:` or an `@`. */
+const SUBJECT = /^([^:@]+)(?::([\w][\w.-]*))?$/;
+
+/** The specification writes `connectedRegistry`, ACR's own quickstart `connectedregistry`. */
+function connectedRegistry(data: JsonObject, reader: FieldReader, path: string): string | undefined {
+  const key = Object.keys(data).find((each) => each.toLowerCase() === 'connectedregistry');
+  if (key === undefined) return undefined;
+  return reader.text(reader.object(data, key, `${path}.`), 'name', `${path}.connectedRegistry.`);
+}
+
+/** An event written anew with `data` at its end, so that it is known where that lies. No bytes where nothing can be written. */
+export function rawEvent(attributes: JsonObject, data: unknown): RawEvent {
+  const before = written(attributes)?.slice(0, -1);
+  if (data === undefined) return { bytes: Buffer.from(before === undefined ? '' : `${before}}`) };
+  const payload = written(data);
+  if (before === undefined || payload === undefined) return { bytes: Buffer.alloc(0) };
+  const bytes = Buffer.from(`${before}${before === '{' ? '' : ','}"data":${payload}}`);
+  const end = bytes.byteLength - 1;
+  return isObject(data) ? { bytes, payload: { start: end - Buffer.byteLength(payload), end } } : { bytes };
+}
+
+/** The texts of an envelope, by our names. */
+export function readEnvelope(
+  json: JsonObject,
+  names: Readonly<Record<'type' | 'source' | 'time', string>>,
+  path: string,
+): Pick<Envelope, 'id' | 'type' | 'source' | 'subject' | 'time' | 'path'> & { readonly issues: Issue[] } {
+  const reader = new FieldReader();
+  return {
+    id: usableId(reader.text(json, 'id', path)),
+    type: reader.text(json, names.type, path),
+    source: reader.text(json, names.source, path),
+    subject: reader.text(json, 'subject', path),
+    time: reader.text(json, names.time, path),
+    path: `${path}data`,
+    issues: reader.issues,
+  };
+}
+
+/** Of a batch that holds what no schema knows. */
+export function unreadableEvent(value: unknown, path: string): DecodedEvent {
+  const bytes = Buffer.from(written(value) ?? '');
+  const issues = [issue(path, 'an Event Grid event or a CloudEvent', value)];
+  return { kind: 'unreadable', event: { id: hash('sha256', bytes), action: 'unreadable' }, issues, raw: { bytes } };
+}
+
+/** Whether the sender marks a value as one of a schema. */
+export function has(json: unknown, key: string): json is JsonObject {
+  return isObject(json) && own(json, key) !== undefined && own(json, key) !== null;
+}

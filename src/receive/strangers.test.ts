@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode } from '../decode/decode.ts';
+import type { Rejection } from '../model/receipt.ts';
+import type { Headers } from '../model/webhook.ts';
+import { permissionAsked, Strangers } from './strangers.ts';
+
+const REJECTION: Rejection = { kind: 'unauthenticated' };
+
+const VALIDATION = JSON.stringify([
+  {
+    id: 'a',
+    topic: '/subscriptions/s',
+    subject: '',
+    eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
+    data: { validationCode: 'code-1', validationUrl: 'https://example.com/validate' },
+  },
+]);
+
+/** With a clock of its own. */
+class Rig {
+  time = 0;
+  /** The most bytes that were asked for. */
+  asked: number | undefined = 0;
+  readonly strangers: Strangers;
+
+  constructor(handshakeCredentials: 'required' | 'optional' = 'optional') {
+    this.strangers = new Strangers({ decode, handshakeCredentials, now: () => this.time });
+  }
+
+  answer(type: string | undefined, body = VALIDATION, sender = '203.0.113.1') {
+    const headers: Headers = type === undefined ? {} : { 'aeg-event-type': type };
+    return this.strangers.answer(
+      {
+        headers,
+        sender,
+        readBody: async (maxBytes) => {
+          this.asked = maxBytes;
+          return { kind: 'body', bytes: Buffer.from(body) };
+        },
+      },
+      REJECTION,
+    );
+  }
+}
+
+test('a validation gets its code back without credentials, and 16 KiB of it are read', async () => {
+  const rig = new Rig();
+  assert.deepEqual(await rig.answer('SubscriptionValidation'), { kind: 'validation', code: 'code-1' });
+  assert.equal(rig.asked, 16 * 1024);
+});
+
+for (const type of ['SubscriptionDeletion', 'Unsubscribe', 'SUBSCRIPTIONDELETION']) {
+  test(`${type} is answered without credentials, and its body is not read`, async () => {
+    const rig = new Rig();
+    assert.deepEqual(await rig.answer(type), { kind: 'unsubscription' });
+    assert.equal(rig.asked, 0);
+  });
+}
+
+test('without the header of a handshake a stranger is turned away, and his body is not read', async () => {
+  const rig = new Rig();
+  for (const type of [undefined, '', 'Notification', 'Validation']) {
+    assert.equal(await rig.answer(type), REJECTION);
+  }
+  assert.equal(rig.asked, 0);
+});
+
+test('a header without a validation behind it turns nothing into one', async () => {
+  const event = JSON.stringify([{ eventType: 'Microsoft.ContainerRegistry.ImagePushed', data: { action: 'push' } }]);
+  for (const body of [event, '', '{}', '{"action":"push"}', VALIDATION.replace('validationCode', 'code')]) {
+    assert.equal(await new Rig().answer('SubscriptionValidation', body), REJECTION);
+  }
+});
+
+test('where handshakes need credentials strangers get no answer to any', async () => {
+  const rig = new Rig('required');
+  assert.equal(await rig.answer('SubscriptionValidation'), REJECTION);
+  assert.equal(await rig.answer('Unsubscribe'), REJECTION);
+  assert.equal(rig.strangers.admit('203.0.113.1', REJECTION), REJECTION);
+  assert.equal(rig.asked, 0);
+});
+
+test('ten handshakes a minute are answered to one address, and those of others as well', async () => {
+  const rig = new Rig();
+  for (let count = 0; count < 10; count++) assert.equal((await rig.answer('Unsubscribe')).kind, 'unsubscription');
+  assert.equal((await rig.answer('Unsubscribe')).kind, 'overloaded');
+  assert.equal((await rig.answer('Unsubscribe', '', '203.0.113.2')).kind, 'unsubscription');
+  rig.time += 60_000;
+  assert.equal((await rig.answer('Unsubscribe')).kind, 'unsubscription');
+});
+
+test('no more than 10,000 addresses are remembered', () => {
+  const { strangers } = new Rig();
+  for (let address = 0; address < 10_000; address++) assert.equal(strangers.admit(`${address}`, REJECTION), undefined);
+  assert.deepEqual(strangers.admit('one more', REJECTION), { kind: 'overloaded' });
+  assert.equal(strangers.admit('5', REJECTION), undefined);
+});
+
+test('permission is given for the origin and the rate that were asked for', () => {
+  for (const [origin, rate, wanted] of [
+    ['eventgrid.azure.net', '120', '120'],
+    ['eventgrid.azure.cn', undefined, '*'],
+    ['https://example.com:8443', '0', '*'],
+    ['example.com', '12x', '*'],
+  ] as const) {
+    const headers = { 'webhook-request-origin': origin, 'webhook-request-rate': rate };
+    assert.deepEqual(permissionAsked(headers), { kind: 'permission', origin, rate: wanted });
+  }
+});
+
+test('nothing that is no host is repeated', () => {
+  for (const origin of [undefined, '', '*', '<script>', 'a b', 'a'.repeat(256), 'a, b', 'ä']) {
+    assert.equal(permissionAsked({ 'webhook-request-origin': origin }), undefined);
+  }
+});

@@ -1,0 +1,342 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { AnsweringServer, answering } from '../../test/support/answering-server.ts';
+import { type Exchange, HttpClient, type HttpClientOptions } from './http-client.ts';
+
+const TOKEN = 'a-very-secret-token';
+const NEVER = new AbortController().signal;
+const POST = { method: 'POST', path: '/v2/events', body: '{"kind":"Event"}' } as const;
+
+function aClient(t: TestContext, address: string, options: Partial<HttpClientOptions> = {}): HttpClient {
+  const client = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false, ...options });
+  t.after(() => client.close());
+  return client;
+}
+
+/** A bare TCP server that does with each connection what a test wants; resolves to its address. */
+async function aTcpServer(t: TestContext, onConnection: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    // Cutting is what it is for.
+    socket.on('error', () => {});
+    onConnection(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Sends raw bytes for every request, and closes the connection. */
+function aRawAnswer(t: TestContext, answer: string): Promise<string> {
+  return aTcpServer(t, (socket) => socket.once('data', () => socket.end(answer)));
+}
+
+function detailOf(exchange: Exchange): string {
+  return exchange.kind === 'answered' ? assert.fail(`answered ${exchange.status}`) : exchange.detail;
+}
+
+function statusOf(exchange: Exchange): number {
+  return exchange.kind === 'answered' ? exchange.status : assert.fail(`${exchange.kind}: ${exchange.detail}`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'http-client-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function aPair(name: string, altName: string): { readonly cert: Buffer; readonly key: Buffer } {
+  const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${altName}`];
+  execFileSync('openssl', [...request, ...subject, '-keyout', key, '-out', cert], { stdio: 'pipe' });
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}
+
+test('a request carries the token, asks for JSON and says that it is JSON', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201, '{}', { 'x-one': 'two' }));
+  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
+  assert.ok(exchange.kind === 'answered');
+  assert.deepEqual([exchange.status, exchange.body, exchange.isCut], [201, '{}', false]);
+  assert.equal(exchange.headers['x-one'], 'two');
+  const [asked] = server.asked;
+  assert.deepEqual([asked?.method, asked?.path, asked?.body], ['POST', '/v2/events', POST.body]);
+  assert.equal(asked?.headers.authorization, `Bearer ${TOKEN}`);
+  assert.equal(asked?.headers.accept, 'application/json');
+  assert.equal(asked?.headers['content-type'], 'application/json');
+  assert.equal(asked?.headers['content-length'], String(POST.body.length));
+});
+
+test('a request without a body says nothing of one', async (t) => {
+  const server = await AnsweringServer.start(t, answering(200));
+  await aClient(t, server.address).exchange({ method: 'GET', path: '/v2/whoami' }, NEVER);
+  assert.equal(server.asked[0]?.headers['content-type'], undefined);
+  assert.equal(server.asked[0]?.headers['content-length'], undefined);
+});
+
+test('the token is asked for anew for every request', async (t) => {
+  const server = await AnsweringServer.start(t, answering(200));
+  const tokens = ['first', 'second'].values();
+  const client = aClient(t, server.address, { token: () => tokens.next().value ?? '' });
+  await client.exchange(POST, NEVER);
+  await client.exchange(POST, NEVER);
+  assert.deepEqual(
+    server.asked.map(({ headers }) => headers.authorization),
+    ['Bearer first', 'Bearer second'],
+  );
+});
+
+for (const [given, expected] of [
+  ['', '/v2/events'],
+  ['/', '/v2/events'],
+  ['/brigade', '/brigade/v2/events'],
+  ['/brigade/', '/brigade/v2/events'],
+  ['/a/b//?x=1', '/a/b/v2/events'],
+] as const) {
+  test(`an address that ends in "${given}" leads to ${expected}`, async (t) => {
+    const server = await AnsweringServer.start(t, answering(200));
+    await aClient(t, server.address + given).exchange(POST, NEVER);
+    assert.equal(server.asked[0]?.path, expected);
+  });
+}
+
+test('requests that follow one another share their connections', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201, '{}'));
+  const client = aClient(t, server.address);
+  for (let count = 0; count < 10; count++) await client.exchange(POST, NEVER);
+  assert.equal(server.asked.length, 10);
+  // A request made in the very moment of an answer may open a second one.
+  assert.ok(server.connections <= 2, `${server.connections} connections`);
+});
+
+test('no request waits for the answer of another', async (t) => {
+  const server = await AnsweringServer.start(t, (response) => {
+    if (server.asked.length === 64) for (const waiting of responses) waiting.end('{}');
+    else responses.push(response);
+    if (server.asked.length === 64) response.end('{}');
+  });
+  const responses: { end(text: string): unknown }[] = [];
+  const client = aClient(t, server.address);
+  const exchanges = await Promise.all(Array.from({ length: 64 }, () => client.exchange(POST, NEVER)));
+  assert.deepEqual(new Set(exchanges.map(statusOf)), new Set([200]));
+});
+
+test('a redirection is an answer, and not followed', async (t) => {
+  const server = await AnsweringServer.start(t, answering(301, '', { location: '/elsewhere' }));
+  assert.equal(statusOf(await aClient(t, server.address).exchange(POST, NEVER)), 301);
+  assert.equal(server.asked.length, 1);
+});
+
+test('hints before the answer are not taken for it', async (t) => {
+  const address = await aRawAnswer(t, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}');
+  const exchange = await aClient(t, address).exchange(POST, NEVER);
+  assert.ok(exchange.kind === 'answered');
+  assert.deepEqual([exchange.status, exchange.body], [201, '{}']);
+});
+
+test('a connection that is refused leaves the request unsent', async (t) => {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const exchange = await aClient(t, `http://127.0.0.1:${port}`).exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'unsent');
+  assert.match(detailOf(exchange), /ECONNREFUSED/);
+});
+
+test('a name that does not exist leaves the request unsent', async (t) => {
+  const exchange = await aClient(t, 'http://brigade.invalid').exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'unsent');
+  assert.match(detailOf(exchange), /ENOTFOUND|EAI_AGAIN/);
+});
+
+test('a certificate that nobody vouches for leaves the request unsent', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201), aPair('stranger', 'IP:127.0.0.1'));
+  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'unsent');
+  assert.match(detailOf(exchange), /SELF_SIGNED/);
+  assert.equal(server.asked.length, 0);
+});
+
+test('a certificate is taken that the given authority vouches for', async (t) => {
+  const pair = aPair('known', 'IP:127.0.0.1');
+  const server = await AnsweringServer.start(t, answering(201), pair);
+  const client = aClient(t, server.address, { ca: pair.cert.toString() });
+  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+});
+
+test('a certificate for another name is not taken, whoever vouches for it', async (t) => {
+  const pair = aPair('other', 'DNS:other.example');
+  const server = await AnsweringServer.start(t, answering(201), pair);
+  const exchange = await aClient(t, server.address, { ca: pair.cert.toString() }).exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'unsent');
+  assert.match(detailOf(exchange), /ERR_TLS_CERT_ALTNAME_INVALID/);
+});
+
+test('any certificate will do where that is wanted', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201), aPair('any', 'DNS:other.example'));
+  const client = aClient(t, server.address, { ignoreCertErrors: true });
+  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+});
+
+test('a server that does not speak TLS leaves the request unsent', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201));
+  const exchange = await aClient(t, server.address.replace('http:', 'https:')).exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'unsent');
+});
+
+test('a reset after the request leaves it broken', async (t) => {
+  const address = await aTcpServer(t, (socket) => socket.once('data', () => socket.resetAndDestroy()));
+  const exchange = await aClient(t, address).exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'broken');
+  assert.match(detailOf(exchange), /ECONNRESET|UND_ERR_SOCKET/);
+});
+
+test('a connection closed without an answer leaves the request broken, and it is not sent again', async (t) => {
+  let connections = 0;
+  const address = await aTcpServer(t, (socket) => {
+    connections += 1;
+    socket.once('data', () => socket.end());
+  });
+  assert.equal((await aClient(t, address).exchange(POST, NEVER)).kind, 'broken');
+  assert.equal(connections, 1);
+});
+
+test('a reset before the request was read is never taken for an answer', async (t) => {
+  const address = await aTcpServer(t, (socket) => socket.resetAndDestroy());
+  assert.notEqual((await aClient(t, address).exchange(POST, NEVER)).kind, 'answered');
+});
+
+for (const [what, answer] of [
+  ['ends before its length', 'HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"kind":'],
+  ['ends before its last chunk', 'HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"kin\r\n'],
+  ['is no HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
+  ['has a status that is no number', 'HTTP/1.1 abc Created\r\n\r\n'],
+  ['changes the protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'],
+] as const) {
+  test(`an answer that ${what} leaves the request broken`, async (t) => {
+    const exchange = await aClient(t, await aRawAnswer(t, answer)).exchange(POST, NEVER);
+    assert.equal(exchange.kind, 'broken');
+  });
+}
+
+test('an answer of more than 4 MiB is cut, and its status told', async (t) => {
+  const server = await AnsweringServer.start(t, (response) => {
+    response.writeHead(201);
+    const more = (): void => {
+      while (!response.destroyed && response.write('x'.repeat(64 * 1024))) {
+        // Until nobody reads any more.
+      }
+      response.once('drain', more);
+    };
+    more();
+  });
+  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
+  assert.ok(exchange.kind === 'answered');
+  assert.equal(exchange.status, 201);
+  assert.equal(exchange.isCut, true);
+  assert.ok(exchange.body.length <= 4 * 1024 * 1024);
+});
+
+test('an exchange ends at once when it is given up, and its request may have arrived', async (t) => {
+  const server = await AnsweringServer.start(t, () => {});
+  const giveUp = new AbortController();
+  const exchange = aClient(t, server.address).exchange(POST, giveUp.signal);
+  await server.untilAsked(1);
+  giveUp.abort();
+  assert.deepEqual(await exchange, { kind: 'broken', detail: 'given up: shutting down' });
+});
+
+test('an exchange that is given up within the answer is broken', async (t) => {
+  const server = await AnsweringServer.start(t, (response) => {
+    response.writeHead(201).write('{');
+    giveUp.abort();
+  });
+  const giveUp = new AbortController();
+  assert.equal((await aClient(t, server.address).exchange(POST, giveUp.signal)).kind, 'broken');
+});
+
+test('nothing is sent for an exchange that was given up beforehand', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201));
+  const client = aClient(t, server.address);
+  const exchange = await client.exchange(POST, AbortSignal.abort());
+  assert.equal(exchange.kind, 'unsent');
+  await client.exchange({ ...POST, body: 'later' }, NEVER);
+  assert.deepEqual(
+    server.asked.map(({ body }) => body),
+    ['later'],
+  );
+});
+
+test('nothing is sent for an exchange that was given up while it waited for a connection', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201));
+  const giveUp = new AbortController();
+  const client = aClient(t, server.address);
+  const exchange = client.exchange(POST, giveUp.signal);
+  giveUp.abort();
+  assert.equal((await exchange).kind, 'unsent');
+  await client.exchange({ ...POST, body: 'later' }, NEVER);
+  assert.deepEqual(
+    server.asked.map(({ body }) => body),
+    ['later'],
+  );
+});
+
+test('a token that is no header value leaves the request unsent, and is not repeated', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201));
+  const exchange = await aClient(t, server.address, { token: () => `${TOKEN}\nx` }).exchange(POST, NEVER);
+  assert.equal(exchange.kind, 'unsent');
+  assert.doesNotMatch(detailOf(exchange), new RegExp(TOKEN));
+});
+
+test('an answer that repeats the token loses it', async (t) => {
+  const server = await AnsweringServer.start(t, (response, { headers }) => response.end(JSON.stringify(headers)));
+  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
+  assert.ok(exchange.kind === 'answered');
+  assert.equal(JSON.parse(exchange.body).authorization, 'Bearer [redacted]');
+});
+
+test('a closed client cuts what is under way and sends nothing more', async (t) => {
+  const server = await AnsweringServer.start(t, () => {});
+  const client = aClient(t, server.address);
+  const exchange = client.exchange(POST, NEVER);
+  await server.untilAsked(1);
+  await client.close();
+  assert.equal((await exchange).kind, 'broken');
+  assert.equal((await client.exchange(POST, NEVER)).kind, 'unsent');
+});
+
+test('a retired client ends what is under way and takes nothing more', async (t) => {
+  const server = await AnsweringServer.start(t, (response) => {
+    retired = client.retire();
+    response.writeHead(201).end('{}');
+  });
+  let retired: Promise<void> | undefined;
+  const client = aClient(t, server.address);
+  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+  await retired;
+  assert.equal((await client.exchange(POST, NEVER)).kind, 'unsent');
+});
+
+test('a connection that the server closed is not used again', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201, '{}', { connection: 'close' }));
+  const client = aClient(t, server.address);
+  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+  assert.equal(server.connections, 2);
+});
+
+test('no detail has a line break or more than 300 characters', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201), aPair('long', `DNS:${'a.'.repeat(200)}example`));
+  const { cert } = aPair('long2', 'DNS:x');
+  const exchange = await aClient(t, server.address, { ca: cert.toString() }).exchange(POST, NEVER);
+  assert.ok(detailOf(exchange).length <= 300);
+  assert.doesNotMatch(detailOf(exchange), /\n/);
+});

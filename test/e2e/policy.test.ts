@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import { sampleWebhook } from '../../src/cli/sample-webhook.ts';
+import { aKeyServer, aSigningKey, signed } from '../support/key-server.ts';
+import { anInstallation, type Installation, run, serve } from '../support/serve-process.ts';
+import { StubBrigade } from '../support/stub-brigade.ts';
+import { aPush, exchange, type HttpAnswer, operatorEnv, push, send } from '../support/webhooks.ts';
+
+const TENANT = '11111111-2222-3333-4444-555555555555';
+const RESOURCE =
+  '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/samples/providers/Microsoft.ContainerRegistry/registries';
+
+const CHART = JSON.stringify({ id: 'chart', action: 'chart_push', target: { repository: 'repo', tag: 'x-1.0.0.tgz' } });
+
+/** An installation with a configuration file of these lines. */
+async function configured(t: TestContext, brigade: StubBrigade, ...lines: readonly string[]) {
+  const installation = await anInstallation(t, brigade.address);
+  const configPath = join(installation.folder, 'config.yaml');
+  const configure = (...changed: readonly string[]) => writeFile(configPath, changed.join('\n'));
+  await configure(...lines);
+  return { installation: withEnv(installation, { CONFIG_PATH: configPath }), configure, configPath };
+}
+
+function withEnv(installation: Installation, env: Readonly<Record<string, string>>): Installation {
+  return { ...installation, env: { ...installation.env, ...env } };
+}
+
+function fateIn({ status, text }: HttpAnswer): string {
+  assert.equal(status, 200, text);
+  const [{ fate, reason, rule }] = JSON.parse(text).events;
+  return [fate, reason, rule].filter(Boolean).join(' ');
+}
+
+suite('the configuration file', { concurrency: 2 }, () => {
+  test('gives settings to a gateway that has no other', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const { installation, configPath } = await configured(t, brigade);
+    const lines = Object.entries(installation.env).filter(([name]) => name !== 'CONFIG_PATH');
+    await writeFile(configPath, JSON.stringify({ settings: Object.fromEntries(lines) }));
+    const gateway = await serve(t, { ...installation, env: { CONFIG_PATH: configPath } });
+    await push(gateway, 'one');
+    await brigade.untilTaken('one');
+  });
+
+  test('has rules that decide what starts something, and is followed as it changes', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const { installation, configure } = await configured(
+      t,
+      brigade,
+      'rules: [{ name: tagless, ignore: { tagged: false } }]',
+    );
+    const gateway = await serve(t, installation);
+    assert.equal(fateIn(await send(gateway, aPush('a', { tag: undefined }))), 'ignored rule tagless');
+    await configure('rules: [{ name: nothing, ignore: {} }]');
+    await gateway.process.line('file.reloaded');
+    assert.equal(fateIn(await send(gateway, aPush('b'))), 'ignored rule nothing');
+    await configure('rules: none');
+    const rejected = await gateway.process.line('file.rejected');
+    assert.match(JSON.stringify(rejected['issues']), /line 1: rules/);
+    assert.equal(fateIn(await send(gateway, aPush('c'))), 'ignored rule nothing');
+    await configure('{}');
+    await gateway.process.line(
+      'file.reloaded',
+      (line) => line !== undefined && gateway.process.linesOf('file.reloaded').length === 2,
+    );
+    await push(gateway, 'd');
+    await brigade.untilTaken('d');
+    assert.deepEqual(brigade.ids, ['d']);
+  });
+
+  test('a dead letter without a registry is delivered once its caller is bound', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const { installation, configure } = await configured(t, brigade, '{}');
+    const gateway = await serve(t, installation);
+    assert.equal(fateIn(await send(gateway, CHART)), 'buried no-registry');
+    const redeliver = () => run(t, ['dead-letters', 'redeliver', '1'], operatorEnv(gateway));
+    assert.match((await redeliver()).output, /1 {2}undeliverable: no registry is known/);
+    await configure('callers: { ci: { registries: [example.azurecr.io] } }');
+    await gateway.process.line('file.reloaded');
+    assert.equal((await redeliver()).code, 0);
+    await brigade.untilTaken('chart');
+    assert.deepEqual(brigade.arrivals[0]?.event.qualifiers, { registry: 'example.azurecr.io' });
+  });
+
+  test('an alias is emitted under the name of its registry, and refused to who is bound to another', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const registries = 'registries: { main.azurecr.io: { aliases: [example.azurecr.io] } }';
+    const { installation, configure } = await configured(t, brigade, registries);
+    const gateway = await serve(t, installation);
+    await push(gateway, 'a');
+    await brigade.untilTaken('a');
+    assert.deepEqual(brigade.arrivals[0]?.event.qualifiers, { registry: 'main.azurecr.io' });
+    await configure(registries, 'callers: { ci: { registries: [other.azurecr.io] } }');
+    await gateway.process.line('file.reloaded');
+    assert.equal((await send(gateway, aPush('b'))).status, 403);
+  });
+
+  test('that is wrong ends the start with 78, every issue with its line', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const { installation } = await configured(
+      t,
+      brigade,
+      'rules:',
+      '  - ignore: {}',
+      '    accept: {}',
+      'settings: { PORT: http }',
+    );
+    const { code, errors } = await run(t, ['serve'], { ...installation.env, ADMIN_PORT: 'http' });
+    assert.equal(code, 78);
+    assert.match(
+      errors,
+      /CONFIG_PATH: line 2: rules\.0: expected either ignore or accept, got both \(.*config\.yaml\)/,
+    );
+    assert.match(errors, /ADMIN_PORT: /);
+  });
+});
+
+test('one application of Entra ID sends for several registries, and for no other', async (t) => {
+  const brigade = await StubBrigade.start(t);
+  const key = aSigningKey('one');
+  const keys = await aKeyServer(t, key);
+  const { installation } = await configured(
+    t,
+    brigade,
+    `entra: { tenant: ${TENANT}, audiences: [api://gateway], authority: '${keys.address}' }`,
+    'registries:',
+    `  one-dnl.azurecr.io: { resource: ${RESOURCE}/one }`,
+    `  two-dnl.azurecr.io: { resource: ${RESOURCE}/two }`,
+    `  three-dnl.azurecr.io: { resource: ${RESOURCE}/three }`,
+    'callers: { grid: { application: event-grid, registries: [one-dnl.azurecr.io, two-dnl.azurecr.io] } }',
+  );
+  const gateway = await serve(t, installation);
+  const seconds = Math.floor(Date.now() / 1000);
+  const claims = { aud: 'api://gateway', iss: `https://sts.windows.net/${TENANT}/`, tid: TENANT, exp: seconds + 600 };
+  const token = await signed({ ...claims, ver: '1.0', appid: '4962773b-9cdb-44cf-a8bf-237846a00ab7' }, key);
+  const sendFor = (name: string) => {
+    const sample = {
+      format: 'event-grid',
+      action: 'chart_push',
+      registry: name,
+      repository: 'repo',
+      id: name,
+    } as const;
+    const { headers, body } = sampleWebhook({ ...sample, at: new Date() }) ?? assert.fail();
+    return exchange(gateway.ingestPort, { headers: { ...headers, authorization: `Bearer ${token}` }, body });
+  };
+  for (const name of ['one', 'two']) assert.equal(fateIn(await sendFor(name)), 'accepted');
+  assert.equal(fateIn(await sendFor('three')), 'buried out-of-scope');
+  await brigade.untilTaken('one', 'two');
+  const registries = brigade.arrivals.map(({ event }) => event.qualifiers['registry']);
+  assert.deepEqual(registries.toSorted(), ['one-dnl.azurecr.io', 'two-dnl.azurecr.io']);
+  const stranger = await signed({ ...claims, ver: '1.0', appid: TENANT }, key);
+  const refused = await exchange(gateway.ingestPort, { headers: { authorization: `Bearer ${stranger}` }, body: CHART });
+  assert.equal(refused.status, 403);
+});
+
+test('while the key server is down, an application is answered 503 and a token is taken', async (t) => {
+  const brigade = await StubBrigade.start(t);
+  const key = aSigningKey('one');
+  const keys = await StubBrigade.start(t);
+  await keys.goDown();
+  const { installation } = await configured(
+    t,
+    brigade,
+    `entra: { tenant: ${TENANT}, audiences: [api://gateway], authority: '${keys.address}' }`,
+    'callers: { grid: { application: event-grid, registries: [example.azurecr.io] } }',
+  );
+  const gateway = await serve(t, installation);
+  const token = await signed({ aud: 'api://gateway', exp: Math.floor(Date.now() / 1000) + 600 }, key);
+  const answer = await exchange(gateway.ingestPort, { headers: { authorization: `Bearer ${token}` }, body: CHART });
+  assert.equal(answer.status, 503);
+  assert.ok(answer.headers['retry-after']);
+  await push(gateway, 'one');
+});
+
+suite('check --explain', { concurrency: 2 }, () => {
+  const LINES = [
+    'callers:',
+    '  ci: { registries: [example.azurecr.io], rules: [{ name: builds, ignore: { repositories: [builds/*] } }] }',
+    '  cd: { application: event-grid }',
+    `entra: { tenant: ${TENANT}, audiences: [api://gateway] }`,
+  ];
+  const target = (repository: string) => ({ repository });
+  for (const [what, args, body, code, ...told] of [
+    [
+      'the Brigade event that comes out',
+      [],
+      aPush('a'),
+      0,
+      /rule +none matches: accept/,
+      /"registry": "example.azurecr.io"/,
+      /"repo": "hello-world"/,
+    ],
+    [
+      'the rule that ignores it',
+      [],
+      aPush('a', target('builds/x')),
+      1,
+      /rule +builds: ignore/,
+      /ignored +by the rule builds/,
+    ],
+    [
+      'what it may not say',
+      [],
+      aPush('a').replace('example', 'other'),
+      1,
+      /refused +out of scope: registry is to be example\.azurecr\.io/,
+    ],
+    ['that nothing names its registry', ['--caller', 'cd'], CHART, 1, /buried +no-registry/],
+    ['that it carries nothing', [], '{"action":"ping"}', 1, /ignored +ping/],
+    ['why it cannot be read', [], '[', 1, /format +none/],
+    ['that it could be of several callers', ['--caller', 'nobody'], '[', 64, /--caller is to name who sent it: ci, cd/],
+  ] as const) {
+    test(`tells ${what}`, async (t) => {
+      const { installation, configPath } = await configured(t, await StubBrigade.start(t), ...LINES);
+      await writeFile(`${configPath}.json`, body);
+      const command = ['check', '--explain', `${configPath}.json`, ...(args.length === 0 ? ['--caller', 'ci'] : args)];
+      const ended = await run(t, command, installation.env);
+      assert.equal(ended.code, code, ended.output + ended.errors);
+      for (const pattern of told) assert.match(ended.output + ended.errors, pattern);
+    });
+  }
+});
