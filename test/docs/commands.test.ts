@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { helm } from '../chart/helm.ts';
 import { DEFAULTS, valueAt } from '../chart/values.ts';
 import { isOwnCommand } from '../house/own-commands.ts';
-import { absolute } from '../house/repository.ts';
+import { absolute, pages, read } from '../house/repository.ts';
 import { consoleBlocks } from './blocks.ts';
 import { type SimpleCommand, simpleCommands } from './shell.ts';
 import { TOOLS, type Tool } from './tools.ts';
@@ -78,6 +78,15 @@ function judgeByTable(name: string, { commands }: Tool, words: SimpleCommand): r
     .map((flag) => `${name} ${path ?? ''} has no ${flag}`);
 }
 
+/** Whether there is such a command, or one that goes on after these words. */
+function isBeginning([name = '', ...words]: SimpleCommand): boolean {
+  const said = words.filter((word) => /^[a-zA-Z][\w-]*$/.test(word)).join(' ');
+  const known = Object.keys(TOOLS[name]?.commands ?? {}).filter((each) => each !== '');
+  return (
+    known.length === 0 || known.some((each) => `${each} `.startsWith(`${said} `) || `${said} `.startsWith(`${each} `))
+  );
+}
+
 async function judge(words: SimpleCommand): Promise<readonly string[]> {
   const [name = ''] = words;
   const special = JUDGES[name];
@@ -114,6 +123,16 @@ suite('a command in the documentation', () => {
       }
     }
     assert.deepEqual(wrong, []);
+  });
+
+  test('named within a sentence is one, or the beginning of one', () => {
+    const named = pages().flatMap((page) =>
+      [...read(page).matchAll(/`((?:az|brig|kubectl) [^`]+)`/g)].map(([, text = '']) => ({ page, text })),
+    );
+    assert.ok(named.length > 20);
+    const strange = named.filter(({ text }) => !simpleCommands(text).every((words) => isBeginning(words)));
+    assert.deepEqual(strange, []);
+    assert.ok(!isBeginning(['brig', 'secret', 'set']) && isBeginning(['brig', 'role', 'grant']));
   });
 
   const mistakes: readonly (readonly [command: string, told: RegExp])[] = [

@@ -14,7 +14,9 @@ export const TOOLS: Readonly<Record<string, Tool>> = {
       'github.com/brigadecore/brigade v2.6.0, v2/cli/*.go; `event logs` and `login --insecure` as the real brig took them',
     commands: {
       login: ['--server', '--browse', '--password', '--root', '--insecure'],
+      'event create': ['--project', '--source', '--type', '--payload', '--payload-file', '--follow'],
       'event list': ['--project', '--output'],
+      'event retry': ['--id'],
       'event logs': ['--id', '--follow', '--job', '--container'],
       'project create': ['--file'],
       'project update': ['--file', '--create'],
@@ -31,6 +33,8 @@ export const TOOLS: Readonly<Record<string, Tool>> = {
     source: 'github.com/Azure/azure-cli, command_modules/acr/_params.py; learn.microsoft.com/cli/azure/acr/webhook',
     commands: {
       '': ['--registry', '--name', '--resource-group', '--output', '--query', '--subscription'],
+      'acr helm push': [],
+      'acr repository untag': ['--image'],
       'acr webhook create': ['--uri', '--actions', '--headers', '--location', '--scope', '--status', '--tags'],
       'acr webhook update': ['--uri', '--actions', '--headers', '--scope', '--status', '--tags'],
       'acr webhook ping': [],
@@ -49,6 +53,8 @@ export const TOOLS: Readonly<Record<string, Tool>> = {
       'create secret generic': ['--from-file', '--from-literal'],
       'create secret tls': ['--cert', '--key'],
       delete: ['--selector', '--cascade'],
+      describe: [],
+      edit: [],
       exec: ['--container'],
       get: ['--output', '--selector', '--watch'],
       logs: ['--tail', '--follow', '--previous'],
