@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
+import packageJson from '../package.json' with { type: 'json' };
 
 const VALUES = new URL('../charts/brigade-acr-gateway/values.yaml', import.meta.url);
 
@@ -18,11 +19,13 @@ export function chartPage(): string {
 
 <!-- Generated from values.yaml by npm run docs. Do not edit. -->
 
-Runs the gateway next to Brigade 2. It takes the values files of v0.4.1. Kubernetes 1.27 or newer, Helm 3.8 or newer.
+Runs the gateway next to Brigade 2. It takes the values files of v0.4.1. Kubernetes 1.27 or newer, Helm 3.8 or newer. Step
+by step: [install](../../docs/install.md). No version of it is published yet.
 
+<!-- needs: cluster -->
 \`\`\`console
-$ helm inspect values oci://ghcr.io/brigadecore/brigade-acr-gateway > values.yaml
-$ helm install brigade-acr-gateway oci://ghcr.io/brigadecore/brigade-acr-gateway \\
+$ helm inspect values oci://ghcr.io/brigadecore/brigade-acr-gateway --version ${packageJson.version} > values.yaml
+$ helm install brigade-acr-gateway oci://ghcr.io/brigadecore/brigade-acr-gateway --version ${packageJson.version} \\
     --create-namespace --namespace brigade-acr-gateway --values values.yaml --wait --timeout 300s
 $ helm test brigade-acr-gateway --namespace brigade-acr-gateway --logs
 \`\`\`

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { read } from '../house/repository.ts';
 import { CASES, CHART, render, tryRender, type Values, withoutChance } from './helm.ts';
 import { all, containerOf, gatewayPod, keysOf, the } from './objects.ts';
-import { DEFAULTS, leavesOf, type Path, valueAt, withoutPath } from './values.ts';
+import { DEFAULTS, leavesOf, merge, type Path, valueAt, withoutPath } from './values.ts';
 
 const MINIMAL: Values = parse(read(`${CHART}/ci/minimal-values.yaml`));
 
@@ -15,16 +15,6 @@ const CHANGED: ReadonlySet<string> = new Set(['brigade.apiIgnoreCertWarnings']);
 function set(path: string, value: unknown): Values {
   const [name = '', ...rest] = path.split('.').toReversed();
   return rest.reduce<Values>((inner, each) => ({ [each]: inner }), { [name]: value });
-}
-
-function merge(one: Values, other: Values): Values {
-  const entries = Object.entries(other).map(([name, value]): [string, unknown] => {
-    const before = one[name];
-    const isBranch =
-      typeof before === 'object' && before !== null && typeof value === 'object' && !Array.isArray(value);
-    return [name, isBranch && value !== null ? merge({ ...before }, { ...value }) : value];
-  });
-  return { ...one, ...Object.fromEntries(entries) };
 }
 
 const outcomes = new Map<string, Promise<string>>();

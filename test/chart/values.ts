@@ -37,3 +37,14 @@ export function withoutPath(values: Values, [name = '', ...rest]: Path): Values 
   const { [name]: branch, ...others } = values;
   return rest.length > 0 && isValues(branch) ? { ...others, [name]: withoutPath(branch, rest) } : others;
 }
+
+/** The values of both; where both set one, that of the second. */
+export function merge(one: Values, other: Values): Values {
+  const entries = Object.entries(other).map(([name, value]): [string, unknown] => {
+    const before = one[name];
+    const isBranch =
+      typeof before === 'object' && before !== null && typeof value === 'object' && !Array.isArray(value);
+    return [name, isBranch && value !== null ? merge({ ...before }, { ...value }) : value];
+  });
+  return { ...one, ...Object.fromEntries(entries) };
+}

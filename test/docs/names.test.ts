@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { parse } from 'yaml';
+import packageJson from '../../package.json' with { type: 'json' };
+import { toBrigadeEvent } from '../../src/brigade/event-mapping.ts';
+import { EXIT_CODES } from '../../src/cli/exit-codes.ts';
+import { parseConfigFile } from '../../src/config/config-file.ts';
+import { decode } from '../../src/decode/decode.ts';
+import { CHART, render } from '../chart/helm.ts';
+import { DEFAULTS, merge, valueAt } from '../chart/values.ts';
+import { logCalls } from '../house/log-events.ts';
+import { list, pages, read, sources } from '../house/repository.ts';
+import { blocksIn } from './blocks.ts';
+
+/** Dotted words that begin like a value of the chart or an event of the log, and are neither: files, a domain, a field. */
+const OTHERS: ReadonlySet<string> = new Set([
+  ...['brigade.js', 'brigade.ts', 'brigade.sh', 'brigade.db'],
+  ...['journal.db', 'request.host', 'tls.crt', 'tokens.json', 'webhook.ts', 'sink.ts', 'sink.suite.ts', 'journal.ts'],
+]);
+
+/** Whether the chart has the value, or takes whatever stands there. */
+function isValue(name: string): boolean {
+  const path = name.split('.');
+  const [first = ''] = path;
+  return valueAt(DEFAULTS, path) !== undefined || JSON.stringify(DEFAULTS[first]) === '{}';
+}
+
+/** Each match of the pattern's first group in the pages, with its page, that is not known. */
+function unknown(pattern: RegExp, isKnown: (found: string) => boolean): readonly string[] {
+  let count = 0;
+  const found = pages().flatMap((page) =>
+    [...read(page).matchAll(pattern)].flatMap(([, name = '']) => {
+      count++;
+      return isKnown(name) ? [] : [`${page}: ${name}`];
+    }),
+  );
+  assert.ok(count > 0);
+  return found;
+}
+
+suite('a name in the documentation', () => {
+  const events: ReadonlySet<string | undefined> = new Set(logCalls().map(({ event }) => event));
+  const nouns = new Set([...Object.keys(DEFAULTS), ...[...events].map((event) => event?.split('.')[0] ?? '')]);
+
+  test('that begins like a value of the chart or an event of the log is one', () => {
+    const isKnown = (name: string) =>
+      !nouns.has(name.split('.')[0] ?? '') || OTHERS.has(name) || events.has(name) || isValue(name);
+    assert.deepEqual(unknown(/`([a-z]\w*(?:\.\w+)+)(?::[^`]*|\[[^`]*)?`/g, isKnown), []);
+    assert.ok(!isKnown('tls.nothing') && !isKnown('webhook.eaten'));
+  });
+
+  test('of an exit code is one', () => {
+    // 137 is of Kubernetes: killed. v0.4.1's codes stand in tables, and not in such words.
+    const codes = new Set([...Object.values(EXIT_CODES).map(({ code }) => String(code)), '137']);
+    const pattern =
+      /\b(?:exit(?:s|ed)?(?: code| with)?|end(?:s|ed)?(?: it| the process)? with)(?: exit code)? (\d+)\b/g;
+    assert.deepEqual(
+      unknown(pattern, (code) => codes.has(code)),
+      [],
+    );
+  });
+
+  test('of a version is that of the program', () => {
+    const pattern = /(?:brigade-acr-gateway:|brigade-acr-gateway --version |VERSION=)(\d[\w.-]*)/g;
+    assert.deepEqual(
+      unknown(pattern, (version) => version === packageJson.version),
+      [],
+    );
+  });
+
+  test('of what the program says is in its sources', () => {
+    const texts = [...sources().map(read), read('bin.js'), ...list(`${CHART}/templates/*.tpl`).map(read)].join('\n');
+    const quoted = [...read('docs/troubleshooting.md').matchAll(/^\|(?: 503| 40[13]| 421)? `([^`]+ [^`]+)`/gm)];
+    const said = quoted.map(([, text = '']) => text).filter((text) => !OF_OTHERS.test(text));
+    assert.ok(said.length > 8);
+    const fragments = said.flatMap((text) => text.split(/…|: |expected |127\.0\.0\.1:8080/)).map((part) => part.trim());
+    assert.deepEqual(
+      fragments.filter((fragment) => !texts.includes(fragment)),
+      [],
+    );
+  });
+
+  test('of a readiness is one, and none is missing', () => {
+    const [, table = ''] = /`\/readyz` answers(.*?)\n\n/s.exec(read('docs/troubleshooting.md')) ?? [];
+    const told = [...table.matchAll(/`([a-z ]+)`/g)].map(([, text]) => text);
+    const answered = [...read('src/gateway-readiness.ts').matchAll(/(?:return|=>) '([a-z ]+)'/g)].map(
+      ([, text]) => text,
+    );
+    assert.deepEqual(told.toSorted(), [...answered, 'ready'].toSorted());
+  });
+});
+
+/** What Helm and Kubernetes say, in the words of their versions. */
+const OF_OTHERS = /^(?:Additional property|chart requires|updates to statefulset|timed out)/;
+
+suite('an example in the documentation', () => {
+  test('of a values file is rendered by the chart', async () => {
+    const blocks = blocksIn('yaml').filter(({ mark }) => mark === 'values');
+    assert.ok(blocks.length > 5);
+    const minimal = parse(read(`${CHART}/ci/minimal-values.yaml`));
+    for (const text of [...blocks.map((block) => block.text), read('deploy/dev/values.yaml')]) {
+      const { documents } = await render(merge(minimal, parse(text)));
+      assert.ok(documents.length > 3);
+    }
+    await assert.rejects(render(merge(minimal, { tls: { nothing: true } })), /Additional property nothing/);
+  });
+
+  test('of a configuration file is taken by the program', () => {
+    const files = blocksIn('yaml').filter(({ mark }) => mark === 'config');
+    assert.ok(files.length > 1);
+    for (const { page, line, text } of files) {
+      assert.equal(parseConfigFile(Buffer.from(text)).kind, 'value', `${page}:${line}`);
+    }
+    assert.equal(parseConfigFile(Buffer.from('nothing: 1')).kind, 'issues');
+  });
+
+  test('of a manifest names its kind', () => {
+    const manifests = blocksIn('yaml').filter(({ mark }) => mark !== 'values' && mark !== 'config');
+    for (const { page, line, text } of manifests) {
+      const { apiVersion, kind, metadata } = parse(text);
+      assert.ok(apiVersion && kind && metadata.name, `${page}:${line}`);
+    }
+  });
+
+  test('of an event is what the gateway makes of the webhook above it', () => {
+    const [webhook, event] = blocksIn('json').filter(({ page }) => page === 'docs/events.md');
+    const body = Buffer.from(webhook?.text ?? '');
+    const decoded = decode(body, {});
+    const [first] = decoded.kind === 'decoded' ? decoded.events : [];
+    assert.ok(first?.kind === 'event');
+    const mapping = toBrigadeEvent({ event: first.event, payload: '…', delivery: 1 }, 'since-2.6');
+    assert.deepEqual(mapping.kind === 'mapped' ? mapping.event : mapping, JSON.parse(event?.text ?? ''));
+  });
+
+  test('of a badge says what package.json says', () => {
+    const { license, engines } = packageJson;
+    const badges = decodeURIComponent(read('README.md'));
+    assert.ok(badges.includes(`badge/licence-${license.replaceAll('-', '--')}-`));
+    assert.ok(badges.includes(`badge/Node-${engines.node}-`));
+  });
+});
