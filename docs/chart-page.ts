@@ -30,7 +30,7 @@ $ helm install brigade-acr-gateway oci://ghcr.io/brigadecore/brigade-acr-gateway
 $ helm test brigade-acr-gateway --namespace brigade-acr-gateway --logs
 \`\`\`
 
-At least \`brigade.apiToken\` (or \`brigade.existingSecret\`) is yours to set. What is not named here is refused.
+At least \`brigade.apiToken\` (or \`brigade.existingSecret\`, or \`sink.url\` in place of Brigade) is yours to set. What is not named here is refused.
 
 | value | default | meaning |
 |---|---|---|

@@ -37,6 +37,7 @@ describe('the types of settings', () => {
   it('a duration without a unit is in seconds', () => {
     const duration = text.duration({ max: '10m' });
     assertReads(duration, { '10': 10_000, '10s': 10_000, '500ms': 500, '2m': 120_000, '0': 0 });
+    assertReads(text.duration({ max: '7d' }), { '7d': 604_800_000, '168h': 604_800_000, '8d': undefined });
     assertReads(duration, { '11m': undefined, '1h': undefined, '-1s': undefined, s: undefined });
   });
 

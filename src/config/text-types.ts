@@ -48,6 +48,8 @@ const DURATION_UNITS = new Map([
   ['', 1000],
   ['s', 1000],
   ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
 ]);
 
 export const bool: TextType<boolean> = {
@@ -115,6 +117,7 @@ export function byteSize(limits: { readonly min: string; readonly max: string })
 /** Milliseconds. */
 export function duration(limits: { readonly max: string }): TextType<number> {
   const max = quantity(limits.max, DURATION_UNITS);
+  if (max === undefined) throw new Error(`no duration: ${limits.max}`);
   return {
     expected: `a duration such as \`10s\`, of at most ${limits.max}`,
     parse: (text) => within(quantity(text, DURATION_UNITS), 0, max),

@@ -187,10 +187,14 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 }
 
+/** What Node says of a certificate whose authority it does not know, and what does not help here. */
+const NODE_ADVICE = /; if the root CA is installed locally, .*$/;
+
 /** One line, of system and protocol errors only: undici's errors never hold a header. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  const inner = error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message;
+  const inner =
+    error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message.replace(NODE_ADVICE, '');
   return `${code}: ${inner}`.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, 300);
 }

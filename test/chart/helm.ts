@@ -4,7 +4,7 @@ import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { absolute, list } from '../house/repository.ts';
 import type { KubeObject } from './objects.ts';
 
@@ -70,7 +70,8 @@ export async function tryRender(values: Values | string, options: RenderOptions 
   const folder = await mkdtemp(join(tmpdir(), 'acr-chart-'));
   try {
     const file = join(folder, 'values.yaml');
-    await writeFile(file, stringify(values));
+    // JSON, which is YAML too: Helm reads a `no` without quotes as false.
+    await writeFile(file, JSON.stringify(values));
     return await template(file, options);
   } finally {
     await rm(folder, { recursive: true });

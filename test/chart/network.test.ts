@@ -64,6 +64,29 @@ suite('the NetworkPolicy', { concurrency: 4 }, () => {
     });
   }
 
+  const receivers: readonly (readonly [url: string, way: unknown])[] = [
+    ['cloudevents+http://broker-ingress.knative-eventing.svc.cluster.local/a/b', namespace('knative-eventing')],
+    ['cloudevents+http://receiver:8080', [{ podSelector: {} }]],
+    ['cloudevents+https://broker.example.org', [{ port: 443 }]],
+    ['cloudevents+http://broker.example.org/events', [{ port: 80 }]],
+    ['cloudevents+https://broker.example.org:8443/events', [{ port: 8443 }]],
+  ];
+  for (const [url, way] of receivers) {
+    test(`leaves the way open to a receiver of CloudEvents at ${url}, and not to Brigade`, async () => {
+      assert.deepEqual(await waysOut({ sink: { url } }), [way]);
+    });
+  }
+
+  test('leaves the way open to the keys of Entra ID where its tokens are believed', async () => {
+    const entra = { tenant: '11111111-2222-3333-4444-555555555555', audiences: ['api://gateway'] };
+    const last = async (config: Values) => (await waysOut({ config })).slice(1);
+    assert.deepEqual(await last({ entra }), [[{ port: 443 }]]);
+    assert.deepEqual(await last({ entra: { ...entra, authority: 'https://keys.example.org:8443' } }), [
+      [{ port: 8443 }],
+    ]);
+    assert.deepEqual(await last({ rules: [{ ignore: {} }] }), []);
+  });
+
   test('leaves the way open to PostgreSQL', async () => {
     const ports = async (journal: Values) => (await waysOut({ journal })).slice(1);
     assert.deepEqual(await ports({ url: 'postgres://u:p@db:6432/j' }), [[{ port: 6432 }]]);

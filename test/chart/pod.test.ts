@@ -134,6 +134,16 @@ suite('every pod of the chart', () => {
     return paths.filter(([, path]) => !filesOf(pod).includes(path));
   });
 
+  inEveryGateway('is told of Brigade or of a receiver of CloudEvents, never of both', (pod, documents) => {
+    const names = containerOf(pod).env?.map(({ name }) => name) ?? [];
+    const files = filesOf(pod).filter((path) => /^\/app\/(?:brigade|sink)/.test(path));
+    const secrets = all(documents, 'Secret').flatMap(keysOf);
+    const hasSink = names.includes('SINK_URL');
+    assert.notEqual(names.includes('API_ADDRESS'), hasSink);
+    const others = hasSink ? /^(?:API_|\/app\/brigade|brigadeAPIToken)/ : /^(?:SINK_|\/app\/sink|sinkCredential)/;
+    return [...names, ...files, ...secrets].filter((each) => others.test(each));
+  });
+
   inEveryGateway('is asked by its probes where it listens, in the way that it speaks', (pod) => {
     const { ports, startupProbe, livenessProbe, readinessProbe } = containerOf(pod);
     const { PORT, ADMIN_PORT, TLS_ENABLED } = envOf(pod);

@@ -10,7 +10,7 @@ import { absolute, read } from '../house/repository.ts';
 import { CASES, CHART, helm, render, renderNotes } from './helm.ts';
 
 /** Those that show the most; the others are looked at by assertions. Written anew with GOLDEN=write. */
-const GOLDEN = ['v0.4.1', 'everything', 'postgresql', 'ingress'];
+const GOLDEN = ['v0.4.1', 'everything', 'postgresql', 'ingress', 'cloudevents'];
 
 function caseOf(name: string): string {
   return CASES.find((path) => basename(path) === `${name}-values.yaml`) ?? assert.fail(name);

@@ -14,15 +14,6 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   ADMIN_TOKEN: 'the token comes as a file, which can change',
   JOURNAL_ALLOW_MEMORY: 'the chart always has a volume or a database',
   JOURNAL_ALLOW_NETWORK_FS: 'never SMB or NFS',
-  CONFIG_PATH: 'by extraEnv and extraVolumes',
-  CONTENT_WINDOW: 'by extraEnv',
-  CONTENT_WINDOW_REGIONS: 'by extraEnv',
-  HANDSHAKE_CREDENTIALS: 'by extraEnv',
-  SINK_BASIC_PATH: 'by extraEnv and extraVolumes',
-  SINK_CA_PATH: 'by extraEnv and extraVolumes',
-  SINK_MODE: 'by extraEnv',
-  SINK_TOKEN_PATH: 'by extraEnv and extraVolumes',
-  SINK_URL: 'by extraEnv',
 };
 
 /** Variables whose default is another one in a pod, and why. */
@@ -77,6 +68,35 @@ suite('the schema of the values', () => {
         'API_ADDRESS',
         (apiAddress) => ({ brigade: { apiAddress } }),
         ['https://a', 'http://a:1/b', 'a', 'ftp://a', 'https://u:p@a', 'https://a?b', 'https://a#b'],
+      ],
+      [
+        'SINK_URL',
+        (url) => ({ sink: { url } }),
+        [
+          'cloudevents+https://a',
+          'cloudevents+http://a:1/b/c',
+          'https://a',
+          'cloudevents+a',
+          'cloudevents+ftp://a',
+          'cloudevents+https://u:p@a',
+          'cloudevents+https://a?b',
+        ],
+      ],
+      ['SINK_MODE', (mode) => ({ sink: { mode } }), ['structured', 'binary', 'batch']],
+      [
+        'HANDSHAKE_CREDENTIALS',
+        (handshakeCredentials) => ({ handshakeCredentials }),
+        ['optional', 'required', 'none', 'Required'],
+      ],
+      [
+        'CONTENT_WINDOW',
+        (contentWindow) => ({ contentWindow }),
+        ['0s', '0', '10m', '500ms', '5 s', '1h', '7d', '1.5m', 'ten', '-1'],
+      ],
+      [
+        'CONTENT_WINDOW_REGIONS',
+        (contentWindowRegions) => ({ contentWindowRegions }),
+        ['together', 'apart', 'westeurope'],
       ],
       [
         'LOG_LEVEL',

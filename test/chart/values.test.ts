@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { read } from '../house/repository.ts';
-import { CASES, CHART, render, tryRender, type Values, withoutChance } from './helm.ts';
+import { CASES, CHART, render, renderNotes, tryRender, type Values, withoutChance } from './helm.ts';
 import { all, containerOf, gatewayPod, keysOf, the } from './objects.ts';
 import { DEFAULTS, leavesOf, merge, type Path, valueAt, withoutPath } from './values.ts';
 
@@ -67,6 +67,20 @@ suite('the values of the chart', { concurrency: 4 }, () => {
     ['shutdownDelaySeconds', 3600, /shutdownDelaySeconds: Must be less than or equal to 600/],
     ['logLevel', 'verbose', /logLevel must be one of the following/],
     ['extraEnv', { NAME: 'value' }, /extraEnv: Invalid type. Expected: \[array,null\], given: object/],
+    ['sink.url', 'https://broker.example.org', /sink.url: Does not match pattern/],
+    ['sink.mode', 'batched', /sink.mode must be one of the following: "structured", "binary"/],
+    ['sink.scheme', 'basic', /sink.scheme must be one of the following: "Bearer", "Basic"/],
+    ['sink.token', 'token', /sink: Additional property token is not allowed/],
+    ['sink.ca.cert', '/etc/ca.crt', /sink.ca.cert: Does not match pattern/],
+    ['config', 'rules: []', /config: Invalid type. Expected: \[object,null\], given: string/],
+    ['config.settings', { LOG_LEVEL: 'debug' }, /config: Additional property settings is not allowed/],
+    ['config.rules', [{ ignore: { tags: [1.1] } }], /config.rules.0.ignore.tags.0: Invalid type. Expected: string/],
+    ['config.rules', [{ name: 'neither' }], /config.rules.0: Must validate one and only one schema/],
+    ['existingConfig.name', 'ours', /existingConfig: Additional property name is not allowed/],
+    ['contentWindow', '1h', /contentWindow: Does not match pattern/],
+    ['contentWindow', 600, /contentWindow: Invalid type. Expected: string, given: integer/],
+    ['contentWindowRegions', 'eastus', /contentWindowRegions must be one of the following: "together", "apart"/],
+    ['handshakeCredentials', true, /handshakeCredentials must be one of the following: "optional", "required"/],
     ['brigade.apiToken', '', /brigade.apiToken is required/],
     ['tls.certManager.enabled', true, /tls.certManager.issuerRef.name is required/],
     ['httpRoute.enabled', true, /httpRoute.parentRefs is required/],
@@ -81,6 +95,12 @@ suite('the values of the chart', { concurrency: 4 }, () => {
       assert.match(errors, told);
     });
   }
+
+  test('are told of where they do not count, as those of Brigade beside a receiver of CloudEvents', async () => {
+    const sink = { url: 'cloudevents+https://broker.example.org' };
+    assert.doesNotMatch(await renderNotes({ sink }), /does not count/);
+    assert.match(await renderNotes({ ...MINIMAL, sink }), /nothing is sent to Brigade, and brigade\.\* does not count/);
+  });
 
   test('are refused where a replica could not be counted in percent of anything', async () => {
     const { errors } = await tryRender(

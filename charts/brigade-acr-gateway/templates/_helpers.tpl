@@ -52,10 +52,6 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{/* Secrets: those that are there already, or the chart's own. */}}
-{{- define "gateway.apiSecret" -}}
-{{ default (include "gateway.fullname" .) .Values.brigade.existingSecret }}
-{{- end -}}
-
 {{- define "gateway.tokensSecret" -}}
 {{ default (printf "%s-config" (include "gateway.fullname" .)) .Values.existingTokensSecret.name }}
 {{- end -}}
@@ -68,9 +64,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ default (printf "%s-ingress-cert" (include "gateway.fullname" .)) .Values.ingress.tls.existingSecret }}
 {{- end -}}
 
-{{/* "true" where an authority for Brigade is named, else empty. */}}
-{{- define "gateway.hasCa" -}}
-{{- with .Values.brigade.ca }}{{ if or .cert .existingConfigMap .existingSecret }}true{{ end }}{{ end -}}
+{{/* "true" where there is a configuration file, else empty. */}}
+{{- define "gateway.hasConfigFile" -}}
+{{- if or .Values.config .Values.existingConfig.configMap .Values.existingConfig.secret }}true{{ end -}}
 {{- end -}}
 
 {{/* The names that a certificate of the gateway is for: that of the world, and those of the cluster. */}}
@@ -91,9 +87,31 @@ tls.key: {{ required "a certificate needs its key: set key beside cert" .tls.key
 {{- end -}}
 {{- end -}}
 
+{{/* The rule of a NetworkPolicy that leads to an address. */}}
+{{- define "gateway.wayOut" -}}
+{{- $url := urlParse .address }}
+{{- $host := $url.hostname }}
+{{- $namespace := regexReplaceAll "^[^.]+\\.([^.]+)\\.svc($|\\..*$)" $host "${1}" }}
+{{- if ne $namespace $host }}
+# {{ .to }}, in this cluster. A policy sees the ports of pods, which the address does not tell.
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ $namespace }}
+{{- else if not (contains "." $host) }}
+# {{ .to }}, in this namespace. A policy sees the ports of pods, which the address does not tell.
+- to:
+    - podSelector: {}
+{{- else }}
+# {{ .to }}, elsewhere.
+- ports:
+    - port: {{ regexFind "[0-9]+$" (trimPrefix $host $url.host) | default (eq $url.scheme "https" | ternary "443" "80") }}
+{{- end }}
+{{- end -}}
+
 {{- define "gateway.validate" -}}
-{{- if not (or .Values.brigade.apiToken .Values.brigade.existingSecret) -}}
-{{- fail "brigade.apiToken is required: the token of a service account in Brigade, or brigade.existingSecret with it" -}}
+{{- if not (or .Values.sink.url .Values.brigade.apiToken .Values.brigade.existingSecret) -}}
+{{- fail "brigade.apiToken is required: the token of a service account in Brigade, or brigade.existingSecret with it, or sink.url in place of Brigade" -}}
 {{- end -}}
 {{- if and .Values.tls.certManager.enabled (not .Values.tls.certManager.issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef.name is required with tls.certManager.enabled" -}}

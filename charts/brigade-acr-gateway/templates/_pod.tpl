@@ -135,15 +135,10 @@ scheme: HTTPS
 - name: ADMIN_TOKEN_PATH
   value: /app/admin/token
 {{- end }}
-- name: API_ADDRESS
-  value: {{ .Values.brigade.apiAddress | quote }}
-- name: API_TOKEN_PATH
-  value: /app/brigade/token
-- name: API_IGNORE_CERT_WARNINGS
-  value: {{ .Values.brigade.apiIgnoreCertWarnings | quote }}
-{{- if include "gateway.hasCa" . }}
-- name: API_CA_PATH
-  value: /app/brigade-ca/ca.crt
+{{ include "gateway.sinkEnv" . | trim }}
+{{- if include "gateway.hasConfigFile" . }}
+- name: CONFIG_PATH
+  value: /app/config-file/gateway.yaml
 {{- end }}
 - name: TOKENS_PATH
   value: /app/config/tokens.json
@@ -170,6 +165,12 @@ scheme: HTTPS
 {{- end }}
 - name: MAX_BODY_BYTES
   value: {{ .Values.maxBodyBytes | quote }}
+- name: HANDSHAKE_CREDENTIALS
+  value: {{ .Values.handshakeCredentials }}
+- name: CONTENT_WINDOW
+  value: {{ .Values.contentWindow | quote }}
+- name: CONTENT_WINDOW_REGIONS
+  value: {{ .Values.contentWindowRegions }}
 - name: TRUSTED_PROXIES
   value: {{ join "," .Values.trustedProxies | quote }}
 - name: SHUTDOWN_DELAY
@@ -183,13 +184,13 @@ scheme: HTTPS
 - name: config
   mountPath: /app/config
   readOnly: true
-- name: brigade
-  mountPath: /app/brigade
+{{- if include "gateway.hasConfigFile" . }}
+- name: config-file
+  mountPath: /app/config-file
   readOnly: true
-{{- if include "gateway.hasCa" . }}
-- name: brigade-ca
-  mountPath: /app/brigade-ca
-  readOnly: true
+{{- end }}
+{{- with include "gateway.sinkMounts" . | trim }}
+{{ . }}
 {{- end }}
 {{- if .Values.tls.enabled }}
 - name: cert
@@ -216,26 +217,22 @@ scheme: HTTPS
     items:
       - key: {{ empty .Values.existingTokensSecret.name | ternary "tokens.json" .Values.existingTokensSecret.key }}
         path: tokens.json
-- name: brigade
+{{- if include "gateway.hasConfigFile" . }}
+- name: config-file
+  {{- if .Values.existingConfig.secret }}
   secret:
-    secretName: {{ include "gateway.apiSecret" . }}
-    defaultMode: 288 # 0440
-    items:
-      - key: {{ empty .Values.brigade.existingSecret | ternary "brigadeAPIToken" .Values.brigade.existingSecretKey }}
-        path: token
-{{- if include "gateway.hasCa" . }}
-- name: brigade-ca
-  {{- if .Values.brigade.ca.existingSecret }}
-  secret:
-    secretName: {{ .Values.brigade.ca.existingSecret }}
+    secretName: {{ .Values.existingConfig.secret }}
   {{- else }}
   configMap:
-    name: {{ default (printf "%s-brigade-ca" (include "gateway.fullname" .)) .Values.brigade.ca.existingConfigMap }}
+    name: {{ default (printf "%s-config-file" (include "gateway.fullname" .)) .Values.existingConfig.configMap }}
   {{- end }}
     defaultMode: 288 # 0440
     items:
-      - key: {{ or .Values.brigade.ca.existingSecret .Values.brigade.ca.existingConfigMap | empty | ternary "ca.crt" .Values.brigade.ca.existingKey }}
-        path: ca.crt
+      - key: {{ or .Values.existingConfig.secret .Values.existingConfig.configMap | empty | ternary "gateway.yaml" .Values.existingConfig.key }}
+        path: gateway.yaml
+{{- end }}
+{{- with include "gateway.sinkVolumes" . | trim }}
+{{ . }}
 {{- end }}
 {{- if .Values.tls.enabled }}
 - name: cert

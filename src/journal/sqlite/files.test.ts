@@ -126,6 +126,8 @@ describe('the files of the SQLite journal', () => {
     const file = join(temporaryFolder(context), 'file');
     writeFileSync(file, '');
     await assertRefused(context, join(file, 'journal.db'), 'journal_unusable', /cannot be created.*JOURNAL_URL/);
+    const nowhere = '/proc/nothing/at/all/journal.db';
+    await assertRefused(context, nowhere, 'journal_unusable', /cannot be created.*JOURNAL_URL/);
   });
 
   test('have one owner, and are free when a kill -9 ends it', HANG, async (context) => {

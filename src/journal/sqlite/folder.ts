@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { JournalFault } from '../fault.ts';
 
@@ -27,9 +27,25 @@ export function prepareFolder(path: string, allowNetworkFileSystem: boolean): vo
 /** With the owner's rights alone. */
 function createFolder(path: string): void {
   const folder = dirname(resolve(path));
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const first = makeFolders(folder);
   if (first !== undefined) syncParents(folder, dirname(first));
   closeSync(openSync(`${path}.owner`, 'a', 0o600));
+}
+
+/**
+ * Makes a folder and those above it; returns the topmost that was not there. Node's own way of doing so never ends where the
+ * kernel goes on saying that what is above is not there, as it does below /proc.
+ */
+function makeFolders(folder: string): string | undefined {
+  if (existsSync(folder)) return undefined;
+  const above = makeFolders(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!existsSync(folder)) throw error;
+  }
+  return above ?? folder;
 }
 
 /** Puts the names of new folders on stable storage: a file that is synced in a folder that is not can vanish. */
