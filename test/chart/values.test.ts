@@ -77,7 +77,7 @@ suite('the values of the chart', { concurrency: 4 }, () => {
     ['config.rules', [{ ignore: { tags: [1.1] } }], /config.rules.0.ignore.tags.0: Invalid type. Expected: string/],
     ['config.rules', [{ name: 'neither' }], /config.rules.0: Must validate one and only one schema/],
     ['existingConfig.name', 'ours', /existingConfig: Additional property name is not allowed/],
-    ['contentWindow', '1h', /contentWindow: Does not match pattern/],
+    ['contentWindow', '1w', /contentWindow: Does not match pattern/],
     ['contentWindow', 600, /contentWindow: Invalid type. Expected: string, given: integer/],
     ['contentWindowRegions', 'eastus', /contentWindowRegions must be one of the following: "together", "apart"/],
     ['handshakeCredentials', true, /handshakeCredentials must be one of the following: "optional", "required"/],
