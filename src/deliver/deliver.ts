@@ -156,9 +156,10 @@ export class Deliverer {
     await this.#settle(claim, verdict, { at, durationMs, outcome });
   }
 
-  async #emit({ event, payload, delivery }: Claim): Promise<Outcome> {
+  async #emit({ event, payload, delivery, traceparent }: Claim): Promise<Outcome> {
+    const emission = { event, payload, delivery, ...(traceparent !== undefined && { traceparent }) };
     try {
-      return await this.#options.sink.emit({ event, payload, delivery }, this.#cutting.signal);
+      return await this.#options.sink.emit(emission, this.#cutting.signal);
     } catch (error) {
       this.#options.observer.faulted(error);
       return { kind: 'uncertain', detail: 'a fault of the gateway' };

@@ -63,6 +63,8 @@ export interface Claim {
   readonly event: RegistryEvent;
   /** The payload as text; bytes that are no UTF-8 became U+FFFD. */
   readonly payload: string;
+  /** The webhook's trace (W3C Trace Context), if it told one. */
+  readonly traceparent?: string;
 }
 
 export interface Settlement {

@@ -3,6 +3,7 @@ import type { Claim, JournalStats, NewRecord } from './journal.ts';
 import { DueLine } from './memory-due-line.ts';
 import { type Entry, newEntry, type Status } from './memory-entry.ts';
 import { payloadOf } from './payload.ts';
+import { traceOf } from './traceparent.ts';
 
 const LEASE_MS = 120_000;
 const CLAIM_BYTES = 8 * 1024 * 1024;
@@ -74,6 +75,7 @@ export class MemoryEntries {
         history: entry.status.history,
         event,
         payload: payloadOf(entry.record.raw, entry.record.payload),
+        ...traceOf(entry.record.headers),
       });
     }
     return claims;

@@ -58,6 +58,25 @@ function lendingSuite(proves: Proof): void {
     assert.equal((await lendOne(reopened)).payload, '{"é":2}');
   });
 
+  proves('a claim carries the trace of its webhook, and nothing that is none', async ({ journal, now }) => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const [traced, other] = await keep(
+      journal,
+      aRecord('a', now(), { headers: { traceparent } }),
+      aRecord('b', now(), { headers: { traceparent: 'none' } }),
+    );
+
+    const claims = await lend(journal);
+
+    assert.deepEqual(
+      claims.map((claim) => [claim.seq, claim.traceparent]),
+      [
+        [traced, traceparent],
+        [other, undefined],
+      ],
+    );
+  });
+
   proves('an event is lent to one claim at a time', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     assert.deepEqual(seqs(await lend(journal)), [seq]);

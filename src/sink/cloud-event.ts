@@ -18,9 +18,9 @@ export type Described =
 
 /**
  * The CloudEvent for a registry event. `id` is the event id and `source` the registry, which together identify it; the
- * extension `delivery` grows when an operator redelivers it on purpose.
+ * extension `delivery` grows when an operator redelivers it on purpose, and `traceparent` is the webhook's.
  */
-export function describeEvent({ event, payload, delivery }: Emission): Described {
+export function describeEvent({ event, payload, delivery, traceparent }: Emission): Described {
   const { id, action, registry = '', repository, tag, timestamp } = event;
   if (!REGISTRY.test(registry)) return { kind: 'unmappable', detail: 'the registry is not legal as a source' };
   if (!isJson(payload)) return { kind: 'unmappable', detail: 'the payload is not JSON' };
@@ -36,6 +36,7 @@ export function describeEvent({ event, payload, delivery }: Emission): Described
       ...(timestamp !== undefined && RFC_3339.test(timestamp) ? { time: timestamp } : {}),
       datacontenttype: 'application/json',
       delivery: String(delivery),
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
   };
 }

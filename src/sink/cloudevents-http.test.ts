@@ -109,6 +109,13 @@ test('an event in structured mode has its attributes and its payload, digit for 
   assert.ok(asked?.body.endsWith('"data":{"action":"push","n":12345678901234567890}}'));
 });
 
+test('the trace of the webhook goes along with its event', async (t) => {
+  const { server, sink } = await aServedSink(t, answering(204));
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  await sink.emit({ ...anEmission(), traceparent }, NEVER);
+  assert.equal(JSON.parse(server.asked[0]?.body ?? '').traceparent, traceparent);
+});
+
 test('an event in binary mode has its attributes as headers, percent-encoded, and its payload as body', async (t) => {
   const { server, sink } = await aServedSink(t, answering(200), 'binary');
   await sink.emit(anEmission({ id: 'a "b" 100% ü€😀', repository: 'team/é' }), NEVER);

@@ -8,6 +8,8 @@ export interface Emission {
   readonly payload: string;
   /** The number of the deliberate delivery: 1, and one more for each time that an operator redelivers. */
   readonly delivery: number;
+  /** The webhook's trace (W3C Trace Context), if it told one. */
+  readonly traceparent?: string;
 }
 
 /** What a sink says of itself. */

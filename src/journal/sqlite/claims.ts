@@ -2,6 +2,7 @@ import { isRegistryEvent } from '../../model/registry-event.ts';
 import { JournalFault } from '../fault.ts';
 import type { Claim, NewRecord } from '../journal.ts';
 import { payloadOf } from '../payload.ts';
+import { traceOf } from '../traceparent.ts';
 import type { ClaimRow, WriteResult } from './protocol.ts';
 
 /** What a batch was made of, by the numbers that the journal gave. */
@@ -18,9 +19,13 @@ export function recordsBySeq(
 }
 
 export function claimOf({ stored, ...row }: ClaimRow, own?: ReadonlyMap<number, NewRecord>): Claim {
-  if (stored !== undefined) return { ...row, event: JSON.parse(stored.eventJson), payload: stored.payload };
+  if (stored !== undefined) {
+    const { eventJson, ...texts } = stored;
+    return { ...row, event: JSON.parse(eventJson), ...texts };
+  }
   const record = own?.get(row.seq);
   if (record === undefined || !isRegistryEvent(record.event))
     throw new JournalFault('journal_failed', 'the journal lent an event without its record');
-  return { ...row, event: record.event, payload: payloadOf(record.raw, record.payload) };
+  const payload = payloadOf(record.raw, record.payload);
+  return { ...row, event: record.event, payload, ...traceOf(record.headers) };
 }

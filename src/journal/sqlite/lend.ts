@@ -1,5 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { payloadOf } from '../payload.ts';
+import { traceOf } from '../traceparent.ts';
 import type { Leases } from './leases.ts';
 import { checkedOf, checksum, type Ledger, maybeNumber } from './ledger.ts';
 import type { ClaimRow, LentRows, Time } from './protocol.ts';
@@ -117,8 +118,10 @@ function load({ sql }: Ledger, seq: number): DueEvent | undefined {
   if (row === undefined) return undefined;
   const checked = checkedOf(row);
   if (checksum(checked) !== row['checksum']) return undefined;
-  const { raw, eventJson } = checked;
-  const stored = { eventJson, payload: payloadOf(raw, checked.payload) };
+  const { raw, eventJson, headersJson } = checked;
+  // Few have one, and parsing is not for nothing.
+  const trace = headersJson.includes('traceparent') ? traceOf(JSON.parse(headersJson)) : {};
+  const stored = { eventJson, payload: payloadOf(raw, checked.payload), ...trace };
   return { bytes: raw.byteLength, delivery: Number(row['delivery']), stored };
 }
 

@@ -119,5 +119,5 @@ export interface ClaimRow {
   readonly receivedAt: number;
   readonly history: DeliveryHistory;
   /** Absent for a record of the very batch that was written: who sent it has it still. */
-  readonly stored?: { readonly eventJson: string; readonly payload: string };
+  readonly stored?: { readonly eventJson: string; readonly payload: string; readonly traceparent?: string };
 }
