@@ -6,7 +6,7 @@ import { environment, readDevSettings } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { type EmbeddedBrigade, startEmbeddedBrigade } from '../embedded-brigade/embedded-brigade.ts';
 import { WatchedProjects } from '../embedded-brigade/watched-projects.ts';
-import { type Gateway, startGateway } from '../gateway.ts';
+import { type Gateway, startGateway } from '../gateway/gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
 import { EventScreen, printProjectIssues } from './event-screen.ts';

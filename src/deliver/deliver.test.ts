@@ -6,8 +6,8 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord, DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import { ScriptedSink } from '../../test/support/scripted-sink.ts';
 import type { Claim, RecordState } from '../journal/journal.ts';
-import { MemoryJournal } from '../journal/memory.ts';
-import type { Attempt, Outcome, Verdict } from '../model/delivery.ts';
+import { MemoryJournal } from '../journal/memory/memory.ts';
+import type { Attempt, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
 import type { BreakerState } from './breaker.ts';
 import { Deliverer } from './deliver.ts';
@@ -21,7 +21,7 @@ const LONG_MS = 60_000;
 interface Attempted {
   readonly id: string;
   readonly attempt: Attempt;
-  readonly verdict: Verdict['kind'];
+  readonly decision: Decision['kind'];
   readonly isStale: boolean;
 }
 
@@ -35,8 +35,8 @@ class Watcher implements DeliveryObserver {
   onWait: () => void = () => {};
   readonly #changes = new Changes();
 
-  attempted(claim: Claim, attempt: Attempt, verdict: Verdict, isStale: boolean): void {
-    this.attempts.push({ id: claim.event.id, attempt, verdict: verdict.kind, isStale });
+  attempted(claim: Claim, attempt: Attempt, decision: Decision, isStale: boolean): void {
+    this.attempts.push({ id: claim.event.id, attempt, decision: decision.kind, isStale });
     this.#changes.tell();
   }
 
@@ -118,7 +118,7 @@ async function untilNothingHeld({ deliverer }: Rig): Promise<void> {
   while (deliverer.held > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test('an event is handed to the sink as the journal lends it, and settled with what was created', async (t) => {
+test('an event is handed to the sink as the journal lends it, and completed with what was created', async (t) => {
   const rig = aRig(t);
   const raw = Buffer.from('{"id":"a"}');
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw }));
@@ -168,38 +168,38 @@ test('an event that waits for its retry does not keep others waiting, and comes 
   assert.equal(await stateOf(rig, a), 'delivered');
   const attempts = (await rig.journal.get(a ?? 0))?.attempts ?? [];
   assert.deepEqual(
-    attempts.map(({ outcome, verdict }) => [outcome.kind, verdict]),
+    attempts.map(({ outcome, decision }) => [outcome.kind, decision]),
     [
       ['unavailable', 'retry'],
-      ['delivered', 'settle'],
+      ['delivered', 'complete'],
     ],
   );
 });
 
-test('an event that is refused is buried with what the sink said', async (t) => {
+test('an event that is refused is deadLettered with what the sink said', async (t) => {
   const rig = aRig(t);
   rig.sink.onEmit = reacting({ a: REFUSED });
   const [a] = await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.watcher.untilAttempted(1);
   const record = await rig.journal.get(a ?? 0);
-  assert.equal(record?.state, 'dead');
-  assert.deepEqual([record?.burial?.reason, record?.burial?.detail], ['refused', 'label repo is not legal']);
+  assert.equal(record?.state, 'dead-lettered');
+  assert.deepEqual([record?.deadLetter?.reason, record?.deadLetter?.detail], ['rejected', 'label repo is not legal']);
 });
 
-test('a poisonous event is tried six times and buried, and never stops the others', async (t) => {
+test('a poisonous event is tried six times and deadLettered, and never stops the others', async (t) => {
   const rig = aRig(t);
   rig.sink.onEmit = reacting({ poison: UNCERTAIN });
   const [poison] = await keepEvents(rig, 'poison');
   rig.deliverer.start();
   for (let turn = 1; turn <= 6; turn++) {
     await rig.watcher.until(({ attempts }) => attempts.filter(({ id }) => id === 'poison').length === turn);
-    assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead');
+    assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead-lettered');
     await keepEvents(rig, `good-${turn}`);
     await rig.sink.until(({ taken }) => taken.includes(`good-${turn}`));
     rig.clock.advance(25 * LONG_MS);
   }
-  assert.equal((await rig.journal.get(poison ?? 0))?.burial?.reason, 'uncertain');
+  assert.equal((await rig.journal.get(poison ?? 0))?.deadLetter?.reason, 'uncertain');
   assert.deepEqual(rig.watcher.openings, []);
 });
 
@@ -220,7 +220,7 @@ test('a sink that throws is a fault that is told, and the event is tried again',
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
-test('a verdict on an event that somebody else has claimed meanwhile is told to be stale', async (t) => {
+test('a decision on an event that somebody else has claimed meanwhile is told to be stale', async (t) => {
   const rig = aRig(t);
   const first = Promise.withResolvers<Outcome>();
   rig.sink.onEmit = () => (rig.sink.emissions.length === 1 ? first.promise : DELIVERED);
@@ -235,7 +235,7 @@ test('a verdict on an event that somebody else has claimed meanwhile is told to 
     rig.watcher.attempts.map(({ attempt, isStale }) => [attempt.outcome.kind, isStale]),
     [
       ['delivered', false],
-      ['refused', true],
+      ['rejected', true],
     ],
   );
   assert.equal(await stateOf(rig, a), 'delivered');
@@ -359,7 +359,7 @@ test('an outage of our credentials makes no event older, though it lasts longer 
   rig.deliverer.start();
   await rig.watcher.untilAttempted(2);
   assert.deepEqual(
-    rig.watcher.attempts.map(({ attempt, verdict }) => [attempt.outcome.kind, verdict]),
+    rig.watcher.attempts.map(({ attempt, decision }) => [attempt.outcome.kind, decision]),
     [
       ['unavailable', 'retry'],
       ['unavailable', 'retry'],
@@ -533,7 +533,7 @@ test('a deliverer whose journal was closed under it leaves room for everything e
   assert.equal(rig.deliverer.held, 0);
 });
 
-test('whatever the sink does, every event is in the end delivered or buried, and none is held', async (t) => {
+test('whatever the sink does, every event is in the end delivered or deadLettered, and none is held', async (t) => {
   const rig = aRig(t);
   const outcomes: readonly Outcome[] = [DELIVERED, UNAVAILABLE, UNCERTAIN, REFUSED, CREDENTIALS, UNAVAILABLE];
   let turn = 0;
@@ -555,7 +555,7 @@ test('whatever the sink does, every event is in the end delivered or buried, and
   }
   await rig.deliverer.stop(LONG_MS, NEVER);
   const states = await Promise.all(seqs.map((seq) => stateOf(rig, seq)));
-  assert.deepEqual(new Set(states), new Set(['delivered', 'dead']));
+  assert.deepEqual(new Set(states), new Set(['delivered', 'dead-lettered']));
   assert.equal(rig.deliverer.held, 0);
   assert.equal(new Set(rig.sink.taken).size, rig.sink.taken.length, 'none is taken twice');
 });

@@ -1,4 +1,4 @@
-import type { BurialReason } from './receipt.ts';
+import type { DeadLetterReason } from './receipt.ts';
 
 /** An event that Brigade created from ours: one for each subscribed project. */
 export interface CreatedEvent {
@@ -11,7 +11,7 @@ export type Outcome =
   /** Taken. `created` is empty when no project subscribes to it (*unmatched*), and absent where the sink does not tell. */
   | { readonly kind: 'delivered'; readonly created?: readonly CreatedEvent[]; readonly note?: string }
   /** It will never take this event. */
-  | { readonly kind: 'refused'; readonly detail: string }
+  | { readonly kind: 'rejected'; readonly detail: string }
   /** It took nothing and may do so later. */
   | {
       readonly kind: 'unavailable';
@@ -36,13 +36,13 @@ export interface DeliveryHistory {
   readonly lastAttemptAt: number;
 }
 
-export const VERDICTS = ['settle', 'retry', 'bury'] as const;
+export const DECISIONS = ['complete', 'retry', 'dead-letter'] as const;
 
-/** What we decided after an attempt; `kind` is one of `VERDICTS`. */
-export type Verdict =
-  | { readonly kind: 'settle' }
+/** What we decided after an attempt; `kind` is one of `DECISIONS`. */
+export type Decision =
+  | { readonly kind: 'complete' }
   | { readonly kind: 'retry'; readonly at: number; readonly history: DeliveryHistory }
-  | { readonly kind: 'bury'; readonly reason: BurialReason };
+  | { readonly kind: 'dead-letter'; readonly reason: DeadLetterReason };
 
 /** One try to deliver an event, as history keeps it. */
 export interface Attempt {

@@ -2,7 +2,7 @@ import type { Outcome } from '../model/delivery.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 
 /** What is handed to a sink. */
-export interface Emission {
+export interface Claim {
   readonly event: RegistryEvent;
   /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. */
   readonly payload: string;
@@ -29,7 +29,7 @@ export type Probe =
  * - `probe` tells whether an event would be taken now, and creates none.
  */
 export interface Sink {
-  emit(emission: Emission, signal: AbortSignal): Promise<Outcome>;
+  emit(emission: Claim, signal: AbortSignal): Promise<Outcome>;
   probe(signal: AbortSignal): Promise<Probe>;
   close(): Promise<void>;
 }

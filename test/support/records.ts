@@ -39,8 +39,8 @@ export function aRecord(name: string, receivedAt: number, changes: Partial<NewRe
 }
 
 /** A record for the dead letters: its registry is not known. */
-export function aBuriedRecord(name: string, receivedAt: number): NewRecord {
-  return aRecord(name, receivedAt, { burial: { reason: 'no-registry', detail: 'request.host is absent' } });
+export function aDeadLetter(name: string, receivedAt: number): NewRecord {
+  return aRecord(name, receivedAt, { deadLetter: { reason: 'no-registry', detail: 'request.host is absent' } });
 }
 
 /** A record of so many bytes. */
@@ -49,7 +49,7 @@ export function aLargeRecord(name: string, receivedAt: number, bytes: number): N
 }
 
 export const DELIVERED: Outcome = { kind: 'delivered', created: [{ id: 'created-1', project: 'hello' }] };
-export const REFUSED: Outcome = { kind: 'refused', detail: 'label repo is not legal' };
+export const REFUSED: Outcome = { kind: 'rejected', detail: 'label repo is not legal' };
 export const UNAVAILABLE: Outcome = { kind: 'unavailable', detail: 'ECONNREFUSED', retryAfterMs: 2_000 };
 export const UNCERTAIN: Outcome = { kind: 'uncertain', detail: '500' };
 

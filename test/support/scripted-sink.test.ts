@@ -1,6 +1,6 @@
 import type { Outcome } from '../../src/model/delivery.ts';
-import { type Behaviour, sinkSuite } from '../../src/sink/sink.suite.ts';
 import type { Probe } from '../../src/sink/sink.ts';
+import { type Behaviour, sinkSuite } from '../../src/sink/suite/sink.suite.ts';
 import { DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from './records.ts';
 import { type Answer, READY, ScriptedSink } from './scripted-sink.ts';
 

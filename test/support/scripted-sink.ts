@@ -1,5 +1,5 @@
 import type { Outcome } from '../../src/model/delivery.ts';
-import type { Emission, Probe, Sink } from '../../src/sink/sink.ts';
+import type { Claim, Probe, Sink } from '../../src/sink/sink.ts';
 import { Changes } from './changes.ts';
 import { DELIVERED } from './records.ts';
 
@@ -11,18 +11,18 @@ export const READY: Probe = { kind: 'ready', detail: 'it takes events' };
 /** A sink within the process: keeps every promise of the port, and beyond that does what a test wants. */
 export class ScriptedSink implements Sink {
   /** In the order in which they came. */
-  readonly emissions: Emission[] = [];
+  readonly emissions: Claim[] = [];
   /** Those that it has taken. */
   readonly taken: string[] = [];
   probes = 0;
   running = 0;
   /** The most attempts that ran at a time. */
   mostRunning = 0;
-  onEmit: (emission: Emission) => Answer = () => DELIVERED;
+  onEmit: (emission: Claim) => Answer = () => DELIVERED;
   onProbe: () => Probe | 'hang' = () => READY;
   readonly #changes = new Changes();
 
-  async emit(emission: Emission, signal: AbortSignal): Promise<Outcome> {
+  async emit(emission: Claim, signal: AbortSignal): Promise<Outcome> {
     this.emissions.push(emission);
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
@@ -61,7 +61,7 @@ export class ScriptedSink implements Sink {
     );
   }
 
-  async #answer(emission: Emission, signal: AbortSignal): Promise<Outcome> {
+  async #answer(emission: Claim, signal: AbortSignal): Promise<Outcome> {
     const answer = this.onEmit(emission);
     this.#changes.tell();
     const givenUp = aborted(signal).then(() => GIVEN_UP);
