@@ -1,5 +1,5 @@
-import type { Claim, Queue } from '../journal/journal.ts';
-import type { Attempt, Decision, Outcome } from '../model/delivery.ts';
+import type { Queue } from '../journal/journal.ts';
+import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe, Sink } from '../sink/sink.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
 import { Change } from './change.ts';
@@ -139,14 +139,14 @@ export class Deliverer {
       const claim = this.#ready.shift();
       if (claim === undefined) return;
       this.#running += 1;
-      void this.#deliver(claim);
+      void this.#attempt(claim);
     }
   }
 
-  async #deliver(claim: Claim): Promise<void> {
+  async #attempt(claim: Claim): Promise<void> {
     const at = this.#options.now();
     const started = performance.now();
-    const outcome = await this.#emit(claim);
+    const outcome = await this.#deliver(claim);
     const durationMs = Math.round(performance.now() - started);
     this.#running -= 1;
     const decision = this.#decide(claim, outcome);
@@ -156,10 +156,9 @@ export class Deliverer {
     await this.#complete(claim, decision, { at, durationMs, outcome });
   }
 
-  async #emit({ event, payload, delivery, traceparent }: Claim): Promise<Outcome> {
-    const emission = { event, payload, delivery, ...(traceparent !== undefined && { traceparent }) };
+  async #deliver(claim: Claim): Promise<Outcome> {
     try {
-      return await this.#options.sink.emit(emission, this.#cutting.signal);
+      return await this.#options.sink.deliver(claim, this.#cutting.signal);
     } catch (error) {
       this.#options.observer.faulted(error);
       return { kind: 'uncertain', detail: 'a fault of the gateway' };

@@ -1,5 +1,4 @@
-import type { Claim } from '../journal/journal.ts';
-import type { Attempt, Decision, Outcome } from '../model/delivery.ts';
+import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
 import type { BreakerState } from './breaker.ts';
 

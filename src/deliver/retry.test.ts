@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DELIVERED, REFUSED, UNCERTAIN } from '../../test/support/records.ts';
+import { DELIVERED, REJECTED, UNCERTAIN } from '../../test/support/records.ts';
 import type { Decision, DeliveryHistory, Outcome } from '../model/delivery.ts';
 import { type Circumstances, decide, MAX_AGE_MS } from './retry.ts';
 
@@ -34,7 +34,7 @@ test('a delivered event is completed', () => {
 });
 
 test('a refused event is deadLettered at once', () => {
-  assert.deepEqual(decide(REFUSED, aHistory(), circumstances()), { kind: 'dead-letter', reason: 'rejected' });
+  assert.deepEqual(decide(REJECTED, aHistory(), circumstances()), { kind: 'dead-letter', reason: 'rejected' });
 });
 
 for (const [uncertain, minutes] of [1, 2, 4, 8, 15].entries()) {
@@ -103,7 +103,7 @@ test('no event dies of refused credentials, however often and for however long',
 
 const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const anyOutcome: fc.Arbitrary<Outcome> = fc.oneof(
-  fc.constantFrom(DELIVERED, REFUSED, UNCERTAIN, UNAVAILABLE, CREDENTIALS),
+  fc.constantFrom(DELIVERED, REJECTED, UNCERTAIN, UNAVAILABLE, CREDENTIALS),
   fc.integer({ min: 1, max: 3_600_000 }).map((retryAfterMs) => ({ ...UNAVAILABLE, retryAfterMs })),
 );
 

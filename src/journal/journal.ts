@@ -1,4 +1,4 @@
-import type { Attempt, Decision, DeliveryHistory } from '../model/delivery.ts';
+import type { Attempt, Claim, Completion, Decision } from '../model/delivery.ts';
 import type { DeadLetterReason, UnavailableReason } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import type { ByteRange, Format } from '../model/webhook.ts';
@@ -15,6 +15,8 @@ export interface NewRecord {
   readonly caller: string;
   /** The allow-listed headers of the webhook. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The webhook's trace (W3C Trace Context, `traceparent`), where it names one. */
+  readonly traceparent?: string;
   /** The event alone: byte for byte where it came alone, written anew where it came in an envelope. */
   readonly raw: Uint8Array;
   /** Where in it the payload lies. Absent: all of it is. */
@@ -49,30 +51,6 @@ export type AppendOutcome =
  */
 export interface Intake {
   append(records: readonly NewRecord[]): Promise<AppendOutcome>;
-}
-
-/** An event lent to one deliverer until its lease ends. */
-export interface Claim {
-  readonly seq: number;
-  /** Fences: a completion with the number of an older claim is not taken. */
-  readonly fence: number;
-  /** 1 for the first, one more with each redelivery. */
-  readonly delivery: number;
-  readonly receivedAt: number;
-  readonly history: DeliveryHistory;
-  readonly event: RegistryEvent;
-  /** The payload as text; bytes that are no UTF-8 became U+FFFD. */
-  readonly payload: string;
-  /** The webhook's trace (W3C Trace Context), if it told one. */
-  readonly traceparent?: string;
-}
-
-export interface Completion {
-  readonly seq: number;
-  readonly fence: number;
-  /** Absent when the claim is given back untried. */
-  readonly attempt?: Attempt;
-  readonly decision: Decision;
 }
 
 /**

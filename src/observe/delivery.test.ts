@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aLineLog } from '../../test/support/line-log.ts';
-import { anAttempt, aRegistryEvent, DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
-import type { Claim } from '../journal/journal.ts';
-import type { Outcome } from '../model/delivery.ts';
+import { anAttempt, aRegistryEvent, DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import type { Claim, Outcome } from '../model/delivery.ts';
 import { observeDelivery } from './delivery.ts';
 import { eventFields } from './event-fields.ts';
 import { observeFile } from './files.ts';
@@ -73,7 +72,7 @@ for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
 
 test('a deadLettered event is one warning with the reason, and is counted', async () => {
   const { observer, lines, has } = anObserver();
-  observer.attempted(CLAIM, anAttempt(2000, REFUSED), { kind: 'dead-letter', reason: 'rejected' }, false);
+  observer.attempted(CLAIM, anAttempt(2000, REJECTED), { kind: 'dead-letter', reason: 'rejected' }, false);
   const line = {
     level: 'warn',
     ...SAID,

@@ -1,6 +1,5 @@
 import type { DeliveryObserver } from '../deliver/delivery-observer.ts';
-import type { Claim } from '../journal/journal.ts';
-import type { Attempt, CreatedEvent, Decision } from '../model/delivery.ts';
+import type { Attempt, Claim, CreatedEvent, Decision } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
 import { eventFields } from './event-fields.ts';
 import type { Log } from './log.ts';

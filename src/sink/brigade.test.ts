@@ -5,12 +5,11 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { AnsweringServer, answering, type React } from '../../test/support/answering-server.ts';
 import { Changes } from '../../test/support/changes.ts';
-import { aRegistryEvent } from '../../test/support/records.ts';
-import type { Outcome } from '../model/delivery.ts';
+import { aClaim, aRegistryEvent } from '../../test/support/records.ts';
+import type { Claim, Outcome } from '../model/delivery.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { BrigadeSink } from './brigade.ts';
 import { HttpClient } from './http-client.ts';
-import type { Claim } from './sink.ts';
 import { type Behaviour, type SinkHarness, sinkSuite } from './suite/sink.suite.ts';
 
 const TOKEN = 'a-very-secret-token';
@@ -19,8 +18,9 @@ const NOW = Date.UTC(2026, 0, 1, 12);
 const EMPTY_LIST = '{"kind":"EventList","apiVersion":"brigade.sh/v2","metadata":{"remainingItemCount":0}}';
 const WHO = '{"kind":"PrincipalReference","apiVersion":"brigade.sh/v2","type":"SERVICE_ACCOUNT","id":"gateway"}';
 
-function aClaim(changes: Partial<RegistryEvent> = {}): Claim {
-  return { event: { ...aRegistryEvent('a'), ...changes }, payload: '{"action":"push"}', delivery: 1 };
+/** A claim of a push with these fields of its event changed. */
+function aClaimOf(changes: Partial<RegistryEvent> = {}): Claim {
+  return aClaim('a', { event: { ...aRegistryEvent('a'), ...changes } });
 }
 
 function aSink(t: TestContext, address: string): BrigadeSink {
@@ -38,7 +38,7 @@ async function aServedSink(t: TestContext, react: React) {
 /** What the sink says of an answer. */
 async function outcomeOf(t: TestContext, ...answer: Parameters<typeof answering>): Promise<Outcome> {
   const { sink } = await aServedSink(t, answering(...answer));
-  return sink.emit(aClaim(), NEVER);
+  return sink.deliver(aClaimOf(), NEVER);
 }
 
 function anError(kind: string, reason?: string, details?: readonly string[]): string {
@@ -283,8 +283,8 @@ const NOTHING_ASKED = { method: '', path: '', headers: {}, body: '' };
 
 test('an old Brigade gets the event once more without labels over 63 characters, and is remembered', async (t) => {
   const { server, sink } = await aServedSink(t, beforeTwoSix);
-  const emission = aClaim({ repository: 'r'.repeat(64), tag: 't'.repeat(63) });
-  assert.deepEqual(await sink.emit(emission, NEVER), {
+  const claim = aClaimOf({ repository: 'r'.repeat(64), tag: 't'.repeat(63) });
+  assert.deepEqual(await sink.deliver(claim, NEVER), {
     kind: 'delivered',
     created: [],
     note: 'left out, not legal as a label: repo, digest',
@@ -292,12 +292,12 @@ test('an old Brigade gets the event once more without labels over 63 characters,
   assert.equal(server.asked.length, 2);
   assert.deepEqual(Object.keys(JSON.parse(server.asked[1]?.body ?? '').labels), ['tag', 'tagged', 'manifest']);
 
-  await sink.emit(emission, NEVER);
+  await sink.deliver(claim, NEVER);
   assert.equal(server.asked.length, 3);
 
   await sink.probe(NEVER);
   const before = server.asked.length;
-  await sink.emit(emission, NEVER);
+  await sink.deliver(claim, NEVER);
   assert.equal(server.asked.length - before, 2, 'after a probe it may have been upgraded');
 });
 
@@ -306,20 +306,20 @@ test('an event that an old Brigade refuses for another reason is sent once', asy
     'qualifiers.registry: String length must be less than or equal to 63',
   ]);
   const { server, sink } = await aServedSink(t, answering(400, error));
-  assert.equal((await sink.emit(aClaim(), NEVER)).kind, 'rejected');
+  assert.equal((await sink.deliver(aClaimOf(), NEVER)).kind, 'rejected');
   assert.equal(server.asked.length, 1);
 });
 
 test('an event that Brigade refuses for its labels even without the long ones is refused', async (t) => {
   const error = anError('BadRequestError', 'no', ['labels.tag: String length must be less than or equal to 63']);
   const { server, sink } = await aServedSink(t, answering(400, error));
-  assert.equal((await sink.emit(aClaim(), NEVER)).kind, 'rejected');
+  assert.equal((await sink.deliver(aClaimOf(), NEVER)).kind, 'rejected');
   assert.equal(server.asked.length, 2);
 });
 
 test('a label that is not legal is left out, and told', async (t) => {
   const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
-  const outcome = await sink.emit(aClaim({ repository: 'über/all', tag: 'a b' }), NEVER);
+  const outcome = await sink.deliver(aClaimOf({ repository: 'über/all', tag: 'a b' }), NEVER);
   assert.deepEqual(outcome, {
     kind: 'delivered',
     created: [],
@@ -333,15 +333,15 @@ test('an event that Brigade’s rules forbid is refused, and never sent', async 
   const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
   const { registry: _, ...event } = aRegistryEvent('a');
   const forbidden: readonly Claim[] = [
-    { ...aClaim(), event },
-    aClaim({ registry: 'exämple.azurecr.io' }),
-    aClaim({ registry: 'example.azurecr.io\n' }),
-    aClaim({ registry: 'r'.repeat(256) }),
-    { ...aClaim(), payload: 'x'.repeat(512 * 1024 + 1) },
-    { ...aClaim(), payload: 'é'.repeat(256 * 1024 + 1) },
+    { ...aClaimOf(), event },
+    aClaimOf({ registry: 'exämple.azurecr.io' }),
+    aClaimOf({ registry: 'example.azurecr.io\n' }),
+    aClaimOf({ registry: 'r'.repeat(256) }),
+    { ...aClaimOf(), payload: 'x'.repeat(512 * 1024 + 1) },
+    { ...aClaimOf(), payload: 'é'.repeat(256 * 1024 + 1) },
   ];
-  for (const emission of forbidden) assert.equal((await sink.emit(emission, NEVER)).kind, 'rejected');
-  await sink.emit({ ...aClaim(), payload: 'x'.repeat(512 * 1024) }, NEVER);
+  for (const claim of forbidden) assert.equal((await sink.deliver(claim, NEVER)).kind, 'rejected');
+  await sink.deliver({ ...aClaimOf(), payload: 'x'.repeat(512 * 1024) }, NEVER);
   assert.equal(server.asked.length, 1);
 });
 
@@ -442,7 +442,7 @@ test('each request goes through the client that is current', async (t) => {
   t.after(() => Promise.all(clients.map((client) => client.close())));
   const turns = clients.values();
   const sink = new BrigadeSink({ client: () => turns.next().value ?? assert.fail(), now: () => NOW });
-  await sink.emit(aClaim(), NEVER);
-  await sink.emit(aClaim(), NEVER);
+  await sink.deliver(aClaimOf(), NEVER);
+  await sink.deliver(aClaimOf(), NEVER);
   assert.deepEqual([one.asked.length, two.asked.length], [1, 1]);
 });

@@ -1,9 +1,9 @@
 import { API_VERSION, type BrigadeEvent } from '../brigade/brigade-event.ts';
 import { type LabelRule, SOURCE, toBrigadeEvent } from '../brigade/event-mapping.ts';
-import type { CreatedEvent, Outcome } from '../model/delivery.ts';
+import type { Claim, CreatedEvent, Outcome } from '../model/delivery.ts';
 import { oneLine, retryAfter } from './answer.ts';
 import type { HttpClient, HttpResult } from './http-client.ts';
-import type { Claim, Probe, Sink } from './sink.ts';
+import type { Probe, Sink } from './sink.ts';
 
 /** Characters. */
 const PRINCIPAL_LENGTH = 200;
@@ -46,12 +46,12 @@ export class BrigadeSink implements Sink {
     this.#now = options.now;
   }
 
-  async emit(emission: Claim, signal: AbortSignal): Promise<Outcome> {
+  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
     const rule = this.#labelRule;
-    const outcome = await this.#emit(emission, rule, signal);
+    const outcome = await this.#deliver(claim, rule, signal);
     if (rule === 'before-2.6' || outcome.kind !== 'rejected' || !LABEL_TOO_LONG.test(outcome.detail)) return outcome;
     this.#labelRule = 'before-2.6';
-    return this.#emit(emission, 'before-2.6', signal);
+    return this.#deliver(claim, 'before-2.6', signal);
   }
 
   async probe(signal: AbortSignal): Promise<Probe> {
@@ -71,8 +71,8 @@ export class BrigadeSink implements Sink {
     await this.#client().close();
   }
 
-  async #emit(emission: Claim, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
-    const mapping = toBrigadeEvent(emission, rule);
+  async #deliver(claim: Claim, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
+    const mapping = toBrigadeEvent(claim, rule);
     if (mapping.kind === 'unmappable') return { kind: 'rejected', detail: mapping.detail };
     const body = JSON.stringify(mapping.event);
     const exchange = await this.#client().exchange({ method: 'POST', path: '/v2/events', body }, signal);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Appended, Claim, Intake, Maintenance, NewRecord, Queue } from '../../src/journal/journal.ts';
-import type { Attempt, DeliveryHistory } from '../../src/model/delivery.ts';
-import { anAttempt, aRecord, DELIVERED, REFUSED, UNAVAILABLE } from './records.ts';
+import type { Appended, Intake, Maintenance, NewRecord, Queue } from '../../src/journal/journal.ts';
+import type { Attempt, Claim, DeliveryHistory } from '../../src/model/delivery.ts';
+import { anAttempt, aRecord, DELIVERED, REJECTED, UNAVAILABLE } from './records.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -68,7 +68,7 @@ export function deadLetterClaim(journal: Queue, { seq, fence }: Lent, at: number
   return journal.complete({
     seq,
     fence,
-    attempt: anAttempt(at, REFUSED),
+    attempt: anAttempt(at, REJECTED),
     decision: { kind: 'dead-letter', reason: 'rejected' },
   });
 }

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import type { Completion, NewRecord } from '../../src/journal/journal.ts';
+import type { NewRecord } from '../../src/journal/journal.ts';
 import { JournalDatabase } from '../../src/journal/sqlite/database.ts';
 import { Leases } from '../../src/journal/sqlite/leases.ts';
 import { lendDue } from '../../src/journal/sqlite/lend.ts';
 import type { Time, WriteBatch, WriteResult } from '../../src/journal/sqlite/protocol.ts';
 import { openForWriting } from '../../src/journal/sqlite/schema.ts';
 import { writeBatch } from '../../src/journal/sqlite/write.ts';
+import type { Completion } from '../../src/model/delivery.ts';
 
 /** A folder that goes when the test ends. */
 export function temporaryFolder(context: Pick<TestContext, 'after'>): string {

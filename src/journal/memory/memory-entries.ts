@@ -1,5 +1,6 @@
+import type { Claim } from '../../model/delivery.ts';
 import { isRegistryEvent } from '../../model/registry-event.ts';
-import type { Claim, JournalStats, NewRecord } from '../journal.ts';
+import type { JournalStats, NewRecord } from '../journal.ts';
 import { payloadOf } from '../payload.ts';
 import { traceOf } from '../traceparent.ts';
 import { DueLine } from './memory-due-line.ts';

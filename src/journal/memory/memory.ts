@@ -1,10 +1,9 @@
+import type { Claim, Completion } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { Clock } from '../clock.ts';
 import type {
   Appended,
   AppendOutcome,
-  Claim,
-  Completion,
   Journal,
   JournalRecord,
   JournalStats,

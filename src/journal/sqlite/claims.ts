@@ -1,5 +1,6 @@
+import type { Claim } from '../../model/delivery.ts';
 import { isRegistryEvent } from '../../model/registry-event.ts';
-import type { Claim, NewRecord } from '../journal.ts';
+import type { NewRecord } from '../journal.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { payloadOf } from '../payload.ts';
 import { traceOf } from '../traceparent.ts';

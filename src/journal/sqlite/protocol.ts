@@ -1,8 +1,7 @@
-import type { DeliveryHistory } from '../../model/delivery.ts';
+import type { Completion, DeliveryHistory } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type {
   Appended,
-  Completion,
   JournalRecord,
   JournalStats,
   NewRecord,

@@ -1,9 +1,8 @@
+import type { Claim, Completion } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { Clock } from '../clock.ts';
 import type {
   AppendOutcome,
-  Claim,
-  Completion,
   Journal,
   JournalRecord,
   JournalStats,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
-import type { Completion, NewRecord } from '../journal.ts';
+import type { Completion } from '../../model/delivery.ts';
+import type { NewRecord } from '../journal.ts';
 import type { WriteBatch, WriteResult } from './protocol.ts';
 import { WriteQueue } from './write-queue.ts';
 

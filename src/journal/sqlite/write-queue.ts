@@ -1,4 +1,5 @@
-import type { Appended, AppendOutcome, Completion, NewRecord } from '../journal.ts';
+import type { Completion } from '../../model/delivery.ts';
+import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
 import type { RecordRow, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
 
 /** What one commit takes at most. More would make those wait who came first. */

@@ -1,4 +1,5 @@
-import type { Appended, Completion } from '../journal.ts';
+import type { Completion } from '../../model/delivery.ts';
+import type { Appended } from '../journal.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import { classify } from './failure.ts';
 import type { Leases } from './leases.ts';

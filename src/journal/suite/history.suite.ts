@@ -16,7 +16,7 @@ import {
   aRecord,
   aRegistryEvent,
   DELIVERED,
-  REFUSED,
+  REJECTED,
   UNAVAILABLE,
 } from '../../../test/support/records.ts';
 import type { Journal } from '../journal.ts';
@@ -119,7 +119,7 @@ function getSuite(proves: Proof): void {
     assert.equal(record?.state, 'delivered');
     assert.deepEqual(record?.attempts, [
       { ...anAttempt(times[0] ?? 0, UNAVAILABLE), delivery: 1, decision: 'retry' },
-      { ...anAttempt(times[1] ?? 0, REFUSED), delivery: 1, decision: 'dead-letter' },
+      { ...anAttempt(times[1] ?? 0, REJECTED), delivery: 1, decision: 'dead-letter' },
       { ...anAttempt(times[2] ?? 0, DELIVERED), delivery: 2, decision: 'complete' },
     ]);
   });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { append, lend } from '../../../test/support/journal-steps.ts';
 import { anAttempt, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
-import type { Decision } from '../../model/delivery.ts';
-import type { Claim, Journal, RecordState } from '../journal.ts';
+import type { Claim, Decision } from '../../model/delivery.ts';
+import type { Journal, RecordState } from '../journal.ts';
 import type { Harness } from './journal-harness.ts';
 
 export type Step =

@@ -1,4 +1,4 @@
-import type { Claim } from '../sink.ts';
+import type { Claim } from '../../model/delivery.ts';
 
 /** A type is this and the action: `sh.brigade.acr.push`. */
 const TYPE_PREFIX = 'sh.brigade.acr.';

@@ -1,7 +1,7 @@
-import type { Outcome } from '../../model/delivery.ts';
+import type { Claim, Outcome } from '../../model/delivery.ts';
 import { oneLine, retryAfter } from '../answer.ts';
 import type { HttpClient, HttpResult } from '../http-client.ts';
-import type { Claim, Probe, Sink } from '../sink.ts';
+import type { Probe, Sink } from '../sink.ts';
 import { binary, describeEvent, structured } from './cloud-event.ts';
 
 /** Statuses by which a receiver says that this event, and not its address or its day, is at fault. */
@@ -29,11 +29,11 @@ export class CloudEventsSink implements Sink {
     this.#options = options;
   }
 
-  async emit(emission: Claim, signal: AbortSignal): Promise<Outcome> {
-    const described = describeEvent(emission);
+  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+    const described = describeEvent(claim);
     if (described.kind === 'unmappable') return { kind: 'rejected', detail: described.detail };
     const write = this.#options.mode === 'binary' ? binary : structured;
-    const message = write(described.attributes, emission.payload);
+    const message = write(described.attributes, claim.payload);
     const exchange = await this.#options.client().exchange({ method: 'POST', path: '', ...message }, signal);
     return outcomeOf(exchange, this.#options.now);
   }
