@@ -45,8 +45,8 @@ export async function startGateway(brigadePort: number): Promise<BenchGateway> {
     PORT: '0',
     ADMIN_PORT: '0',
   };
-  const { pid, told, stop } = await startProgram(['serve'], env, portsIn);
-  const { ingestPort, adminPort } = told;
+  const { pid, found, stop } = await startProgram(['serve'], env, portsIn);
+  const { ingestPort, adminPort } = found;
   await fetch(`http://127.0.0.1:${ingestPort}/healthz`);
   const startMs = performance.now() - started;
   return {
@@ -69,14 +69,14 @@ function portsIn(line: string): { readonly ingestPort: number; readonly adminPor
 }
 
 /**
- * Starts a command as a user does; `told` is what `find` found in a line of its output. What follows is read and dropped,
+ * Starts a command as a user does; `found` is what `find` found in a line of its output. What follows is read and dropped,
  * as a log collector or a terminal would read it.
  */
 export async function startProgram<T>(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   find: (line: string) => T | undefined,
-): Promise<{ readonly pid: number; readonly told: T; stop(): Promise<void> }> {
+): Promise<{ readonly pid: number; readonly found: T; stop(): Promise<void> }> {
   const bin = new URL('../bin.js', import.meta.url).pathname;
   const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = once(child, 'exit');
@@ -87,14 +87,14 @@ export async function startProgram<T>(
     const found = find(line);
     if (found !== undefined) resolve(found);
   });
-  const told = await promise;
+  const found = await promise;
   lines.close();
   child.stdout.resume();
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;
   };
-  return { pid: child.pid ?? 0, told, stop };
+  return { pid: child.pid ?? 0, found, stop };
 }
 
 /** Of a process of this machine, from /proc. */

@@ -3,31 +3,11 @@ import { parseArgs } from 'node:util';
 import { drained, pause, startGateway, TOKEN } from './gateway.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
 import { type Peer, startPeer } from './peers.ts';
-import { plot, report } from './report.ts';
+import { plot, type Row, report, type Start } from './report.ts';
 
 // npm run bench                  prints the tables
 // npm run bench -- --write       and puts them into docs/performance.md
 // npm run bench -- --seconds 3 --rounds 1   for a quick look; a dot on standard error is a load that has begun
-
-/** One measured run. */
-export interface Row {
-  readonly what: string;
-  readonly acksPerSecond: number;
-  /** Acknowledged in the run over acknowledged by the floor in the same round. */
-  readonly ofFloor: number;
-  readonly p50: number;
-  readonly p99: number;
-  /** While it was accepting. */
-  readonly deliveredPerSecond?: number;
-  /** Of the gateway alone, until everything was delivered. */
-  readonly cpuPer1000?: number;
-  readonly peakRss?: number;
-}
-
-export interface Start {
-  readonly startMs: number;
-  readonly idleRss: number;
-}
 
 const { values: flags } = parseArgs({
   options: {

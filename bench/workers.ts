@@ -66,7 +66,7 @@ async function measure(generator: Peer, script: string | undefined): Promise<Loa
   mkdirSync(projects);
   if (script !== undefined) writeFileSync(join(projects, 'project.yaml'), aProject(script));
   const env = { DATA_DIR: join(folder, 'data'), PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' };
-  const { told: port, stop } = await startProgram(['dev', '--projects', projects], env, portIn);
+  const { found: port, stop } = await startProgram(['dev', '--projects', projects], env, portIn);
   try {
     const token = readFileSync(join(folder, 'data', 'webhook-token'), 'utf8').trim();
     const plan = { port, token, connections: 64, bodyBytes: 600, ratePerSecond: Number(flags.rate) };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
 import { generatedPages } from '../../scripts/pages.ts';
@@ -10,21 +10,22 @@ import { serveSettings } from '../../src/config/settings.ts';
 import { METRICS } from '../../src/observe/metrics.ts';
 import { logCalls } from './log-events.ts';
 import { isOwnCommand } from './own-commands.ts';
-import { absolute, pages, read } from './repository.ts';
+import { absolute, isSuperseded, pages, read } from './repository.ts';
 
 const README_LINES = 150;
 /** A page. */
 const ADR_LINES = 60;
 
-/** Words in capitals that are no settings: Brigade's, and what Node finds wrong with certificates. */
+/** Words in capitals that are not settings: names of Brigade, and Node's codes for certificate errors. */
 const OTHER_CAPITALS: ReadonlySet<string> = new Set([
   ...['EVENT_CREATOR', 'PROJECT_CREATOR'],
   ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_CERT_ALTNAME_INVALID'],
 ]);
 
-/** Every match of the pattern's first group that `isKnown` does not know, with its page. */
+/** Every match of the pattern's first group that `isKnown` does not know, with its page; not in what was superseded. */
 function unknown(pattern: RegExp, isKnown: (found: string, page: string) => boolean): readonly string[] {
-  return pages().flatMap((page) =>
+  const current = pages().filter((page) => !isSuperseded(page));
+  return current.flatMap((page) =>
     [...read(page).matchAll(pattern)]
       .map(([, found = '']) => found)
       .filter((found) => !isKnown(found, page))
@@ -32,7 +33,7 @@ function unknown(pattern: RegExp, isKnown: (found: string, page: string) => bool
   );
 }
 
-/** As GitHub makes them of headings. */
+/** The anchors that GitHub makes of headings. */
 function anchorsOf(page: string): readonly string[] {
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
@@ -42,7 +43,7 @@ function anchorsOf(page: string): readonly string[] {
   );
 }
 
-function leadsSomewhere(link: string, page: string): boolean {
+function isAlive(link: string, page: string): boolean {
   if (/^(?:https?|mailto):/.test(link)) return true;
   const [path = '', anchor] = link.split('#');
   const target = path === '' ? page : join(dirname(page), path);
@@ -50,12 +51,22 @@ function leadsSomewhere(link: string, page: string): boolean {
 }
 
 describe('the documentation', () => {
-  it('has links that lead somewhere', () => {
-    assert.deepEqual(unknown(/\]\(([^)\s]+)\)/g, leadsSomewhere), []);
+  it('has no dead link', () => {
+    assert.deepEqual(unknown(/\]\(([^)\s]+)\)/g, isAlive), []);
+  });
+
+  it('names the ADR that supersedes another', () => {
+    const adrs = pages().filter((page) => page.startsWith('docs/adr/'));
+    const superseded = adrs.filter((page) => /supersed/i.test(read(page).split('\n').slice(1, 4).join()));
+    const dangling = superseded.filter((page) => {
+      const [, later = ''] = /^superseded by \[\d+\]\(([\w.-]+)\)/im.exec(read(page)) ?? [];
+      return later <= basename(page) || !adrs.includes(`docs/adr/${later}`);
+    });
+    assert.deepEqual(dangling, []);
   });
 
   it('names paths that exist', () => {
-    const path = /`((?:src|docs|test|bench|examples|charts|deploy|image|\.ci)\/[^`\s*…]*)`/g;
+    const path = /`((?:src|packages|docs|test|bench|scripts|examples|charts|deploy|image|\.ci)\/[^`\s*…]*)`/g;
     assert.deepEqual(
       unknown(path, (found) => existsSync(absolute(found))),
       [],
@@ -70,7 +81,7 @@ describe('the documentation', () => {
     );
   });
 
-  it('gives commands and flags that the program has', () => {
+  it('names commands and flags that the program has', () => {
     const seen = new Set<string>();
     const isKnown = (words: string) => {
       seen.add(words);
@@ -97,11 +108,11 @@ describe('the documentation', () => {
     );
   });
 
-  it('has generated pages that are up to date: npm run docs writes them', () => {
+  it('contains the generated pages as npm run docs writes them', () => {
     for (const [name, text] of Object.entries(generatedPages())) assert.equal(read(name), text, name);
   });
 
-  it('explains every event of the log, and no other', () => {
+  it('explains every log event, and no other', () => {
     const [, table = ''] = read('docs/operating.md').split(/^## Log$/m);
     const documented = [...(table.split(/^## /m)[0] ?? '').matchAll(/^\| `([\w.]+)` \|/gm)].map(([, name]) => name);
     const calls = logCalls();
@@ -112,12 +123,12 @@ describe('the documentation', () => {
     assert.deepEqual(documented.toSorted(), [...new Set(calls.map(({ event }) => event))].toSorted());
   });
 
-  it('shows a tokens file that is well-formed', () => {
+  it('shows a valid tokens file', () => {
     const [, json = ''] = /```json\n(.*?)```/s.exec(read('docs/tokens.md')) ?? [];
     assert.equal(parseTokens(Buffer.from(json)).kind, 'value');
   });
 
-  it('keeps to its length', () => {
+  it('keeps the README and each ADR short', () => {
     const long = pages().filter((page) => {
       const limit = page === 'README.md' ? README_LINES : ADR_LINES;
       const isLimited = page === 'README.md' || page.startsWith('docs/adr/');

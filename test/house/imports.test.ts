@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { read, sources } from './repository.ts';
+import { absolute, isTest, list, read, sources } from './repository.ts';
 
 /**
- * Who may import what: folders of `src/`, or single files of them (their ports). A folder may always import itself. A `/`
- * at the end stands for what lies directly in a folder of any name.
+ * What each folder of `src/` may import besides itself: other folders, or single files of them (their ports). The
+ * composition root, `gateway/`, may import everything.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'bin.ts': ['cli/main.ts'],
   model: [],
   config: ['model'],
   auth: ['model'],
@@ -24,104 +26,84 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'journal/journal.ts',
   ],
   deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
-  // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
+  // The stages hold neither logger nor metrics: they declare observers, and this implements them.
   observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
   'embedded-brigade': ['model', 'brigade'],
-  cli: ['gateway', '/'],
-  'bin.ts': ['cli/main.ts'],
 };
 
-/** The composition root knows everything. */
-const COMPOSITION_ROOT = /^gateway\//;
-
-/** Adapters of one port, which never import each other. */
+/** Adapters of one port never import each other. */
 const ADAPTERS: readonly (readonly string[])[] = [
-  ['journal/memory/', 'journal/sqlite/'],
-  ['sink/brigade', 'sink/cloudevents-http/'],
+  ['src/journal/memory/', 'src/journal/sqlite/'],
+  ['src/sink/brigade', 'src/sink/cloudevents-http/'],
 ];
 
-/** What comes from outside appears only where its owner is: what the paths below `src/` begin with. */
+/** A library, and the part of Node that reaches the outside, appears only in the adapter that owns it. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  'node:child_process': ['embedded-brigade/workers/'],
-  'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts', 'embedded-brigade/'],
-  'node:https': ['http/'],
-  'node:sqlite': ['journal/sqlite/', 'embedded-brigade/'],
-  'node:worker_threads': ['journal/sqlite/'],
-  '@brigadecore/brigadier': ['embedded-brigade/workers/'],
-  '@hono/node-server': ['admin/'],
-  ajv: ['embedded-brigade/'],
-  commander: ['cli/main.ts'],
-  hono: ['admin/'],
-  jose: ['auth/'],
-  pino: ['observe/log.ts'],
-  'pino-pretty': ['observe/log.ts'],
-  'prom-client': ['observe/metrics.ts'],
-  undici: ['sink/http-client.ts'],
-  yaml: ['config/config-file.ts', 'embedded-brigade/load-projects.ts'],
+  'node:child_process': ['src/embedded-brigade/workers/'],
+  'node:http': ['src/http/', 'src/admin/admin-server.ts', 'src/sink/http-client.ts', 'src/embedded-brigade/'],
+  'node:https': ['src/http/'],
+  'node:sqlite': ['src/journal/sqlite/', 'src/embedded-brigade/'],
+  'node:worker_threads': ['src/journal/sqlite/'],
+  '@brigadecore/brigadier': ['src/embedded-brigade/workers/'],
+  '@hono/node-server': ['src/admin/'],
+  ajv: ['src/embedded-brigade/'],
+  commander: ['src/cli/main.ts'],
+  hono: ['src/admin/'],
+  jose: ['src/auth/'],
+  pino: ['src/observe/log.ts'],
+  'pino-pretty': ['src/observe/log.ts'],
+  'prom-client': ['src/observe/metrics.ts'],
+  undici: ['src/sink/http-client.ts'],
+  yaml: ['src/config/config-file.ts', 'src/embedded-brigade/load-projects.ts'],
 };
 
 interface Import {
-  /** Below `src/`. */
   readonly from: string;
-  /** Below `src/`, or the name of what is imported from outside. */
+  /** A path from the root, or the name of what is imported from outside. */
   readonly to: string;
   readonly isOurs: boolean;
 }
 
-/** Everything that a file imports, starts as a thread, or loads when needed. */
+/** Everything that a file imports, loads when needed, or starts as a thread. */
 function importsOf(from: string): readonly Import[] {
-  const text = read(join('src', from));
-  const found = text.matchAll(/(?:\bfrom |\bimport\(|\bimport |new URL\()'([^']+\.(?:ts|json)|[^.'][^']*)'/g);
+  const found = read(from).matchAll(/(?:\bfrom |\bimport\(|\bimport |new URL\()'([^']+\.(?:ts|json)|[^.'][^']*)'/g);
   return [...found].map(([, name = '']) => {
     const isOurs = name.startsWith('.');
     return { from, to: isOurs ? join(dirname(from), name) : name, isOurs };
   });
 }
 
-/** What the program loads. The other files below `src/` are there for tests. */
-function program(): readonly string[] {
-  const found = new Set(['bin.ts']);
-  for (const from of found) {
-    for (const { to, isOurs } of importsOf(from)) if (isOurs && to.endsWith('.ts')) found.add(to);
-  }
-  return [...found];
+function describeAll(imports: readonly Import[]): readonly string[] {
+  return imports.map(({ from, to }) => `${from} imports ${to}`);
 }
 
-function folderOf(path: string): string {
-  return path.split('/')[0] ?? path;
+/** `node:http`, `@hono/node-server`, `hono`: without the path in it. */
+function packageOf(name: string): string {
+  return /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name;
 }
 
 function isAllowed({ from, to }: Import): boolean {
-  const folder = folderOf(from);
-  if (COMPOSITION_ROOT.test(from) || folder === folderOf(to) || to === '../package.json') return true;
-  return (MAY_IMPORT[folder] ?? []).some((rule) => {
-    if (rule === '/') return to.split('/').length === 2;
-    return rule.endsWith('.ts') ? to === rule : folderOf(to) === rule;
-  });
+  const [folder = '', other] = [from, to].map((path) => path.split('/')[1]);
+  if (folder === 'gateway' || folder === other || to === 'package.json') return true;
+  const isCommand = folder === 'cli' && (other === 'gateway' || to.split('/').length === 3);
+  return isCommand || (MAY_IMPORT[folder] ?? []).some((rule) => rule === other || `src/${rule}` === to);
 }
 
-function told(imports: readonly Import[]): readonly string[] {
-  return imports.map(({ from, to }) => `src/${from} imports ${to}`);
+/** What is left of the imports once files that import none of the others, or are imported by none, are taken out. */
+function circlesIn(imports: readonly Import[]): readonly Import[] {
+  const [importers, imported] = [new Set(imports.map(({ from }) => from)), new Set(imports.map(({ to }) => to))];
+  const left = imports.filter(({ from, to }) => imported.has(from) && importers.has(to));
+  return left.length === imports.length ? left : circlesIn(left);
 }
 
 describe('imports', () => {
-  const files = program();
-  const imports = files.flatMap(importsOf);
+  const imports = sources().flatMap(importsOf);
 
-  it('of the program are found, and lead to no test', () => {
-    assert.ok(files.includes('journal/sqlite/worker.ts'));
-    assert.ok(files.includes('embedded-brigade/embedded-brigade.ts'));
-    const known = new Set(sources().map((path) => path.slice('src/'.length)));
-    assert.deepEqual(
-      files.filter((file) => !known.has(file)),
-      [],
-    );
-  });
-
-  it('go the way of the data', () => {
-    assert.deepEqual(told(imports.filter((each) => each.isOurs && !isAllowed(each))), []);
+  it('follow the way of the data', () => {
+    const within = imports.filter(({ from, isOurs }) => isOurs && from.startsWith('src/'));
+    assert.deepEqual(describeAll(within.filter((each) => !isAllowed(each))), []);
   });
 
   it('of an adapter never name another adapter of its port', () => {
@@ -131,25 +113,33 @@ describe('imports', () => {
         return one !== undefined && other !== undefined && one !== other;
       }),
     );
-    assert.deepEqual(told(between), []);
+    assert.deepEqual(describeAll(between), []);
   });
 
-  it('from outside stay with their owner', () => {
-    const anonymousHandshakes = imports.filter(({ from, to, isOurs }) => {
-      if (isOurs) return false;
-      const name = /^(?:node:\w+|@[^/]+\/[^/]+|[^/]+)/.exec(to)?.[0] ?? to;
-      const owners = OWNERS[name];
-      if (owners === undefined) return !name.startsWith('node:');
-      return !owners.some((owner) => from.startsWith(owner));
+  it('of the product never name a test or a suite', () => {
+    assert.deepEqual(describeAll(imports.filter(({ to, isOurs }) => isOurs && isTest(to))), []);
+  });
+
+  it('of a library stay with its owner', () => {
+    const misplaced = imports.filter(({ from, to, isOurs }) => {
+      const owners = OWNERS[packageOf(to)];
+      if (isOurs || !from.startsWith('src/')) return false;
+      return owners === undefined ? !to.startsWith('node:') : !owners.some((owner) => from.startsWith(owner));
     });
-    assert.deepEqual(told(anonymousHandshakes), []);
+    assert.deepEqual(describeAll(misplaced), []);
   });
 
-  it('leave the environment to src/config', () => {
-    const readers = sources().filter((path) => /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(read(path)));
-    assert.deepEqual(
-      readers.filter((path) => !path.startsWith('src/config/')),
-      [],
-    );
+  it('of a library name what it exports', () => {
+    const deep = imports.filter(({ to, isOurs }) => !isOurs && !to.startsWith('node:') && to !== packageOf(to));
+    const isPrivate = ({ to }: Import): boolean => {
+      const path = `node_modules/${packageOf(to)}/package.json`;
+      return !existsSync(absolute(path)) || JSON.parse(read(path)).exports === undefined;
+    };
+    assert.deepEqual(describeAll(deep.filter(isPrivate)), []);
+  });
+
+  it('make no circle', () => {
+    const all = list('{src,packages,bench,scripts,test}/**/*.ts').flatMap(importsOf);
+    assert.deepEqual(describeAll(circlesIn(all.filter(({ isOurs }) => isOurs))), []);
   });
 });

@@ -7,7 +7,7 @@ import { absolute, read } from './repository.ts';
 describe('README', () => {
   const readme = read('README.md');
 
-  it('defends exactly the runtime dependencies that there are', () => {
+  it('gives a reason for each runtime dependency', () => {
     const [, section = ''] = readme.split(/^## Dependencies$/m);
     const defended = [...(section.split(/^## /m)[0] ?? '').matchAll(/^\| `([^`]+)` \| .{10,} \|$/gm)];
     assert.deepEqual(
@@ -16,7 +16,7 @@ describe('README', () => {
     );
   });
 
-  it('gives the commands that continuous integration runs', () => {
+  it('contains the commands that continuous integration runs', () => {
     const given = [...readme.matchAll(/^\$ (npm ci && npm \w+)$/gm)].map(([, command]) => command);
     assert.deepEqual(given, ['npm ci && npm start', 'npm ci && npm test']);
     const run = [...read('.ci/run').matchAll(/^run (npm .+)$/gm)].map(([, command]) => command);
@@ -26,7 +26,7 @@ describe('README', () => {
 });
 
 describe('package-lock.json', () => {
-  it('names no place to download from but the public registry', () => {
+  it('downloads from the public registry only', () => {
     const hosts = [...read('package-lock.json').matchAll(/"resolved": "(?!https:\/\/registry\.npmjs\.org\/)([^"]+)"/g)];
     assert.deepEqual(
       hosts.map(([, place]) => place),
@@ -36,7 +36,7 @@ describe('package-lock.json', () => {
 });
 
 describe('package.json', () => {
-  it('pins every version, so that a fresh clone is what was tested', () => {
+  it('pins every version, so that a fresh clone has what was tested', () => {
     const { dependencies, devDependencies, optionalDependencies } = packageJson;
     const versions = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
     assert.deepEqual(
