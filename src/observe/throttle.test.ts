@@ -9,7 +9,7 @@ class Told {
   readonly #changes = new Changes();
   readonly tell = (count: number): void => {
     this.counts.push(count);
-    this.#changes.tell();
+    this.#changes.notify();
   };
 
   async until(count: number): Promise<void> {

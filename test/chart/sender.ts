@@ -115,7 +115,7 @@ export class Load {
   async #lane(): Promise<void> {
     while (!this.#isOver) {
       this.sent.push(await sendOnce(this.#target, `${this.#name}-${this.#number++}`, this.token));
-      this.#changes.tell();
+      this.#changes.notify();
     }
   }
 }

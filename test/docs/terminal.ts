@@ -63,7 +63,7 @@ export class Terminal {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk) => {
         printed += String(chunk);
-        changes.tell();
+        changes.notify();
       });
     }
     return {

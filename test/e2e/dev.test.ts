@@ -193,11 +193,11 @@ async function aLifeline(t: TestContext): Promise<Lifeline> {
   const changes = new Changes();
   const server = createServer((life) => {
     lives.add(life);
-    changes.tell();
+    changes.notify();
     life.on('error', () => {});
     life.on('close', () => {
       lives.delete(life);
-      changes.tell();
+      changes.notify();
     });
     life.resume().write(lifeline.order);
   });

@@ -44,7 +44,7 @@ async function start(t: TestContext) {
       folder: join(folder, 'workers'),
       onEnd: (event, phase) => {
         ended.push({ event, phase });
-        changes.tell();
+        changes.notify();
       },
     },
     onEvent: (event) => created.push(event),

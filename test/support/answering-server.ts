@@ -59,7 +59,7 @@ export class AnsweringServer {
     const asked = { method, path, headers, body: body.toString('utf8') };
     this.asked.push(asked);
     this.react(response, asked);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   /** Resolves once so many requests were read. */

@@ -5,7 +5,7 @@ export const PATIENCE_MS = 30_000;
 export class Changes {
   readonly #waiting = new Set<() => void>();
 
-  tell(): void {
+  notify(): void {
     for (const wake of [...this.#waiting]) wake();
   }
 

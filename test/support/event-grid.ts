@@ -99,13 +99,13 @@ export class EventGrid {
       );
       this.statuses.push(status);
       if (SUCCESSES.has(status)) this.delivered.push(...ids);
-      this.#changes.tell();
+      this.#changes.notify();
       if (SUCCESSES.has(status)) return;
       if (FINAL.has(status)) break;
       await sleep(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]);
     }
     this.deadLettered.push(...ids);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   async untilTried(status: number): Promise<void> {

@@ -32,13 +32,13 @@ export class ScriptedSink implements Sink {
       return outcome;
     } finally {
       this.running -= 1;
-      this.#changes.tell();
+      this.#changes.notify();
     }
   }
 
   async probe(signal: AbortSignal): Promise<Probe> {
     this.probes += 1;
-    this.#changes.tell();
+    this.#changes.notify();
     const probe = this.onProbe();
     if (probe !== 'hang') return probe;
     await aborted(signal);
@@ -63,7 +63,7 @@ export class ScriptedSink implements Sink {
 
   async #answer(claim: Claim, signal: AbortSignal): Promise<Outcome> {
     const answer = this.onDeliver(claim);
-    this.#changes.tell();
+    this.#changes.notify();
     const givenUp = aborted(signal).then(() => GIVEN_UP);
     return answer === 'hang' ? givenUp : Promise.race([answer, givenUp]);
   }

@@ -92,7 +92,7 @@ export class GatewayProcess {
     this.#read(child.stderr, (line) => this.errors.push(line));
     this.ended = once(child, 'close').then(([code, signal]) => {
       this.#hasEnded = true;
-      this.#changes.tell();
+      this.#changes.notify();
       return code ?? signal;
     });
   }
@@ -174,7 +174,7 @@ export class GatewayProcess {
     if (stream === null) return;
     createInterface({ input: stream }).on('line', (line) => {
       take(line);
-      this.#changes.tell();
+      this.#changes.notify();
     });
   }
 }

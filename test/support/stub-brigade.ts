@@ -167,18 +167,18 @@ export class StubBrigade {
     if (event.projectID === undefined) return this.#take(event, token, response);
     await perform(this.onProbe(token) ?? NOTHING_CREATED, response);
     this.#probes += 1;
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   async #take(event: PostedEvent, token: string, response: ServerResponse): Promise<void> {
     const reaction = this.onEvent(event, token);
     const id = event.sourceState.state.eventID;
     this.arrivals.push({ id, event, at: Date.now(), token, reaction });
-    this.#changes.tell();
+    this.#changes.notify();
     const answer = await perform(reaction, response);
     if (answer?.body !== CREATED.body) return;
     this.#taken.add(id);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 }
 
