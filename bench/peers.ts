@@ -19,7 +19,7 @@ function floor(): void {
       response.end(answer);
     });
   });
-  server.listen(0, '127.0.0.1', () => tellPort(server.address()));
+  server.listen(0, '127.0.0.1', () => reportPort(server.address()));
 }
 
 /**
@@ -60,7 +60,7 @@ function durableFloor(): void {
       if (!isSyncing) sync();
     });
   });
-  server.listen(0, '127.0.0.1', () => tellPort(server.address()));
+  server.listen(0, '127.0.0.1', () => reportPort(server.address()));
 }
 
 /** A Brigade that takes everything, after so many milliseconds. */
@@ -87,7 +87,7 @@ function brigade(delayMs: number, port: number): void {
       else send();
     });
   });
-  server.listen(port, '127.0.0.1', () => tellPort(server.address()));
+  server.listen(port, '127.0.0.1', () => reportPort(server.address()));
   process.on('message', () => process.send?.({ count }));
 }
 
@@ -101,7 +101,7 @@ function generator(): void {
   process.send?.({ port: 0 });
 }
 
-function tellPort(address: ReturnType<ReturnType<typeof createServer>['address']>): void {
+function reportPort(address: ReturnType<ReturnType<typeof createServer>['address']>): void {
   process.send?.({ port: typeof address === 'object' ? address?.port : undefined });
 }
 

@@ -81,7 +81,7 @@ async function measure(generator: Peer, script: string | undefined): Promise<Loa
   }
 }
 
-/** Of the line that tells where webhooks go. */
+/** The port in the line with the address for webhooks. */
 function portIn(line: string): number | undefined {
   const [, port] = /webhooks +http:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
   return port === undefined ? undefined : Number(port);

@@ -54,7 +54,7 @@ export class IngressProxy {
     makeCertificate(folder);
     mkdirSync(join(folder, 'tmp'));
     proxy.#write(pods);
-    child = spawn(...proxy.#command(), { stdio: ['ignore', 'inherit', 'inherit'] });
+    child = spawn(...proxy.#program(), { stdio: ['ignore', 'inherit', 'inherit'] });
     await proxy.#untilItListens();
     return proxy;
   }
@@ -63,12 +63,12 @@ export class IngressProxy {
   async lead(pods: readonly RunningPod[]): Promise<void> {
     this.#service.lead(pods.map(({ address }) => address));
     if (this.#kind === 'nginx') return;
-    // The others stay configured, and get nothing: a slot each, as HAProxy's own controllers keep them.
+    // Each pod has a slot that stays configured, as HAProxy's own controllers do it; a slot in maintenance gets no requests.
     for (const slot of [0, 1]) {
       const pod = pods.find(({ name }) => name.endsWith(String(slot)));
       const server = `gateway/pod-${slot}`;
-      if (pod !== undefined) await this.#tell(`set server ${server} addr ${pod.address} port ${PORT_OF_PODS}`);
-      await this.#tell(`set server ${server} state ${pod === undefined ? 'maint' : 'ready'}`);
+      if (pod !== undefined) await this.#command(`set server ${server} addr ${pod.address} port ${PORT_OF_PODS}`);
+      await this.#command(`set server ${server} state ${pod === undefined ? 'maint' : 'ready'}`);
     }
   }
 
@@ -76,15 +76,15 @@ export class IngressProxy {
     writeFileSync(join(this.#folder, 'proxy.conf'), this.#kind === 'nginx' ? this.#nginx() : this.#haproxy(pods));
   }
 
-  #command(): [string, string[]] {
+  #program(): [string, string[]] {
     const config = join(this.#folder, 'proxy.conf');
     if (this.#kind === 'nginx') return ['nginx', ['-p', this.#folder, '-c', config, '-e', 'stderr']];
     return ['haproxy', ['-db', '-q', '-f', config]];
   }
 
   /**
-   * As ingress-nginx has it with `service-upstream`: kept connections to the Service, and no second try of what was sent.
-   * A reload for each change of endpoints is nothing that it does either: it refuses streams of HTTP/2.
+   * As ingress-nginx has it with `service-upstream`: kept connections to the Service, and no second try of a request. Like
+   * it, this does not reload for a change of endpoints, because a reload rejects streams of HTTP/2.
    */
   #nginx(): string {
     const { address, port } = this.#service;
@@ -138,7 +138,7 @@ ${servers.join('\n')}
 `;
   }
 
-  async #tell(command: string): Promise<void> {
+  async #command(command: string): Promise<void> {
     const socket = connect(join(this.#folder, 'haproxy.sock'));
     socket.end(`${command}\n`);
     const answer = (await text(socket)).trim();

@@ -78,7 +78,7 @@ function overHttp2({ host = '127.0.0.1', port }: Target, body: string, token: st
   });
 }
 
-/** Sends webhooks without a pause, until it is told to stop. */
+/** Sends webhooks without a pause until `stop`. */
 export class Load {
   readonly sent: Sent[] = [];
   token: string;
@@ -96,7 +96,7 @@ export class Load {
     this.#lanes = Array.from({ length: LANES }, () => this.#lane());
   }
 
-  /** Resolves once so many more were answered, whatever the answer. */
+  /** Resolves once that many more have an answer, whatever it is. */
   async more(count: number): Promise<void> {
     const goal = this.sent.length + count;
     await this.#changes.until(
@@ -105,7 +105,7 @@ export class Load {
     );
   }
 
-  /** Ends when what is under way is answered; resolves to everything that was sent. */
+  /** Ends once all requests have an answer; resolves to everything that was sent. */
   async stop(): Promise<readonly Sent[]> {
     this.#isOver = true;
     await Promise.all(this.#lanes);

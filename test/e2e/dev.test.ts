@@ -19,7 +19,7 @@ interface Development {
   readonly curl: string;
 }
 
-/** Runs what `npm start` runs, until it has printed how to try it. */
+/** Runs what `npm start` runs, until it has printed the command to try it. */
 async function startDev(
   t: TestContext,
   dataDir: string,
@@ -29,7 +29,7 @@ async function startDev(
   return { process, curl: await process.print(/^ +curl /) };
 }
 
-/** Pastes the line into a shell; resolves to the answer. */
+/** Runs the line in a shell; resolves to the answer. */
 async function paste(line: string): Promise<string> {
   const { stdout } = await shell('sh', ['-c', line.trim().replace(/^curl /, 'curl -s ')]);
   return stdout;
@@ -45,7 +45,7 @@ async function end({ process }: Development): Promise<void> {
   assert.equal(await process.ended, 0);
 }
 
-/** Ports that nobody uses, below those that the system gives out. */
+/** Free ports, below those that the system assigns. */
 async function freePorts(t: TestContext): Promise<readonly [string, string, string]> {
   const stubs = await Promise.all([StubBrigade.start(t), StubBrigade.start(t), StubBrigade.start(t)]);
   const [one, other, another] = stubs.map(({ address }) => new URL(address).port);
@@ -54,20 +54,20 @@ async function freePorts(t: TestContext): Promise<readonly [string, string, stri
 }
 
 suite('npm start', { concurrency: 4 }, () => {
-  test('the line that it prints can be pasted, and it shows the event, its projects, and what their workers print', async (t) => {
+  test('prints a command to paste, and shows the event, its projects, and what their workers print', async (t) => {
     const dev = await startDev(t, join(await aFolder(t), 'data'));
     const answer = JSON.parse(await paste(dev.curl));
     assert.equal(answer.status, 'success');
     assert.equal(answer.events[0].result, 'accepted');
     const { process } = dev;
-    const told = await process.print(/^event → project /);
-    assert.match(told, /^event → project \S+: push example-repo:v1\.0\.0$/);
+    const line = await process.print(/^event → project /);
+    assert.match(line, /^event → project \S+: push example-repo:v1\.0\.0$/);
     await process.print(/^ {2}acr-pushes │ Someone pushed an image to example\.azurecr\.io\/example-repo!$/);
     await process.print(/^ {2}acr-pushes ✓ SUCCEEDED$/);
     await end(dev);
   });
 
-  test('what it makes in its data folder is for its owner alone', async (t) => {
+  test('makes files that only their owner can read', async (t) => {
     const folder = join(await aFolder(t), 'data');
     const dev = await startDev(t, folder);
     const names = await readdir(folder);
@@ -79,7 +79,7 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(dev);
   });
 
-  test('a second start goes on with what the first has made', async (t) => {
+  test('uses the secrets and the data of its first start again', async (t) => {
     const folder = join(await aFolder(t), 'data');
     const first = await startDev(t, folder);
     const secrets = await secretsIn(folder);
@@ -91,14 +91,14 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(second);
   });
 
-  test('no two data folders have a secret in common', async (t) => {
+  test('makes new secrets for each data folder', async (t) => {
     const [one, other] = [join(await aFolder(t), 'data'), join(await aFolder(t), 'data')];
     await Promise.all([startDev(t, one), startDev(t, other)]);
     const secrets = [...(await secretsIn(one)), ...(await secretsIn(other))];
     assert.equal(new Set(secrets).size, secrets.length);
   });
 
-  test('PORT, ADMIN_PORT and BRIGADE_PORT say where it listens, and it prints that', async (t) => {
+  test('listens on PORT, ADMIN_PORT and BRIGADE_PORT, and prints them', async (t) => {
     const [port, adminPort, brigadePort] = await freePorts(t);
     const env = { PORT: port, ADMIN_PORT: adminPort, BRIGADE_PORT: brigadePort };
     const { process } = await startDev(t, join(await aFolder(t), 'data'), { env });
@@ -110,7 +110,7 @@ suite('npm start', { concurrency: 4 }, () => {
     assert.equal((await fetch(`http://127.0.0.1:${brigadePort}/v2/ping`)).status, 200);
   });
 
-  test('settings that are no ports are told at once and end it with 78', async (t) => {
+  test('exits with 78 and prints every setting that is not a port', async (t) => {
     const process = GatewayProcess.start(t, ['dev'], {
       env: { DATA_DIR: await aFolder(t), PORT: 'x', BRIGADE_PORT: '70000' },
     });
@@ -120,7 +120,7 @@ suite('npm start', { concurrency: 4 }, () => {
     }
   });
 
-  test('--projects names another folder, whose files are read again when they change', async (t) => {
+  test('reads the folder of --projects, and its files again when they change', async (t) => {
     const folder = await aFolder(t);
     await writeFile(join(folder, 'one.yaml'), aProject('one', 'console.log("first")'));
     const dev = await startDev(t, join(folder, 'data'), { args: ['--projects', folder] });
@@ -130,7 +130,7 @@ suite('npm start', { concurrency: 4 }, () => {
 
     await writeFile(join(folder, 'one.yaml'), 'types:\n- *');
     await process.print(/^projects → 1 in /);
-    await process.complaint(/one\.yaml:2: Alias cannot be an empty string: a \* has to stand in quotes$/);
+    await process.error(/one\.yaml:2: Alias cannot be an empty string: a \* has to stand in quotes$/);
     await writeFile(join(folder, 'two.yaml'), aProject('two', 'console.log("second")'));
     await process.print(/^projects → 2 in /);
     await paste(dev.curl.replace('try-', 'again-'));
@@ -139,7 +139,7 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(dev);
   });
 
-  test('of a worker that prints much it shows the beginning, and nothing that steers the terminal', async (t) => {
+  test('shows the beginning of what a worker prints, without control characters', async (t) => {
     const folder = await aFolder(t);
     const script = 'console.log("\\u001b[31mred" + "x".repeat(300)); for (let n = 1; n < 50; n++) console.log(n)';
     await writeFile(join(folder, 'one.yaml'), aProject('one', script));
@@ -153,10 +153,10 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(dev);
   });
 
-  test('killed while workers run, it leaves none alive and loses no event', async (t) => {
+  test('leaves no worker alive and loses no event when it is killed', async (t) => {
     const folder = await aFolder(t);
     const line = await aLifeline(t);
-    // More events than workers run at once: when it is killed, some run and some wait.
+    // More events than workers that run at once: at the kill, some run and some wait.
     const ids = ['one', 'two', 'three', 'four', 'five', 'six'];
     for (const id of ids) await writeFile(join(folder, `${id}.yaml`), aProject(id, line.script));
     const args = ['--projects', folder];
@@ -181,10 +181,10 @@ suite('npm start', { concurrency: 4 }, () => {
 const LOST = '│ Ended with the program that ran it, and not run again: `brig event retry` does that.';
 
 interface Lifeline {
-  /** Asks for its order, and loops for ever or ends. The connection lives as long as its process. */
+  /** Asks for its order, and loops forever or ends. The connection lives as long as its process. */
   readonly script: string;
   order: 'loop' | 'end';
-  /** Resolves when so many workers live, or more; for 0, none. */
+  /** Resolves when at least that many workers live; for 0, when none does. */
   until(count: number): Promise<void>;
 }
 
@@ -223,7 +223,7 @@ async function aLifeline(t: TestContext): Promise<Lifeline> {
   return lifeline;
 }
 
-/** A project that hears of the push that `npm start` proposes. */
+/** A project that subscribes to the push that `npm start` proposes. */
 function aProject(id: string, script: string): string {
   return JSON.stringify({
     apiVersion: 'brigade.sh/v2',

@@ -21,7 +21,7 @@ async function aPasswordFile(folder: string, password = PASSWORD): Promise<strin
   return path;
 }
 
-/** Runs the embedded Brigade alone, as other people's tests do. */
+/** Runs the embedded Brigade alone, as the tests of another gateway would. */
 async function startBrigade(t: TestContext, folder: string, ...flags: readonly string[]): Promise<Standalone> {
   const password = await aPasswordFile(folder);
   const args = ['brigade', '--data', join(folder, 'data'), '--root-password-path', password, ...flags];
@@ -60,7 +60,7 @@ const EVENT =
   '{"kind":"Event","apiVersion":"brigade.sh/v2","metadata":{},"source":"brigade.sh/acr","type":"push","qualifiers":{"registry":"example.azurecr.io"},"labels":{"repo":"example-repo"},"payload":"{}"}';
 
 suite('brigade', { concurrency: 4 }, () => {
-  test('upstream’s README is followed with brig, from the login to the log of the worker', async (t) => {
+  test('serves brig through the README of upstream, from the login to the log of the worker', async (t) => {
     const { address, brig, process } = await startBrigade(t, await aFolder(t));
     assert.equal((await brig.login('wrong')).status, 401);
     assert.equal((await brig.login(PASSWORD)).status, 201);
@@ -73,10 +73,10 @@ suite('brigade', { concurrency: 4 }, () => {
 
     const gateway = new Brig(t, address);
     gateway.use(JSON.parse(account.body).value);
-    const emitted = await gateway.send('POST', '/v2/events', EVENT);
-    assert.equal(emitted.status, 201);
+    const created = await gateway.send('POST', '/v2/events', EVENT);
+    assert.equal(created.status, 201);
 
-    const { id } = JSON.parse(emitted.body).items[0].metadata;
+    const { id } = JSON.parse(created.body).items[0].metadata;
     const logs = await brig.send('GET', `/v2/events/${id}/logs?follow=true`);
     assert.equal(logs.headers['content-type'], 'text/event-stream');
     assert.match(logs.body, /"time":"[^"]+","message":"Someone pushed example-repo"\}/);
@@ -92,7 +92,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.deepEqual(process.errors, []);
   });
 
-  test('the other commands of brig get the answers that they expect', async (t) => {
+  test('answers the other commands of brig as they expect', async (t) => {
     const { brig } = await startBrigade(t, await aFolder(t));
     await brig.login(PASSWORD);
     const updated = await brig.send('PUT', '/v2/projects/acr-demo?create=true', PROJECT);
@@ -123,7 +123,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.equal((await brig.send('DELETE', '/v2/projects/acr-demo')).body, 'null');
   });
 
-  test('a server given to brig with a slash at its end does not work, as with Brigade', async (t) => {
+  test('redirects requests to an address that ends with a slash, as Brigade does', async (t) => {
     const { address } = await startBrigade(t, await aFolder(t));
     const moved = await new Brig(t, `${address}/`).login(PASSWORD);
     assert.deepEqual([moved.status, moved.headers.location, moved.body], [301, '/v2/sessions?root=true', '']);
@@ -132,7 +132,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.deepEqual([followed.status, followed.headers.allow, followed.body], [405, undefined, '']);
   });
 
-  test('a request that brig repeats after a restart is served with the old token, and is one more event', async (t) => {
+  test('accepts the old token after a restart, and takes a repeated request for another event', async (t) => {
     const folder = await aFolder(t);
     const first = await startBrigade(t, folder);
     const { brig } = first;
@@ -146,7 +146,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.equal(JSON.parse((await brig.send('GET', '/v2/events')).body).items.length, 2);
   });
 
-  test('it is empty at first start, and keeps everything in files for its owner alone', async (t) => {
+  test('is empty at the first start, and keeps everything in files that only their owner can read', async (t) => {
     const folder = await aFolder(t);
     const { brig } = await startBrigade(t, folder);
     await brig.login(PASSWORD);
@@ -157,7 +157,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.equal((await stat(join(folder, 'data', 'brigade.db'))).mode & 0o777, 0o600);
   });
 
-  test('projects of a folder are there beside its own, and what is wrong with a file is told with its line', async (t) => {
+  test('loads projects of a folder beside its own, and reports errors in a file with their line', async (t) => {
     const folder = await aFolder(t);
     await writeFile(join(folder, 'good.yaml'), PROJECT);
     await writeFile(join(folder, 'bad.yaml'), 'spec:\n  eventSubscriptions:\n  - types:\n    - *\n');
@@ -167,7 +167,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.match(process.errors.join('\n'), /bad\.yaml:4: .*a \* has to stand in quotes/);
   });
 
-  test('a password that is not there or empty, a port in use and data in use end it with codes of their own', async (t) => {
+  test('has an exit code each for a missing or empty password, a port in use and data in use', async (t) => {
     const folder = await aFolder(t);
     const { address } = await startBrigade(t, folder);
     const empty = join(folder, 'empty');
@@ -195,7 +195,7 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.match(inUse?.errors ?? '', /Another process owns .*brigade\.db/);
   });
 
-  test('it listens on loopback; on another address only when told to, and with a warning', async (t) => {
+  test('listens on loopback, and on another address only on request and with a warning', async (t) => {
     const quiet = await startBrigade(t, await aFolder(t));
     assert.match(quiet.address, /^http:\/\/127\.0\.0\.1:/);
     assert.deepEqual(quiet.process.errors, []);
@@ -221,7 +221,7 @@ suite('npm start', { concurrency: 4 }, () => {
     return { process, address, brig: new Brig(t, address), shown };
   }
 
-  test('brig logs in with the password that npm start has made, on the next day too', async (t) => {
+  test('keeps the root password that it made, with which brig logs in', async (t) => {
     const folder = await aFolder(t);
     const first = await startDev(t, { DATA_DIR: folder });
     assert.equal(first.shown, join(folder, 'root-password'));
@@ -235,7 +235,7 @@ suite('npm start', { concurrency: 4 }, () => {
     assert.ok(!second.process.everything.includes(password));
   });
 
-  test('BRIGADE_ROOT_PASSWORD goes before the password that was made', async (t) => {
+  test('prefers BRIGADE_ROOT_PASSWORD to the password that it made', async (t) => {
     const folder = await aFolder(t);
     const { brig, shown } = await startDev(t, { DATA_DIR: folder, BRIGADE_ROOT_PASSWORD: PASSWORD });
     assert.equal(shown, 'BRIGADE_ROOT_PASSWORD');

@@ -9,7 +9,7 @@ import { aFolder, anInstallation, type ServingGateway, serve, WEBHOOK_TOKEN } fr
 import { StubBrigade } from '../support/stub-brigade.ts';
 import { accept, aPush } from '../support/webhooks.ts';
 
-/** Below those that systems give out by themselves: the registry goes on calling it while the gateway is away. */
+/** Below the ports that systems assign: the registry keeps calling it while the gateway is down. */
 async function aPort(): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);
@@ -46,7 +46,7 @@ async function arrivals(brigade: StubBrigade, gateway: ServingGateway, count: nu
     .toSorted();
 }
 
-test('what is pushed to a real registry ends in Brigade: exactly its manifests, once each', async (t) => {
+test('Brigade gets exactly the manifests that are pushed to a real registry, once each', async (t) => {
   if (!hasRegistry(t)) return;
   const { brigade, gateway, registry, layout } = await aRig(t);
   const { host } = registry;
@@ -67,7 +67,7 @@ test('what is pushed to a real registry ends in Brigade: exactly its manifests, 
   );
 });
 
-test('nothing is lost or repeated while the gateway answers 503 to a real registry, and is restarted', async (t) => {
+test('nothing is lost or repeated while the gateway answers 503 to a real registry and restarts', async (t) => {
   if (!hasRegistry(t)) return;
   const { brigade, installation, gateway, registry, layout } = await aRig(t, { JOURNAL_RESERVE: '1TiB' });
   const pushing = registry.push(layout.folder, 'multi', 'team/app:v1');

@@ -3,7 +3,7 @@ import type { Probe, Sink } from '../../src/sink/sink.ts';
 import { Changes } from './changes.ts';
 import { DELIVERED } from './records.ts';
 
-/** What a scripted sink does with an claim; `hang`: nothing, until it is given up. */
+/** What a scripted sink does with a claim; `hang`: nothing, until it is given up. */
 export type Answer = Outcome | 'hang' | Promise<Outcome>;
 
 export const READY: Probe = { kind: 'ready', detail: 'it takes events' };
@@ -57,7 +57,7 @@ export class ScriptedSink implements Sink {
   async until(condition: (sink: this) => boolean): Promise<void> {
     await this.#changes.until(
       () => (condition(this) ? true : undefined),
-      () => `${condition}; emitted: ${this.ids.join(', ')}; taken: ${this.taken.join(', ')}`,
+      () => `${condition}; delivered: ${this.ids.join(', ')}; taken: ${this.taken.join(', ')}`,
     );
   }
 

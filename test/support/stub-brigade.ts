@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Changes } from './changes.ts';
 
-/** What a test or a benchmark gives to be told when it ends. */
+/** A test, or a benchmark: runs the work when it ends. */
 export interface Cleanup {
   after(work: () => unknown): void;
 }
@@ -40,7 +40,7 @@ interface Answer {
   readonly after?: Promise<unknown>;
 }
 
-/** What the stub does with a request that it has read. */
+/** How the stub reacts to a request. */
 export type Reaction = Answer | { readonly kind: 'reset' } | { readonly kind: 'hang' };
 
 export const CREATED = {
@@ -49,7 +49,7 @@ export const CREATED = {
   body: '{"kind":"EventList","items":[{"metadata":{"id":"created-1"},"projectID":"hello"}]}',
 } as const;
 
-/** An error as Brigade words it. */
+/** An error in Brigade's format. */
 export function anError(status: number, reason: string, headers: Readonly<Record<string, string>> = {}): Reaction {
   const body = JSON.stringify({ apiVersion: 'brigade.sh/v2', kind: 'Error', reason });
   return { kind: 'answer', status, body, headers };
@@ -58,18 +58,18 @@ export function anError(status: number, reason: string, headers: Readonly<Record
 const WHO: Reaction = { kind: 'answer', status: 200, body: '{"type":"SERVICE_ACCOUNT","id":"stub"}' };
 const NOTHING_CREATED: Reaction = { kind: 'answer', status: 201, body: '{"kind":"EventList","items":[]}' };
 
-/** Below the ports that systems give out by themselves: nobody takes the port of a stub that is down. */
+/** Below the ports that systems assign, so that nothing else gets the port of a stub that is down. */
 const PORTS = { from: 10_000, count: 20_000 };
 
 /**
- * A server that speaks what the gateway needs of Brigade 2, and behaves as a test wants it to. It takes every event until
- * it is told otherwise, and remembers each.
+ * A server with the part of Brigade's API that the gateway uses. It creates every event unless a test sets another
+ * reaction, and records each.
  */
 export class StubBrigade {
   readonly arrivals: Arrival[] = [];
-  /** How it reacts to an event. */
+  /** The reaction to an event. */
   onEvent: (event: PostedEvent, token: string) => Reaction = () => CREATED;
-  /** How it reacts to both requests of a preflight; undefined: as it should. */
+  /** The reaction to both requests of a preflight; undefined: the right one. */
   onProbe: (token: string) => Reaction | undefined = () => undefined;
   readonly #taken = new Set<string>();
   #probes = 0;
@@ -107,7 +107,7 @@ export class StubBrigade {
     return this.arrivals.filter((arrival) => arrival.id === id);
   }
 
-  /** The ids of those that were answered with a list of created events. */
+  /** The ids of the events that got the answer of a created event. */
   get taken(): ReadonlySet<string> {
     return this.#taken;
   }
@@ -130,7 +130,7 @@ export class StubBrigade {
     );
   }
 
-  /** Connections are refused from now on, and those that are open are cut. */
+  /** Refuses connections from now on, and cuts those that are open. */
   goDown(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#server === undefined) return resolve();
@@ -140,11 +140,11 @@ export class StubBrigade {
     });
   }
 
-  /** At the same address as before. */
+  /** Listens at the same address as before. */
   comeBack(): Promise<void> {
     return new Promise((resolve, reject) => {
       const server = createServer((request, response) => {
-        // A connection that was cut in the middle is part of the game.
+        // Tests cut connections in the middle.
         this.#serve(request, response).catch(() => response.destroy());
       });
       server.once('error', reject);
@@ -182,7 +182,7 @@ export class StubBrigade {
   }
 }
 
-/** Resolves to the answer, unless none was given or whoever asked was gone by then. */
+/** Resolves to the answer, unless there was none or the client was gone by then. */
 async function perform(reaction: Reaction, response: ServerResponse): Promise<Answer | undefined> {
   if (reaction.kind === 'hang') return undefined;
   if (reaction.kind === 'reset') {
