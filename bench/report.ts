@@ -27,13 +27,13 @@ export interface Report {
   readonly rounds: number;
 }
 
-const GOALS = `## What we want, and do not have yet
+const GOALS = `## Goals
 
 0.6 of the floor, a p99 below 12 ms at 32 connections and below 4 ms at 1,000/s, 4,000 deliveries/s while accepting, an idle RSS below
 90 MB and a peak below 200 MB. Where the table above says otherwise, it is right.
 `;
 
-/** `docs/performance.md`, whole. */
+/** The text of `docs/performance.md`. */
 export function report({ rows, start, ms, rounds }: Report): string {
   return `# Performance
 
@@ -73,7 +73,7 @@ function line({ what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuP
   return `| ${cells.join(' | ')} |`;
 }
 
-/** What a run was made on. */
+/** The machine of a run. */
 export function machine(): string {
   return `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { mountMemory } from '../support/mount-memory.ts';
 import { anInstallation, journalAt, type ServingGateway, serve } from '../support/serve-process.ts';
@@ -30,6 +30,18 @@ async function pushUntilRejected(gateway: ServingGateway, prefix: string) {
   return assert.fail('the disk never became full');
 }
 
+/** A gateway whose journal is on a disk of 24 MiB, of which a file takes 16; undefined if such a disk cannot be made. */
+async function onSmallDisk(t: TestContext) {
+  const disk = mountMemory(t, '24m');
+  if (disk === undefined) return undefined;
+  const brigade = await StubBrigade.start(t);
+  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
+  const gateway = await serve(t, installation);
+  const ballast = join(disk, 'ballast');
+  writeFileSync(ballast, new Uint8Array(16 * MIB));
+  return { brigade, installation, gateway, ballast };
+}
+
 function pushUntilTaken(gateway: ServingGateway, id: string): Promise<void> {
   return eventually(`${id} is taken`, async () => (await send(gateway, aPush(id))).status === 200);
 }
@@ -51,13 +63,9 @@ async function assertLost({ process }: ServingGateway, id: string): Promise<void
 }
 
 test('the gateway answers 503 while the disk is full, and 200 once there is space again', async (t) => {
-  const disk = mountMemory(t, '24m');
-  if (disk === undefined) return;
-  const brigade = await StubBrigade.start(t);
-  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
-  const gateway = await serve(t, installation);
-  const ballast = join(disk, 'ballast');
-  writeFileSync(ballast, new Uint8Array(16 * MIB));
+  const small = await onSmallDisk(t);
+  if (small === undefined) return;
+  const { brigade, gateway, ballast } = small;
 
   const { taken, rejected, answer } = await pushUntilRejected(gateway, 'before');
   assert.equal(answer.status, 503);
@@ -70,13 +78,9 @@ test('the gateway answers 503 while the disk is full, and 200 once there is spac
 });
 
 test('events that were accepted before the disk was full survive a crash', async (t) => {
-  const disk = mountMemory(t, '24m');
-  if (disk === undefined) return;
-  const brigade = await StubBrigade.start(t);
-  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
-  const gateway = await serve(t, installation);
-  const ballast = join(disk, 'ballast');
-  writeFileSync(ballast, new Uint8Array(16 * MIB));
+  const small = await onSmallDisk(t);
+  if (small === undefined) return;
+  const { brigade, installation, gateway, ballast } = small;
   brigade.onEvent = () => ({ kind: 'hang' });
   const { taken, rejected } = await pushUntilRejected(gateway, 'before');
   await gateway.process.kill();

@@ -37,33 +37,21 @@ export class CncfRegistry {
 
   /** Copies an image of a layout, with every platform of it. */
   async push(layout: string, tag: string, to: string): Promise<void> {
-    const target = `docker://${this.host}/${to}`;
-    await run('skopeo', [
-      'copy',
-      '--all',
-      '--insecure-policy',
-      '--dest-tls-verify=false',
-      `oci:${layout}:${tag}`,
-      target,
-    ]);
+    await copy('--dest-tls-verify=false', `oci:${layout}:${tag}`, `docker://${this.host}/${to}`);
   }
 
   async pull(from: string, folder: string): Promise<void> {
-    const source = `docker://${this.host}/${from}`;
-    await run('skopeo', [
-      'copy',
-      '--all',
-      '--insecure-policy',
-      '--src-tls-verify=false',
-      source,
-      `oci:${folder}:pulled`,
-    ]);
+    await copy('--src-tls-verify=false', `docker://${this.host}/${from}`, `oci:${folder}:pulled`);
   }
 
   async delete(repository: string, digest: string): Promise<number> {
     const { status } = await fetch(`http://${this.host}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' });
     return status;
   }
+}
+
+async function copy(...args: readonly string[]): Promise<void> {
+  await run('skopeo', ['copy', '--all', '--insecure-policy', ...args]);
 }
 
 function configOf(folder: string, { url, token }: { readonly url: string; readonly token: string }): string {
