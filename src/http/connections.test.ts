@@ -109,7 +109,7 @@ test('a connection that sends nothing is closed', async (t) => {
 });
 
 test('a kept-alive connection without a request is closed', async (t) => {
-  const server = await aServer(t, { limits: { idleTimeoutMs: 10 } });
+  const server = await aServer(t, { limits: { idleTimeoutMs: 10, idleGraceMs: 10 } });
   assert.match(await new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n').readAll(), /ok$/);
 });
 

@@ -104,6 +104,7 @@ function httpSettings(limits: Limits): http.ServerOptions {
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: limits.timeoutCheckMs,
     keepAliveTimeout: limits.idleTimeoutMs,
+    keepAliveTimeoutBuffer: limits.idleGraceMs,
   };
 }
 

@@ -19,6 +19,8 @@ export interface Limits {
   readonly timeoutCheckMs: number;
   /** How long a connection is kept without a request. */
   readonly idleTimeoutMs: number;
+  /** And how much longer than the gateway announces in `Keep-Alive`, so that a request sent at the last moment is answered. */
+  readonly idleGraceMs: number;
   /** How long a connection is kept with a request but no byte in either direction: the client does not read its answer. */
   readonly stallTimeoutMs: number;
   readonly maxConnections: number;
@@ -45,6 +47,7 @@ export const DEFAULT_LIMITS: Limits = {
   // More than the 60 s for which nginx keeps an upstream connection. If the gateway closed first, a webhook that nginx
   // sends at that moment would be lost.
   idleTimeoutMs: 75_000,
+  idleGraceMs: 1_000,
   // More than the slowest receipt takes: an append of 4 s after 3 s of fetching keys.
   stallTimeoutMs: 30_000,
   // An idle connection takes 21 KiB, so all of them take less than 100 MiB.
