@@ -20,6 +20,6 @@ export type Authentication =
 export interface Authenticator {
   /** `query`: what follows the `?` of the request's target, as sent. */
   authenticate(headers: Headers, query?: string): Promise<Authentication>;
-  /** The caller of that name as it is configured now. For events whose webhook was authenticated when it arrived. */
+  /** The caller of that name as it is configured now: to redeliver an event, whose webhook was authenticated when it arrived. */
   callerNamed(name: string): Caller | undefined;
 }

@@ -15,7 +15,7 @@ interface ApplicationEntry {
   readonly application: NonNullable<CallerPolicy['application']>;
 }
 
-/** Pure. A caller that is in both files is held to both. */
+/** Pure. A caller that is in both files is bound by both. */
 export function callersOf(tokens: Tokens, policy: Policy): Callers {
   const registries = policy.registries.length === 0 ? undefined : registriesOf(policy.registries);
   const byName = new Map(policy.callers.map((each) => [each.name, each]));

@@ -244,6 +244,15 @@ test('while the key server is down, the known keys are used for a day, and no lo
   assert.equal(await rig.authenticateWith({}), 'unverifiable');
 });
 
+test('a clock that is set back does not keep the keys from being fetched', async (t) => {
+  const rig = await Rig.start(t);
+  rig.server.react = answering(500);
+  assert.equal(await rig.authenticateWith({}), 'unverifiable');
+  rig.server.react = answering(200, KEYS);
+  rig.advance(-HOUR_MS);
+  assert.equal(await rig.authenticateWith({}), 'caller');
+});
+
 test('keys are renewed in the background when they are an hour old', async (t) => {
   const rig = await Rig.start(t);
   assert.equal(await rig.authenticateWith({}), 'caller');

@@ -106,10 +106,10 @@ const RENEW_MS = 3_600_000;
 /** Keys that could not be renewed for so long are not trusted any more, because they may be withdrawn. */
 const MAX_AGE_MS = 24 * 3_600_000;
 
-/** After a successful fetch, for how long a token with an unknown key causes no other fetch. Anyone can send such a token. */
+/** After a successful fetch, for how long no token causes another one. Anyone can send a token that names an unknown key. */
 const COOL_DOWN_MS = 30_000;
 
-/** The same after any fetch, a failed one above all. */
+/** After a failed fetch, for how long no token causes another one. */
 const RETRY_MS = 1_000;
 
 /** The keys cannot be fetched, so that no signature can be checked. */

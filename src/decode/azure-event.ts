@@ -22,7 +22,7 @@ export interface Envelope {
   readonly raw: (data: unknown) => RawEvent;
 }
 
-/** Samples up to 2020 have the types without it. Captures, and the documentation of today, have the long types. */
+/** Of event types. Samples up to 2020 lack it; captures, and the documentation of today, have it. */
 const PREFIX = 'Microsoft.ContainerRegistry.';
 
 const ACTIONS_BY_TYPE: ReadonlyMap<string, Action> = new Map([

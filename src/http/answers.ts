@@ -21,7 +21,7 @@ export const NOT_FOUND: HttpAnswer = {
 };
 export const WRONG_METHOD: HttpAnswer = { status: 405, headers: [], body: '' };
 
-/** The answer to every 503, and after a fault: the reason is in our log only. */
+/** Every 503 to a webhook, also after a fault. The reason is only in the gateway's log. */
 export const UNAVAILABLE: HttpAnswer = {
   status: 503,
   headers: [...JSON_TYPE, 'Retry-After', String(RETRY_AFTER_SECONDS)],
@@ -50,7 +50,7 @@ export function answerTo(answer: Receipt | Handshake | Rejection): HttpAnswer {
   }
 }
 
-/** 403: the credentials, or what they allow. 4xx: the request. 503: the gateway cannot take the webhook now. */
+/** 403: wrong credentials, or not allowed with them. 503: the gateway cannot take the webhook now. The others: a bad request. */
 const STATUS_OF: Readonly<Record<Rejection['kind'], 400 | 403 | 408 | 413 | 503>> = {
   unauthenticated: 403,
   'out-of-scope': 403,

@@ -53,8 +53,8 @@ export class Connections {
   /**
    * Answers a request that node:http could not read, or not in time, and closes the connection.
    *
-   * Returns what to report. Undefined when there is nothing to report (the connection broke off), or when a webhook of which
-   * the body is cut short is reported itself.
+   * Returns what to report. Undefined when the connection broke off, which is not reported, or when the body of a webhook was cut
+   * short, which is reported with the webhook.
    */
   answerError(error: NodeJS.ErrnoException, socket: Duplex): RequestRejection | undefined {
     const answer = errorAnswer(error.code ?? '');

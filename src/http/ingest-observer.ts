@@ -2,7 +2,7 @@ import type { Handshake, Receipt, Rejection } from '../model/receipt.ts';
 
 /** Why a connection or request was rejected before it was a webhook. */
 export type RequestRejection =
-  /** Not HTTP, or HTTP that we do not accept. */
+  /** Not HTTP, or HTTP that the gateway does not accept. */
   | 'malformed'
   | 'headers-too-large'
   | 'too-slow'
@@ -31,7 +31,7 @@ export interface WebhookRecord {
   readonly durationMs: number;
 }
 
-/** Learns what happens at the ingest port. Called after the answer was sent off; must not throw. */
+/** Is called with what happens at the ingest port, after the answer was handed to the connection. Must not throw. */
 export interface IngestObserver {
   webhook(record: WebhookRecord): void;
   /** Anyone can cause these, at any rate: count all of them, log a few. */
