@@ -12,7 +12,7 @@ import { RequestHandler } from './request-handler.ts';
 
 export interface IngestOptions {
   readonly host: string;
-  /** 0: any free port. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly receive: Receive;
   readonly permit: Permit;
