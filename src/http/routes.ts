@@ -20,8 +20,9 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ['/healthz', { method: 'GET', route: { kind: 'health' } }],
 ]);
 
-const UNKNOWN_PATH: Route = { kind: 'rejected', rejection: 'unknown-path', answer: NOT_FOUND };
-const MISUSED: Route = { kind: 'rejected', rejection: 'wrong-method', answer: WRONG_METHOD };
+function rejected(rejection: RequestRejection, answer: HttpAnswer): Route {
+  return { kind: 'rejected', rejection, answer };
+}
 
 /** `url` is the request's target as sent: a path, which may have a query, or an absolute URL (RFC 9112, 3.2.2). */
 export function routeOf({ method, url = '', headers }: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): Route {
@@ -30,7 +31,8 @@ export function routeOf({ method, url = '', headers }: Pick<IncomingMessage, 'me
   if (endpoint === undefined) return indirectRoute({ method, url: path, headers });
   if (endpoint.method === method) return endpoint.route;
   const asksPermission = method === 'OPTIONS' && headers['webhook-request-origin'] !== undefined;
-  return asksPermission && endpoint.route.kind === 'webhook' ? { kind: 'permission' } : MISUSED;
+  if (asksPermission && endpoint.route.kind === 'webhook') return { kind: 'permission' };
+  return rejected('wrong-method', WRONG_METHOD);
 }
 
 /** What follows the `?` of a request's target. */
@@ -45,7 +47,7 @@ function indirectRoute({ method, url = '', headers }: Parameters<typeof routeOf>
   if (path !== url) return routeOf({ method, url: path, headers });
   const clean = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
   const endpoint = ENDPOINTS.get(clean);
-  if (endpoint === undefined) return UNKNOWN_PATH;
-  if (endpoint.method !== method) return MISUSED;
-  return { kind: 'rejected', rejection: 'redirected', answer: redirectTo(clean) };
+  if (endpoint === undefined) return rejected('unknown-path', NOT_FOUND);
+  if (endpoint.method !== method) return rejected('wrong-method', WRONG_METHOD);
+  return rejected('redirected', redirectTo(clean));
 }
