@@ -10,6 +10,8 @@ export type Route =
   | { readonly kind: 'health' }
   | { readonly kind: 'rejected'; readonly rejection: RequestRejection; readonly answer: HttpAnswer };
 
+type RequestTarget = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
+
 interface Endpoint {
   readonly method: string;
   readonly route: Route;
@@ -25,7 +27,7 @@ function rejected(rejection: RequestRejection, answer: HttpAnswer): Route {
 }
 
 /** `url` is the request's target as sent: a path, which may have a query, or an absolute URL (RFC 9112, 3.2.2). */
-export function routeOf({ method, url = '', headers }: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): Route {
+export function routeOf({ method, url = '', headers }: RequestTarget): Route {
   const [path = ''] = url.split('?', 1);
   const endpoint = ENDPOINTS.get(path);
   if (endpoint === undefined) return indirectRoute({ method, url: path, headers });
@@ -42,7 +44,7 @@ export function queryOf(url: string): string {
 }
 
 /** The route of an absolute URL, or of a path that is written differently. */
-function indirectRoute({ method, url = '', headers }: Parameters<typeof routeOf>[0]): Route {
+function indirectRoute({ method, url = '', headers }: RequestTarget): Route {
   const path = url.replace(/^https?:\/\/[^/]*/i, '');
   if (path !== url) return routeOf({ method, url: path, headers });
   const clean = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
