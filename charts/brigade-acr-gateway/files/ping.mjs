@@ -39,7 +39,7 @@ async function post(headers) {
 
 const callers = Object.entries(JSON.parse(readFileSync('/app/config/tokens.json', 'utf8')));
 const known = callers.map(([name, entry]) => [name, typeof entry === 'string' ? entry : entry.token]);
-const [name, token] = known.find(([, each]) => each !== undefined) ?? ['nobody'];
+const [name, token] = known.find(([, each]) => each !== undefined) ?? ['an unknown caller'];
 // A token of which only the digest is known cannot be sent. Without it, the gateway must answer 403.
 const wanted = token === undefined ? 403 : 200;
 const status = await post(token === undefined ? {} : { authorization: `Bearer ${token}` });
