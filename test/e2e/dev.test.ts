@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { after, suite, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Changes } from '../support/changes.ts';
 import { aFolder, type Env, GatewayProcess } from '../support/serve-process.ts';
-import { StubBrigade } from '../support/stub-brigade.ts';
+import { type Cleanup, StubBrigade } from '../support/stub-brigade.ts';
 
 const shell = promisify(execFile);
 
@@ -21,7 +21,7 @@ interface Development {
 
 /** Runs what `npm start` runs, until it has printed the command to try it. */
 async function startDev(
-  t: TestContext,
+  t: Cleanup,
   dataDir: string,
   { env = ANY_PORT, args = [] }: { readonly env?: Env; readonly args?: readonly string[] } = {},
 ): Promise<Development> {
@@ -46,68 +46,67 @@ async function end({ process }: Development): Promise<void> {
 }
 
 /** Free ports, below those that the system assigns. */
-async function freePorts(t: TestContext): Promise<readonly [string, string, string]> {
+async function freePorts(t: Cleanup): Promise<readonly [string, string, string]> {
   const stubs = await Promise.all([StubBrigade.start(t), StubBrigade.start(t), StubBrigade.start(t)]);
   const [one, other, another] = stubs.map(({ address }) => new URL(address).port);
   await Promise.all(stubs.map((stub) => stub.goDown()));
   return [one ?? '', other ?? '', another ?? ''];
 }
 
+/** One that the first tests share, with its folder and its ports. */
+async function startShared() {
+  const t = { after };
+  const folder = join(await aFolder(t), 'data');
+  const [port, adminPort, brigadePort] = await freePorts(t);
+  const env = { PORT: port, ADMIN_PORT: adminPort, BRIGADE_PORT: brigadePort };
+  return { folder, port, adminPort, brigadePort, dev: await startDev(t, folder, { env }) };
+}
+
+const shared = await startShared();
+
 suite('npm start', { concurrency: 4 }, () => {
-  test('prints a command to paste, and shows the event, its projects, and what their workers print', async (t) => {
-    const dev = await startDev(t, join(await aFolder(t), 'data'));
-    const answer = JSON.parse(await paste(dev.curl));
+  test('prints a command to paste, and shows the event, its projects, and what their workers print', async () => {
+    const { process, curl } = shared.dev;
+    const answer = JSON.parse(await paste(curl));
     assert.equal(answer.status, 'success');
     assert.equal(answer.events[0].result, 'accepted');
-    const { process } = dev;
     const line = await process.print(/^event → project /);
     assert.match(line, /^event → project \S+: push example-repo:v1\.0\.0$/);
     await process.print(/^ {2}acr-pushes │ Someone pushed an image to example\.azurecr\.io\/example-repo!$/);
     await process.print(/^ {2}acr-pushes ✓ SUCCEEDED$/);
-    await end(dev);
   });
 
-  test('makes files that only their owner can read', async (t) => {
-    const folder = join(await aFolder(t), 'data');
-    const dev = await startDev(t, folder);
-    const names = await readdir(folder);
+  test('makes files that only their owner can read', async () => {
+    const names = await readdir(shared.folder);
     for (const name of ['journal.db', 'brigade.db', 'webhook-token']) assert.ok(names.includes(name), name);
     for (const name of names) {
-      const status = await stat(join(folder, name));
+      const status = await stat(join(shared.folder, name));
       assert.equal((status.mode & 0o777).toString(8), status.isDirectory() ? '700' : '600', name);
     }
-    await end(dev);
   });
 
-  test('uses the secrets and the data of its first start again', async (t) => {
+  test('listens on PORT, ADMIN_PORT and BRIGADE_PORT, and prints them', async () => {
+    const { port, adminPort, brigadePort, dev } = shared;
+    await dev.process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
+    await dev.process.print(new RegExp(`admin +http://127\\.0\\.0\\.1:${adminPort}`));
+    await dev.process.print(new RegExp(`Brigade +http://127\\.0\\.0\\.1:${brigadePort}`));
+    assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+    assert.equal((await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status, 200);
+    assert.equal((await fetch(`http://127.0.0.1:${brigadePort}/v2/ping`)).status, 200);
+  });
+
+  test('makes new secrets for each data folder, and uses them and the data again', async (t) => {
     const folder = join(await aFolder(t), 'data');
     const first = await startDev(t, folder);
     const secrets = await secretsIn(folder);
+    const all = [...secrets, ...(await secretsIn(shared.folder))];
+    assert.equal(new Set(all).size, all.length);
     await end(first);
     const second = await startDev(t, folder);
     assert.deepEqual(await secretsIn(folder), secrets);
     assert.equal(JSON.parse(await paste(second.curl)).status, 'success');
     await second.process.print(/^event → project /);
     await end(second);
-  });
-
-  test('makes new secrets for each data folder', async (t) => {
-    const [one, other] = [join(await aFolder(t), 'data'), join(await aFolder(t), 'data')];
-    await Promise.all([startDev(t, one), startDev(t, other)]);
-    const secrets = [...(await secretsIn(one)), ...(await secretsIn(other))];
-    assert.equal(new Set(secrets).size, secrets.length);
-  });
-
-  test('listens on PORT, ADMIN_PORT and BRIGADE_PORT, and prints them', async (t) => {
-    const [port, adminPort, brigadePort] = await freePorts(t);
-    const env = { PORT: port, ADMIN_PORT: adminPort, BRIGADE_PORT: brigadePort };
-    const { process } = await startDev(t, join(await aFolder(t), 'data'), { env });
-    await process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
-    await process.print(new RegExp(`admin +http://127\\.0\\.0\\.1:${adminPort}`));
-    await process.print(new RegExp(`Brigade +http://127\\.0\\.0\\.1:${brigadePort}`));
-    assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
-    assert.equal((await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status, 200);
-    assert.equal((await fetch(`http://127.0.0.1:${brigadePort}/v2/ping`)).status, 200);
   });
 
   test('exits with 78 and prints every setting that is not a port', async (t) => {
