@@ -12,17 +12,20 @@ import { logCalls } from '../house/log-events.ts';
 import { list, pages, read, sources } from '../house/repository.ts';
 import { blocksIn } from './blocks.ts';
 
-/** Dotted words that begin like a value of the chart or a log event, and are files, a domain or a field. */
-const OTHERS: ReadonlySet<string> = new Set([
-  ...['brigade.js', 'brigade.ts', 'brigade.sh', 'brigade.db'],
-  ...['journal.db', 'request.host', 'tls.crt', 'tokens.json', 'webhook.ts', 'sink.ts', 'sink.suite.ts', 'journal.ts'],
-]);
+/** Files, and the domain of Brigade. */
+const FILE = /\.(?:crt|db|js|json|sh|ts)$/;
 
 /** Whether the chart has the value, or accepts any value at its place. */
 function isValue(name: string): boolean {
   const path = name.split('.');
   const [first = ''] = path;
   return valueAt(DEFAULTS, path) !== undefined || JSON.stringify(DEFAULTS[first]) === '{}';
+}
+
+/** Whether the webhook in the documentation has the field. */
+function isField(name: string): boolean {
+  const webhook = blocksIn('json').find(({ page }) => page === 'docs/events.md');
+  return valueAt(JSON.parse(webhook?.text ?? '{}'), name.split('.')) !== undefined;
 }
 
 /** Each match of the pattern's first group in the pages, with its page, that is not known. */
@@ -44,7 +47,7 @@ suite('a name in the documentation', () => {
 
   test('that begins like a value of the chart or a log event is one', () => {
     const isKnown = (name: string) =>
-      !nouns.has(name.split('.')[0] ?? '') || OTHERS.has(name) || events.has(name) || isValue(name);
+      !nouns.has(name.split('.')[0] ?? '') || FILE.test(name) || isField(name) || events.has(name) || isValue(name);
     // The changelog also names those that were renamed.
     const isKnownOrOld = (name: string, page: string) => page === 'CHANGELOG.md' || isKnown(name);
     assert.deepEqual(unknown(/`([a-z]\w*(?:\.\w+)+)(?::[^`]*|\[[^`]*)?`/g, isKnownOrOld), []);

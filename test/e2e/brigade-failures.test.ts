@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { anInstallation, type Env, run, type ServingGateway, serve } from '../support/serve-process.ts';
 import { anError, type Cleanup, CREATED, type Reaction, StubBrigade } from '../support/stub-brigade.ts';
-import { type AdminEvent, aPush, eventOf, operatorEnv, push } from '../support/webhooks.ts';
+import { type AdminEvent, aPush, eventOf, names, operatorEnv, push } from '../support/webhooks.ts';
 
 const SUCCESSFUL_GARBAGE: Reaction = { kind: 'answer', status: 201, body: '<html>welcome</html>' };
 
@@ -20,10 +20,6 @@ async function aGateway(
 /** Sends pushes of these names at once; each must be accepted. */
 async function pushAll(gateway: ServingGateway, names: readonly string[]): Promise<readonly number[]> {
   return Promise.all(names.map((name) => push(gateway, name)));
-}
-
-function names(prefix: string, count: number): readonly string[] {
-  return Array.from({ length: count }, (_, number) => `${prefix}-${number}`);
 }
 
 /** The event once the journal has recorded its attempt. */

@@ -4,14 +4,10 @@ import { after, suite, test } from 'node:test';
 import { aGridEvent, aGridPush, EventGrid } from '../support/event-grid.ts';
 import { anInstallation, type Env, type ServingGateway, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { type Cleanup, StubBrigade } from '../support/stub-brigade.ts';
-import { accept, aPush, eventOf, exchange } from '../support/webhooks.ts';
+import { accept, aPush, eventOf, exchange, names } from '../support/webhooks.ts';
 
 const AUTHORIZED = { authorization: `Bearer ${WEBHOOK_TOKEN}` };
 const NEVER_ROOM: Env = { JOURNAL_RESERVE: '1TiB' };
-
-function names(prefix: string, count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
-}
 
 async function aGrid(t: Cleanup, env: Env = {}) {
   const brigade = await StubBrigade.start(t);

@@ -6,7 +6,7 @@ import { suite, test } from 'node:test';
 import { connect } from 'node:tls';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { adminGet, aPush, eventOf, exchange, push, send } from '../support/webhooks.ts';
+import { adminGet, aPush, eventOf, exchange, names, push, send } from '../support/webhooks.ts';
 
 const FIXTURES = new URL('../../src/config/fixtures/', import.meta.url).pathname;
 
@@ -39,7 +39,7 @@ suite('the end of a gateway', { concurrency: 4 }, () => {
     const installation = await anInstallation(t, brigade.address);
     await brigade.goDown();
     const first = await serve(t, installation);
-    const ids = Array.from({ length: 10 }, (_, number) => `waiting-${number}`);
+    const ids = names('waiting', 10);
     await Promise.all(ids.map((id) => push(first, id)));
     first.process.signal('SIGTERM');
     assert.equal(await first.process.ended, 0);

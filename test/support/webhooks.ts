@@ -22,6 +22,11 @@ export function aPush(id: string, target: Fields = {}, request: Fields = {}): st
   });
 }
 
+/** That many event ids: `prefix-0`, `prefix-1`, … */
+export function names(prefix: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, number) => `${prefix}-${number}`);
+}
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
