@@ -4,10 +4,10 @@ import { Changes } from '../support/changes.ts';
 import { aPush } from '../support/webhooks.ts';
 import { HOST } from './proxy.ts';
 
-/** ACR waits about five seconds, and never tries again. */
+/** ACR waits about five seconds, and never retries. */
 const ACR_PATIENCE_MS = 5_000;
 
-/** How many webhooks are under way at a time. */
+/** Concurrent webhooks. */
 const LANES = 4;
 
 export interface Sent {

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { after, suite, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Changes } from '../support/changes.ts';
+import { aFreePort } from '../support/ports.ts';
 import { aFolder, type Env, GatewayProcess } from '../support/serve-process.ts';
-import { type Cleanup, StubBrigade } from '../support/stub-brigade.ts';
+import type { Cleanup } from '../support/stub-brigade.ts';
 
 const shell = promisify(execFile);
 
@@ -45,20 +46,12 @@ async function end({ process }: Development): Promise<void> {
   assert.equal(await process.ended, 0);
 }
 
-/** Free ports, below those that the system assigns. */
-async function freePorts(t: Cleanup): Promise<readonly [string, string, string]> {
-  const stubs = await Promise.all([StubBrigade.start(t), StubBrigade.start(t), StubBrigade.start(t)]);
-  const [one, other, another] = stubs.map(({ address }) => new URL(address).port);
-  await Promise.all(stubs.map((stub) => stub.goDown()));
-  return [one ?? '', other ?? '', another ?? ''];
-}
-
 /** One that the first tests share, with its folder and its ports. */
 async function startShared() {
   const t = { after };
   const folder = join(await aFolder(t), 'data');
-  const [port, adminPort, brigadePort] = await freePorts(t);
-  const env = { PORT: port, ADMIN_PORT: adminPort, BRIGADE_PORT: brigadePort };
+  const [port, adminPort, brigadePort] = [await aFreePort(), await aFreePort(), await aFreePort()];
+  const env = { PORT: String(port), ADMIN_PORT: String(adminPort), BRIGADE_PORT: String(brigadePort) };
   return { folder, port, adminPort, brigadePort, dev: await startDev(t, folder, { env }) };
 }
 

@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CncfRegistry, hasRegistry } from '../support/cncf-registry.ts';
 import { writeOciLayout } from '../support/oci-layout.ts';
+import { aFreePort } from '../support/ports.ts';
 import { aFolder, anInstallation, type ServingGateway, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
 import { accept, aPush } from '../support/webhooks.ts';
 
-/** Below the ports that systems assign: the registry keeps calling it while the gateway is down. */
-async function aPort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
-
 async function aRig(t: TestContext, env: Readonly<Record<string, string>> = {}) {
   const brigade = await StubBrigade.start(t);
-  const port = await aPort();
+  // The registry keeps calling the same port while the gateway is down.
+  const port = await aFreePort();
   const installation = await anInstallation(t, brigade.address, { PORT: String(port) });
   const gateway = await serve(t, installation, env);
   const registry = await CncfRegistry.start(t, { url: `http://127.0.0.1:${port}/events`, token: WEBHOOK_TOKEN });

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Changes } from './changes.ts';
+import { aFreePort } from './ports.ts';
 
 /** A test, or a benchmark: runs the work when it ends. */
 export interface Cleanup {
@@ -58,9 +59,6 @@ export function anError(status: number, reason: string, headers: Readonly<Record
 const WHO: Reaction = { kind: 'answer', status: 200, body: '{"type":"SERVICE_ACCOUNT","id":"stub"}' };
 const NOTHING_CREATED: Reaction = { kind: 'answer', status: 201, body: '{"kind":"EventList","items":[]}' };
 
-/** Below the ports that systems assign, so that nothing else gets the port of a stub that is down. */
-const PORTS = { from: 10_000, count: 20_000 };
-
 /**
  * A server with the part of Brigade's API that the gateway uses. It creates every event unless a test sets another
  * reaction, and records each.
@@ -82,12 +80,8 @@ export class StubBrigade {
   static async start(t: Cleanup): Promise<StubBrigade> {
     const stub = new StubBrigade();
     t.after(() => stub.goDown());
-    while (stub.#port === 0) {
-      stub.#port = PORTS.from + Math.floor(Math.random() * PORTS.count);
-      await stub.comeBack().catch(() => {
-        stub.#port = 0;
-      });
-    }
+    stub.#port = await aFreePort();
+    await stub.comeBack();
     return stub;
   }
 
