@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { chown, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { absolute, read } from '../house/repository.ts';
@@ -93,6 +94,14 @@ export function environmentOf(pod: PodTemplate, contents: Readonly<Record<string
   return { ...IMAGE.env, ...Object.fromEntries(pairs) };
 }
 
+/** What Node compiled in one pod, for the next: the image has it too, and a pod without it takes seconds to start. */
+function compileCache(): string {
+  const folder = join(tmpdir(), 'acr-gateway-pod-compile-cache');
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o777);
+  return folder;
+}
+
 /** The content of the image: an unpacked image, or this machine's libraries, the program and its Node. */
 function imageMounts(): readonly Mount[] {
   const image = process.env['IMAGE_ROOT'];
@@ -105,6 +114,7 @@ function imageMounts(): readonly Mount[] {
     device,
     { from: dirname(process.execPath), to: '/nodejs/bin', readOnly: true },
     ...program.map((name) => ({ from: absolute(name), to: `/app/${name}`, readOnly: true })),
+    { from: compileCache(), to: IMAGE.env['NODE_COMPILE_CACHE'] ?? '', readOnly: false },
   ];
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, type TestContext, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ADMIN_TOKEN, API_TOKEN, aFolder, WEBHOOK_TOKEN } from '../support/serve-process.ts';
-import { StubBrigade } from '../support/stub-brigade.ts';
+import { type Cleanup, StubBrigade } from '../support/stub-brigade.ts';
 import { Cluster, type RunningPod } from './cluster.ts';
 import { RELEASE, type Values } from './helm.ts';
 import { UNFIT } from './node.ts';
@@ -24,7 +24,7 @@ const WAYS: readonly (readonly [kind: ProxyKind, protocol: 'h1' | 'h2', tls: boo
   ['haproxy-passthrough', 'h1', true],
 ];
 
-async function release(t: TestContext, others: Values = {}) {
+async function release(t: Cleanup, others: Values = {}) {
   const brigade = await StubBrigade.start(t);
   const values: Values = {
     host: HOST,
@@ -59,6 +59,12 @@ function shownName({ address }: RunningPod): Promise<unknown> {
 }
 
 suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
+  // Node writes its compile cache when a process ends. The pods of the tests are killed.
+  before(async () => {
+    const { cluster } = await release({ after });
+    await cluster.end(await cluster.start(0));
+  });
+
   test('starts, is ready and accepts webhooks while Brigade is down', async (t) => {
     const { brigade, cluster } = await release(t);
     await brigade.goDown();

@@ -1,5 +1,6 @@
 import { connect } from 'node:http2';
 import { request } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Changes } from '../support/changes.ts';
 import { aPush } from '../support/webhooks.ts';
 import { HOST } from './proxy.ts';
@@ -9,6 +10,9 @@ const ACR_PATIENCE_MS = 5_000;
 
 /** Concurrent webhooks. */
 const LANES = 4;
+
+/** Between two webhooks of a lane, so that the load leaves the processor to what it tests. */
+const PAUSE_MS = 50;
 
 export interface Sent {
   readonly id: string;
@@ -78,7 +82,7 @@ function overHttp2({ host = '127.0.0.1', port }: Target, body: string, token: st
   });
 }
 
-/** Sends webhooks without a pause until `stop`. */
+/** Sends webhooks at a steady rate until `stop`. */
 export class Load {
   readonly sent: Sent[] = [];
   token: string;
@@ -116,6 +120,7 @@ export class Load {
     while (!this.#isOver) {
       this.sent.push(await sendOnce(this.#target, `${this.#name}-${this.#number++}`, this.token));
       this.#changes.notify();
+      await sleep(PAUSE_MS);
     }
   }
 }
