@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { after, suite, type TestContext, test } from 'node:test';
 import { Brig } from '../support/brig.ts';
 import { aFolder, type Env, GatewayProcess, run } from '../support/serve-process.ts';
+import type { Cleanup } from '../support/stub-brigade.ts';
 
 const PASSWORD = 'F00Bar!!!';
 const UUID = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/;
@@ -22,7 +23,7 @@ async function aPasswordFile(folder: string, password = PASSWORD): Promise<strin
 }
 
 /** Runs the embedded Brigade alone, as the tests of another gateway would. */
-async function startBrigade(t: TestContext, folder: string, ...flags: readonly string[]): Promise<Standalone> {
+async function startBrigade(t: Cleanup, folder: string, ...flags: readonly string[]): Promise<Standalone> {
   const password = await aPasswordFile(folder);
   const args = ['brigade', '--data', join(folder, 'data'), '--root-password-path', password, ...flags];
   const process = GatewayProcess.start(t, args.includes('--port') ? args : [...args, '--port', '0'], { env: {} });
@@ -59,6 +60,102 @@ const PROJECT = JSON.stringify({
 const EVENT =
   '{"kind":"Event","apiVersion":"brigade.sh/v2","metadata":{},"source":"brigade.sh/acr","type":"push","qualifiers":{"registry":"example.azurecr.io"},"labels":{"repo":"example-repo"},"payload":"{}"}';
 
+// One server for the tests of the next suite, which run in order.
+const sharedFolder = await aFolder({ after });
+const shared = { ...(await startBrigade({ after }, sharedFolder)), folder: sharedFolder };
+
+suite('a running brigade', () => {
+  test('is empty at the first start, and keeps everything in files that only their owner can read', async () => {
+    const { brig, folder } = shared;
+    await brig.login(PASSWORD);
+    for (const what of ['projects', 'events', 'service-accounts', 'role-assignments']) {
+      assert.match((await brig.send('GET', `/v2/${what}`)).body, /"metadata":\{"remainingItemCount":0\}\}$/);
+    }
+    assert.equal((await stat(join(folder, 'data'))).mode & 0o777, 0o700);
+    assert.equal((await stat(join(folder, 'data', 'brigade.db'))).mode & 0o777, 0o600);
+  });
+
+  test('listens on loopback, and on another address only on request and with a warning', async (t) => {
+    assert.match(shared.address, /^http:\/\/127\.0\.0\.1:/);
+    assert.deepEqual(shared.process.errors, []);
+    const loud = await startBrigade(t, await aFolder(t), '--host', '0.0.0.0');
+    assert.match(loud.process.errors.join('\n'), /^Warning: it listens on 0\.0\.0\.0, unencrypted/);
+    const { port } = new URL(loud.address);
+    const outside = Object.values(networkInterfaces())
+      .flat()
+      .find((each) => each?.family === 'IPv4' && !each.internal);
+    const response = await fetch(`http://${outside?.address ?? '127.0.0.1'}:${port}/v2/ping`);
+    assert.equal(response.status, 200);
+    await response.body?.cancel();
+  });
+
+  test('redirects requests to an address that ends with a slash, as Brigade does', async (t) => {
+    const { address } = shared;
+    const moved = await new Brig(t, `${address}/`).login(PASSWORD);
+    assert.deepEqual([moved.status, moved.headers.location, moved.body], [301, '/v2/sessions?root=true', '']);
+    // Go follows a 301 with GET and without a body.
+    const followed = await new Brig(t, address).send('GET', String(moved.headers.location));
+    assert.deepEqual([followed.status, followed.headers.allow, followed.body], [405, undefined, '']);
+  });
+
+  test('answers the other commands of brig as they expect', async () => {
+    const { brig } = shared;
+    const updated = await brig.send('PUT', '/v2/projects/acr-demo?create=true', PROJECT);
+    assert.equal(updated.status, 200);
+    const projects = JSON.parse((await brig.send('GET', '/v2/projects')).body);
+    assert.match(projects.items[0].metadata.created, /^\d{4}-.*Z$/);
+    assert.equal((await brig.send('GET', '/ping')).body, 'version v2.6.0 -- commit embedded');
+
+    const exec =
+      '{"kind":"Event","apiVersion":"brigade.sh/v2","metadata":{},"projectID":"acr-demo","source":"brigade.sh/cli","type":"exec"}';
+    const created = JSON.parse((await brig.send('POST', '/v2/events', exec)).body);
+    assert.match(created.items[0].metadata.id, UUID);
+    const other = exec.replace('"exec"', '"other"');
+    assert.equal(JSON.parse((await brig.send('POST', '/v2/events', other)).body).items, undefined);
+
+    const { id } = created.items[0].metadata;
+    await brig.send('GET', `/v2/events/${id}/logs?follow=true`);
+    assert.equal((await brig.send('PUT', `/v2/events/${id}/cancellation`)).status, 409, 'it has ended');
+    const retried = await brig.send('POST', `/v2/events/${id}/retries`);
+    assert.equal(retried.status, 201);
+    assert.equal(JSON.parse(retried.body).labels['brigade.sh/retryOf'], id);
+    assert.equal((await brig.send('DELETE', `/v2/events/${id}`)).body, 'null');
+
+    const account = await brig.send('POST', '/v2/service-accounts', SERVICE_ACCOUNT);
+    assert.equal((await brig.send('PUT', '/v2/service-accounts/brigade-acr-gateway/lock')).body, 'null');
+    const unlocked = await brig.send('DELETE', '/v2/service-accounts/brigade-acr-gateway/lock');
+    assert.notEqual(JSON.parse(unlocked.body).value, JSON.parse(account.body).value);
+    assert.equal((await brig.send('DELETE', '/v2/projects/acr-demo')).body, 'null');
+  });
+
+  test('has an exit code each for a missing or empty password, a port in use and data in use', async (t) => {
+    const { address, folder } = shared;
+    const empty = join(folder, 'empty');
+    await writeFile(empty, '\n');
+    const start = (data: string, password: string, port: string) =>
+      run(
+        t,
+        ['brigade', '--data', join(folder, data), '--root-password-path', join(folder, password), '--port', port],
+        {},
+      );
+    const ended = await Promise.all([
+      start('other', 'nothing', '0'),
+      start('other', 'empty', '0'),
+      start('third', 'root-password', new URL(address).port),
+      start('data', 'root-password', '0'),
+      run(t, ['brigade', '--port', '0'], {}),
+      start('other', 'root-password', '70000'),
+    ]);
+    assert.deepEqual(
+      ended.map(({ code }) => code),
+      [78, 78, 69, 75, 64, 64],
+    );
+    const [missing, , , inUse] = ended;
+    assert.match(missing?.errors ?? '', /--root-password-path: expected a file that can be read, got .*ENOENT/);
+    assert.match(inUse?.errors ?? '', /Another process owns .*brigade\.db/);
+  });
+});
+
 suite('brigade', { concurrency: 4 }, () => {
   test('serves brig through the README of upstream, from the login to the log of the worker', async (t) => {
     const { address, brig, process } = await startBrigade(t, await aFolder(t));
@@ -92,46 +189,6 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.deepEqual(process.errors, []);
   });
 
-  test('answers the other commands of brig as they expect', async (t) => {
-    const { brig } = await startBrigade(t, await aFolder(t));
-    await brig.login(PASSWORD);
-    const updated = await brig.send('PUT', '/v2/projects/acr-demo?create=true', PROJECT);
-    assert.equal(updated.status, 200);
-    const projects = JSON.parse((await brig.send('GET', '/v2/projects')).body);
-    assert.match(projects.items[0].metadata.created, /^\d{4}-.*Z$/);
-    assert.equal((await brig.send('GET', '/ping')).body, 'version v2.6.0 -- commit embedded');
-
-    const exec =
-      '{"kind":"Event","apiVersion":"brigade.sh/v2","metadata":{},"projectID":"acr-demo","source":"brigade.sh/cli","type":"exec"}';
-    const created = JSON.parse((await brig.send('POST', '/v2/events', exec)).body);
-    assert.match(created.items[0].metadata.id, UUID);
-    const other = exec.replace('"exec"', '"other"');
-    assert.equal(JSON.parse((await brig.send('POST', '/v2/events', other)).body).items, undefined);
-
-    const { id } = created.items[0].metadata;
-    await brig.send('GET', `/v2/events/${id}/logs?follow=true`);
-    assert.equal((await brig.send('PUT', `/v2/events/${id}/cancellation`)).status, 409, 'it has ended');
-    const retried = await brig.send('POST', `/v2/events/${id}/retries`);
-    assert.equal(retried.status, 201);
-    assert.equal(JSON.parse(retried.body).labels['brigade.sh/retryOf'], id);
-    assert.equal((await brig.send('DELETE', `/v2/events/${id}`)).body, 'null');
-
-    const account = await brig.send('POST', '/v2/service-accounts', SERVICE_ACCOUNT);
-    assert.equal((await brig.send('PUT', '/v2/service-accounts/brigade-acr-gateway/lock')).body, 'null');
-    const unlocked = await brig.send('DELETE', '/v2/service-accounts/brigade-acr-gateway/lock');
-    assert.notEqual(JSON.parse(unlocked.body).value, JSON.parse(account.body).value);
-    assert.equal((await brig.send('DELETE', '/v2/projects/acr-demo')).body, 'null');
-  });
-
-  test('redirects requests to an address that ends with a slash, as Brigade does', async (t) => {
-    const { address } = await startBrigade(t, await aFolder(t));
-    const moved = await new Brig(t, `${address}/`).login(PASSWORD);
-    assert.deepEqual([moved.status, moved.headers.location, moved.body], [301, '/v2/sessions?root=true', '']);
-    // Go follows a 301 with GET and without a body.
-    const followed = await new Brig(t, address).send('GET', String(moved.headers.location));
-    assert.deepEqual([followed.status, followed.headers.allow, followed.body], [405, undefined, '']);
-  });
-
   test('accepts the old token after a restart, and takes a repeated request for another event', async (t) => {
     const folder = await aFolder(t);
     const first = await startBrigade(t, folder);
@@ -146,17 +203,6 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.equal(JSON.parse((await brig.send('GET', '/v2/events')).body).items.length, 2);
   });
 
-  test('is empty at the first start, and keeps everything in files that only their owner can read', async (t) => {
-    const folder = await aFolder(t);
-    const { brig } = await startBrigade(t, folder);
-    await brig.login(PASSWORD);
-    for (const what of ['projects', 'events', 'service-accounts', 'role-assignments']) {
-      assert.match((await brig.send('GET', `/v2/${what}`)).body, /"metadata":\{"remainingItemCount":0\}\}$/);
-    }
-    assert.equal((await stat(join(folder, 'data'))).mode & 0o777, 0o700);
-    assert.equal((await stat(join(folder, 'data', 'brigade.db'))).mode & 0o777, 0o600);
-  });
-
   test('loads projects of a folder beside its own, and reports errors in a file with their line', async (t) => {
     const folder = await aFolder(t);
     await writeFile(join(folder, 'good.yaml'), PROJECT);
@@ -165,49 +211,6 @@ suite('brigade', { concurrency: 4 }, () => {
     await brig.login(PASSWORD);
     assert.equal((await brig.send('GET', '/v2/projects/acr-demo')).status, 200);
     assert.match(process.errors.join('\n'), /bad\.yaml:4: .*a \* has to stand in quotes/);
-  });
-
-  test('has an exit code each for a missing or empty password, a port in use and data in use', async (t) => {
-    const folder = await aFolder(t);
-    const { address } = await startBrigade(t, folder);
-    const empty = join(folder, 'empty');
-    await writeFile(empty, '\n');
-    const start = (data: string, password: string, port: string) =>
-      run(
-        t,
-        ['brigade', '--data', join(folder, data), '--root-password-path', join(folder, password), '--port', port],
-        {},
-      );
-    const ended = await Promise.all([
-      start('other', 'nothing', '0'),
-      start('other', 'empty', '0'),
-      start('third', 'root-password', new URL(address).port),
-      start('data', 'root-password', '0'),
-      run(t, ['brigade', '--port', '0'], {}),
-      start('other', 'root-password', '70000'),
-    ]);
-    assert.deepEqual(
-      ended.map(({ code }) => code),
-      [78, 78, 69, 75, 64, 64],
-    );
-    const [missing, , , inUse] = ended;
-    assert.match(missing?.errors ?? '', /--root-password-path: expected a file that can be read, got .*ENOENT/);
-    assert.match(inUse?.errors ?? '', /Another process owns .*brigade\.db/);
-  });
-
-  test('listens on loopback, and on another address only on request and with a warning', async (t) => {
-    const quiet = await startBrigade(t, await aFolder(t));
-    assert.match(quiet.address, /^http:\/\/127\.0\.0\.1:/);
-    assert.deepEqual(quiet.process.errors, []);
-    const loud = await startBrigade(t, await aFolder(t), '--host', '0.0.0.0');
-    assert.match(loud.process.errors.join('\n'), /^Warning: it listens on 0\.0\.0\.0, unencrypted/);
-    const { port } = new URL(loud.address);
-    const outside = Object.values(networkInterfaces())
-      .flat()
-      .find((each) => each?.family === 'IPv4' && !each.internal);
-    const response = await fetch(`http://${outside?.address ?? '127.0.0.1'}:${port}/v2/ping`);
-    assert.equal(response.status, 200);
-    await response.body?.cancel();
   });
 });
 
