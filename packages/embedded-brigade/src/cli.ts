@@ -1,0 +1,160 @@
+import { once } from 'node:events';
+import { mkdir, readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { startEmbeddedBrigade } from './embedded-brigade.ts';
+import { describeIssues, EventScreen } from './event-screen.ts';
+import { EmbeddedBrigadeFault, type FaultCode } from './fault.ts';
+import { type Examine, WatchedProjects } from './project-files.ts';
+
+/** The exit codes of the command; the numbers are those of sysexits.h. */
+const EXIT = { ok: 0, usage: 64, broken: 70, config: 78 } as const;
+
+export const FAULT_EXIT_CODES = {
+  /** EX_UNAVAILABLE */
+  listen_failed: 69,
+  /** EX_IOERR */
+  embedded_brigade_too_new: 74,
+  /** EX_TEMPFAIL */
+  embedded_brigade_locked: 75,
+} as const satisfies Readonly<Record<FaultCode, number>>;
+
+type ExitCode = (typeof EXIT)[keyof typeof EXIT] | (typeof FAULT_EXIT_CODES)[FaultCode];
+
+export interface CliOptions {
+  /** How the command is called; `embedded-brigade` if absent. */
+  readonly name?: string;
+  /** Finds probable mistakes in project files, which are printed as warnings. */
+  readonly examine?: Examine;
+}
+
+interface Flags {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  readonly rootPasswordPath: string;
+  readonly projects?: string;
+}
+
+/** Runs the embedded Brigade alone until SIGTERM or SIGINT, and resolves to the exit code. Never rejects. */
+export async function main(args: readonly string[], options: CliOptions = {}): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const command = createCommand(options).action(async (flags: Flags) => {
+    exitCode = await run(flags, options.examine);
+  });
+  try {
+    await command.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message. --help ends here too, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    printError(describeError(error));
+    return error instanceof EmbeddedBrigadeFault ? FAULT_EXIT_CODES[error.code] : EXIT.broken;
+  }
+}
+
+function createCommand({ name = 'embedded-brigade' }: CliOptions): Command {
+  return new Command(name)
+    .description('Runs a Brigade 2 API server for this machine, empty at first start.')
+    .exitOverride()
+    .showHelpAfterError('(--help lists the flags)')
+    .requiredOption('--data <folder>', 'folder that stores everything; created if there is none')
+    .requiredOption('--root-password-path <file>', 'file with the password of root, for "brig login --root"')
+    .option('--port <number>', 'port to listen on; 0 for any free port', portNumber, 8082)
+    .option('--projects <folder>', 'folder of YAML files, each a project, beside those created by the API')
+    .option(
+      '--host <address>',
+      'IP address to listen on, unencrypted; with any but 127.0.0.1 other machines can run programs here',
+      ipAddress,
+      '127.0.0.1',
+    );
+}
+
+async function run({ host, port, data, rootPasswordPath, projects }: Flags, examine?: Examine): Promise<ExitCode> {
+  const rootPassword = await readPassword(rootPasswordPath);
+  if (rootPassword === undefined) return EXIT.config;
+  if (!isLoopback(host)) printError(warning(host));
+  const watched = projects === undefined ? undefined : await watchProjects(resolve(projects), examine);
+  const signal = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  try {
+    const folder = resolve(data);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const { onEvent, ...screen } = new EventScreen(print);
+    const server = await startEmbeddedBrigade({
+      host,
+      port,
+      database: join(folder, 'brigade.db'),
+      rootPassword,
+      projects: () => watched?.current().projects ?? [],
+      workers: { folder: join(folder, 'workers'), ...screen },
+      onEvent,
+      onFault,
+    });
+    print(`The embedded Brigade listens on ${server.address}`);
+    await signal;
+    await server.close();
+    return EXIT.ok;
+  } finally {
+    watched?.close();
+  }
+}
+
+/** Undefined after printing why there is none. White space around the password does not count. */
+async function readPassword(path: string): Promise<string | undefined> {
+  try {
+    const password = (await readFile(path, 'utf8')).trim();
+    if (password !== '') return password;
+    printError(`--root-password-path: ${path} is empty; expected the password of root`);
+  } catch (error) {
+    printError(`--root-password-path: expected a file that can be read, got ${describeError(error)}`);
+  }
+  return undefined;
+}
+
+async function watchProjects(folder: string, examine: Examine | undefined): Promise<WatchedProjects> {
+  const report = (loaded: ReturnType<WatchedProjects['current']>) => describeIssues(loaded).forEach(printError);
+  const projects = await WatchedProjects.open({ folder, examine, onChange: report, onFault });
+  report(projects.current());
+  return projects;
+}
+
+function onFault(error: unknown): void {
+  printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+
+/** One line: what happened, and its cause. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+function warning(host: string): string {
+  return (
+    `Warning: it listens on ${host}, unencrypted. Anyone who can connect may try passwords and read tokens, ` +
+    'and anyone who may create projects can run programs on this machine.'
+  );
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port < 65_536) return port;
+  throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
+}
+
+function ipAddress(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw new InvalidArgumentError('Expected an IP address.');
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function printError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
