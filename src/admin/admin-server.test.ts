@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { keep, keepDelivered, keepOne, lend, settleBuried, settleDelivered } from '../../test/support/journal-steps.ts';
+import {
+  completeDelivered,
+  deadLetterClaim,
+  keep,
+  keepDelivered,
+  keepOne,
+  lend,
+} from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
-import { aBuriedRecord, aRecord } from '../../test/support/records.ts';
+import { aDeadLetter, aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { decode } from '../decode/decode.ts';
-import { MemoryJournal } from '../journal/memory.ts';
+import { MemoryJournal } from '../journal/memory/memory.ts';
 import { createRedeliver } from '../receive/redeliver.ts';
 import { AdminListenFault, type AdminOptions, startAdminServer } from './admin-server.ts';
 
@@ -31,8 +38,8 @@ async function aRig(t: TestContext, changes: Partial<AdminOptions> = {}): Promis
     allowedHosts: ['localhost', '127.0.0.1'],
     unreadiness: async () => undefined,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'a_metric 1\n' }),
-    archive: journal,
-    redeliver: createRedeliver({ authenticator, decode, archive: journal }),
+    history: journal,
+    redeliver: createRedeliver({ authenticator, decode, history: journal }),
     onFault: (error) => faults.push(error),
     ...changes,
   });
@@ -96,7 +103,7 @@ function redeliveries(rig: Rig, seqs: unknown) {
 
 /** Buries so many events. */
 function keepDead({ journal, clock }: Rig, count: number): Promise<readonly number[]> {
-  return keep(journal, ...Array.from({ length: count }, (_, index) => aBuriedRecord(`${index}`, clock.now())));
+  return keep(journal, ...Array.from({ length: count }, (_, index) => aDeadLetter(`${index}`, clock.now())));
 }
 
 test('readiness is told to everybody, and so is why it is not there', async (t) => {
@@ -172,11 +179,11 @@ test('dead letters are listed, the newest first, with when and why', async (t) =
   );
   assert.deepEqual(json.deadLetters[1], {
     seq: first,
-    state: 'dead',
+    state: 'dead-lettered',
     receivedAt: at,
     caller: 'ci',
-    event: aBuriedRecord('0', 0).event,
-    burial: { at, reason: 'no-registry', detail: 'request.host is absent' },
+    event: aDeadLetter('0', 0).event,
+    deadLetter: { at, reason: 'no-registry', detail: 'request.host is absent' },
   });
 });
 
@@ -213,15 +220,15 @@ test('an event is shown with its payload and its attempts', async (t) => {
   const now = rig.clock.now();
   const seq = await keepOne(rig.journal, aRecord('a', now, { raw: Buffer.from('{"id":"ä"}') }));
   const [claim] = await lend(rig.journal);
-  await settleBuried(rig.journal, claim ?? assert.fail(), now);
+  await deadLetterClaim(rig.journal, claim ?? assert.fail(), now);
   const at = new Date(now).toISOString();
   assert.deepEqual((await get(rig, `/api/events/${seq}`)).json, {
     seq,
-    state: 'dead',
+    state: 'dead-lettered',
     receivedAt: at,
     caller: 'ci',
     event: aRecord('a', 0).event,
-    burial: { at, reason: 'refused', detail: 'label repo is not legal' },
+    deadLetter: { at, reason: 'rejected', detail: 'label repo is not legal' },
     format: 'acr',
     headers: { 'content-type': 'application/json' },
     delivery: 1,
@@ -229,9 +236,9 @@ test('an event is shown with its payload and its attempts', async (t) => {
       {
         at,
         durationMs: 25,
-        outcome: { kind: 'refused', detail: 'label repo is not legal' },
+        outcome: { kind: 'rejected', detail: 'label repo is not legal' },
         delivery: 1,
-        verdict: 'bury',
+        decision: 'dead-letter',
       },
     ],
     payload: '{"id":"ä"}',
@@ -256,7 +263,7 @@ for (const seq of ['99', '0', 'x', '-1', '1.5', '99999999999999999', '%00', '__p
 test('redelivered events are told one by one', async (t) => {
   const rig = await aRig(t);
   const seqs = await keep(rig.journal, ...['a', 'b', 'c'].map((name) => aRecord(name, rig.clock.now())));
-  for (const claim of await lend(rig.journal, 2)) await settleDelivered(rig.journal, claim, rig.clock.now());
+  for (const claim of await lend(rig.journal, 2)) await completeDelivered(rig.journal, claim, rig.clock.now());
   const [dead] = await keepDead(rig, 1);
   const { status, json } = await redeliveries(rig, [seqs[0], seqs[2], dead, 99, seqs[0]]);
   assert.equal(status, 200);

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { type ServerType, serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Archive } from '../journal/journal.ts';
+import type { History } from '../journal/journal.ts';
 import { Fault } from '../model/fault.ts';
 import type { Redeliver } from '../receive/redeliver.ts';
 import { adminApi } from './api.ts';
@@ -26,7 +26,7 @@ export interface AdminOptions {
   /** Undefined when ready, else why not. */
   readonly unreadiness: () => Promise<string | undefined>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  readonly archive: Archive;
+  readonly history: History;
   readonly redeliver: Redeliver;
   readonly onFault: (error: unknown) => void;
 }

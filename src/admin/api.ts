@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, Hono } from 'hono';
-import type { Archive, JournalRecord, RecordSummary } from '../journal/journal.ts';
+import type { History, JournalRecord, RecordSummary } from '../journal/journal.ts';
 import type { Redeliver, Redelivery } from '../receive/redeliver.ts';
 
 const LIST = { default: 50, max: 500 };
@@ -9,12 +9,12 @@ const LIST = { default: 50, max: 500 };
 const BULK = { max: 100, pauseMs: 20 };
 
 export interface ApiOptions {
-  readonly archive: Archive;
+  readonly history: History;
   readonly redeliver: Redeliver;
 }
 
 /** JSON for operators and the command line: times are RFC 3339, payloads text. */
-export function adminApi({ archive, redeliver }: ApiOptions): Hono {
+export function adminApi({ history, redeliver }: ApiOptions): Hono {
   const api = new Hono();
   api.get('/dead-letters', async (c) => {
     const limit = wholeNumber(c.req.query('limit') ?? String(LIST.default), LIST.max);
@@ -22,12 +22,12 @@ export function adminApi({ archive, redeliver }: ApiOptions): Hono {
     const below = before === undefined ? undefined : wholeNumber(before, Number.MAX_SAFE_INTEGER);
     if (limit === undefined) return badRequest(c, `limit: expected a number from 1 to ${LIST.max}`);
     if (before !== undefined && below === undefined) return badRequest(c, 'before: expected a sequence number');
-    const query = { state: 'dead', limit, ...(below === undefined ? {} : { before: below }) } as const;
-    return c.json({ deadLetters: (await archive.find(query)).map(summary) });
+    const query = { state: 'dead-lettered', limit, ...(below === undefined ? {} : { before: below }) } as const;
+    return c.json({ deadLetters: (await history.find(query)).map(summary) });
   });
   api.get('/events/:seq', async (c) => {
     const seq = wholeNumber(c.req.param('seq'), Number.MAX_SAFE_INTEGER);
-    const record = seq === undefined ? undefined : await archive.get(seq);
+    const record = seq === undefined ? undefined : await history.get(seq);
     return record === undefined ? c.json({ error: 'no such event' }, 404) : c.json(whole(record));
   });
   api.post('/redeliveries', async (c) => {
@@ -50,8 +50,8 @@ async function redeliverAll(
   return results;
 }
 
-function summary({ seq, state, receivedAt, caller, event, burial }: RecordSummary): object {
-  const told = burial === undefined ? {} : { burial: { ...burial, at: iso(burial.at) } };
+function summary({ seq, state, receivedAt, caller, event, deadLetter }: RecordSummary): object {
+  const told = deadLetter === undefined ? {} : { deadLetter: { ...deadLetter, at: iso(deadLetter.at) } };
   return { seq, state, receivedAt: iso(receivedAt), caller, event, ...told };
 }
 

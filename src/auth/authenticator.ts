@@ -6,7 +6,7 @@ export type Authentication =
   /** Judged wrong: no credentials, or none that we know. */
   | { readonly kind: 'unauthenticated' }
   /** They cannot be judged now (a key server is down). */
-  | { readonly kind: 'undecidable' };
+  | { readonly kind: 'unverifiable' };
 
 /**
  * Says who sent a webhook.

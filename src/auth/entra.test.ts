@@ -208,9 +208,9 @@ for (const [what, react] of [
   test(`while the key server ${what}, a token cannot be judged; later it can`, async (t) => {
     const rig = await Rig.start(t);
     rig.server.react = react;
-    assert.equal(await rig.tellOf({}), 'undecidable');
+    assert.equal(await rig.tellOf({}), 'unverifiable');
     const asked = rig.server.asked.length;
-    assert.equal(await rig.tellOf({}), 'undecidable');
+    assert.equal(await rig.tellOf({}), 'unverifiable');
     assert.equal(rig.server.asked.length, asked);
     rig.server.react = answering(200, KEYS);
     rig.nowMs += MINUTE_MS;
@@ -226,9 +226,9 @@ test('while the key server is down, the keys that are there are used for a day, 
     rig.nowMs += hours * HOUR_MS;
     assert.equal(await rig.tellOf({}), 'caller');
   }
-  assert.equal(await rig.tellOf({}, SECOND), 'undecidable');
+  assert.equal(await rig.tellOf({}, SECOND), 'unverifiable');
   rig.nowMs += 2 * HOUR_MS;
-  assert.equal(await rig.tellOf({}), 'undecidable');
+  assert.equal(await rig.tellOf({}), 'unverifiable');
 });
 
 test('keys are renewed behind the scenes once they are an hour old', async (t) => {

@@ -13,7 +13,7 @@ const CLOCK_TOLERANCE_SECONDS = 60;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 const UNAUTHENTICATED: Authentication = { kind: 'unauthenticated' };
-const UNDECIDABLE: Authentication = { kind: 'undecidable' };
+const UNDECIDABLE: Authentication = { kind: 'unverifiable' };
 
 /**
  * Knows callers by an access token of Entra ID, version 1 or 2, issued to an application that is configured: signed with
@@ -37,7 +37,7 @@ export class EntraAuthenticator implements Authenticator {
     if (entra === undefined || token === undefined || !JWT.test(token)) return UNAUTHENTICATED;
     const judge = await this.#judgeFor(entra);
     const claims = await judge(token);
-    if (claims === 'undecidable') return UNDECIDABLE;
+    if (claims === 'unverifiable') return UNDECIDABLE;
     if (claims === undefined) return UNAUTHENTICATED;
     const found = applications.find(
       ({ application: { id, role } }) => id === applicationIn(claims) && (role === undefined || hasRole(claims, role)),
@@ -59,7 +59,7 @@ export class EntraAuthenticator implements Authenticator {
 }
 
 /** Resolves to the claims of a token that is sound in itself. Never rejects. */
-type Judge = (token: string) => Promise<JWTPayload | undefined | 'undecidable'>;
+type Judge = (token: string) => Promise<JWTPayload | undefined | 'unverifiable'>;
 
 async function createJudge(entra: EntraTenant, now: () => number): Promise<Judge> {
   const jose = await import('jose');
@@ -78,7 +78,7 @@ async function createJudge(entra: EntraTenant, now: () => number): Promise<Judge
       const isOurs = protectedHeader.kid !== undefined && payload['tid'] === entra.tenant && !isOfUser(payload);
       return isOurs ? payload : undefined;
     } catch (error) {
-      return error instanceof KeysUnavailable ? 'undecidable' : undefined;
+      return error instanceof KeysUnavailable ? 'unverifiable' : undefined;
     }
   };
 }

@@ -12,7 +12,7 @@ const FRESH_MS = 3_600_000;
 /** Keys that could not be renewed for so long are not trusted any more: they may have been withdrawn. */
 const MAX_AGE_MS = 24 * 3_600_000;
 
-/** Between two fetches that strangers can cause, by naming a key that does not exist. */
+/** Between two fetches that anonymousHandshakes can cause, by naming a key that does not exist. */
 const COOL_DOWN_MS = 30_000;
 
 /** After a fetch that failed. */

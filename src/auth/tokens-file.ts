@@ -39,7 +39,7 @@ export function parseTokens(content: Uint8Array): Parsed<Tokens> {
     const entry = readEntry(label, value, complain);
     return entry === undefined ? [] : [entry];
   });
-  complainOfTwins(tokens, complain);
+  rejectDuplicates(tokens, complain);
   return issues.length > 0 ? { kind: 'issues', issues } : { kind: 'value', value: tokens };
 }
 
@@ -128,7 +128,7 @@ function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
 }
 
 /** One token under two names would leave open who has sent a webhook. */
-function complainOfTwins(tokens: Tokens, complain: Complain): void {
+function rejectDuplicates(tokens: Tokens, complain: Complain): void {
   const owners = new Map<string, string>();
   for (const { caller, digest } of tokens) {
     const key = Buffer.from(digest).toString('hex');

@@ -1,8 +1,8 @@
 import { parseTokens } from '../auth/tokens-file.ts';
 import { environment, readSettings } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { type GatewayFiles, unboundCallers, watchFiles } from '../gateway-files.ts';
-import { createSink } from '../gateway-sink.ts';
+import { createSink } from '../gateway/connect-sink.ts';
+import { type GatewayFiles, unboundCallers, watchFiles } from '../gateway/files.ts';
 import { createLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';

@@ -1,6 +1,6 @@
 import { secretOf } from '../config/credential.ts';
 import { environment, readOperatorSettings } from '../config/read-settings.ts';
-import type { BurialReason } from '../model/receipt.ts';
+import type { DeadLetterReason } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { AdminClient, AdminError } from './admin-client.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
@@ -11,7 +11,7 @@ interface DeadLetter {
   readonly seq: number;
   readonly receivedAt: string;
   readonly event: RegistryEvent;
-  readonly burial?: { readonly at: string; readonly reason: BurialReason; readonly detail: string };
+  readonly deadLetter?: { readonly at: string; readonly reason: DeadLetterReason; readonly detail: string };
 }
 
 /** Events in one request to redeliver, and dead letters in one page: what the admin API takes. */
@@ -82,11 +82,13 @@ async function page(admin: AdminClient, limit: number, before: number | undefine
   return answer.deadLetters;
 }
 
-function describe({ seq, event, burial }: DeadLetter): string {
+function describe({ seq, event, deadLetter }: DeadLetter): string {
   const { action, registry = '(no registry)', repository, tag } = event;
   const image =
     [registry, repository].filter((part) => part !== undefined).join('/') + (tag === undefined ? '' : `:${tag}`);
-  return printable(`${seq}  ${burial?.at ?? ''}  ${burial?.reason ?? ''}  ${action} ${image}  ${burial?.detail ?? ''}`);
+  return printable(
+    `${seq}  ${deadLetter?.at ?? ''}  ${deadLetter?.reason ?? ''}  ${action} ${image}  ${deadLetter?.detail ?? ''}`,
+  );
 }
 
 async function withAdmin(work: (admin: AdminClient) => Promise<ExitCode>): Promise<ExitCode> {

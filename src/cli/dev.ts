@@ -8,7 +8,7 @@ import { WatchedProjects } from 'embedded-brigade/project-files';
 import type { DevSettings } from '../config/other-settings.ts';
 import { environment, readDevSettings } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { type Gateway, startGateway } from '../gateway.ts';
+import { type Gateway, startGateway } from '../gateway/gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { unmatchedSubscriptions } from '../sink/brigade/unmatched-subscriptions.ts';
 import { type DevFiles, prepareDevFiles, provideBrigadeToken } from './dev-files.ts';

@@ -2,7 +2,7 @@ import { everyCaller } from '../auth/callers.ts';
 import { scopeOf } from '../auth/scope.ts';
 import { decode } from '../decode/decode.ts';
 import type { DecodedEvent } from '../decode/decoder.ts';
-import type { GatewayFiles } from '../gateway-files.ts';
+import type { GatewayFiles } from '../gateway/files.ts';
 import { payloadOf } from '../journal/payload.ts';
 import type { Caller } from '../model/caller.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
@@ -61,26 +61,26 @@ function callerFor(name: string | undefined, callers: readonly Caller[]): Caller
 /** Whether a Brigade event comes out. */
 function explainEvent(decoded: DecodedEvent, caller: Caller, body: Uint8Array): boolean {
   if (decoded.kind === 'nothing') return tell('ignored', `${decoded.reason} (${decoded.action})`);
-  if (decoded.kind === 'unreadable') return tell('buried', `unreadable: ${told(decoded.issues)}`);
+  if (decoded.kind === 'unreadable') return tell('dead-lettered', `unreadable: ${told(decoded.issues)}`);
   print(`  says     ${sayingOf(decoded.event)}`);
   const scope = scopeOf(caller, decoded.event);
-  if (scope.kind === 'out-of-scope') return tell('refused', `out of scope: ${told([scope.issue])}`);
+  if (scope.kind === 'out-of-scope') return tell('rejected', `out of scope: ${told([scope.issue])}`);
   print(`  scope    ${scope.event.registry ?? 'no registry is known for it'}`);
   const decision = decide(scope.event, caller);
   print(`  rule     ${decision.rule ?? 'none matches'}: ${decision.kind}`);
   if (decision.kind === 'ignore') return tell('ignored', `by the rule ${decision.rule}`);
   if (scope.event.registry === undefined)
-    return tell('buried', 'no-registry: bind the caller to one, or list the resource');
+    return tell('dead-lettered', 'no-registry: bind the caller to one, or list the resource');
   const { bytes, payload } = decoded.raw ?? { bytes: body };
   const mapping = toBrigadeEvent({ event: scope.event, payload: payloadOf(bytes, payload), delivery: 1 }, 'since-2.6');
-  if (mapping.kind === 'unmappable') return tell('buried', mapping.detail);
+  if (mapping.kind === 'unmappable') return tell('dead-lettered', mapping.detail);
   if (mapping.leftOut.length > 0) print(`  note     left out, not legal as a label: ${mapping.leftOut.join(', ')}`);
   print(`  emitted  ${JSON.stringify(mapping.event, null, 2).replaceAll('\n', '\n  ')}`);
   return true;
 }
 
-function tell(fate: string, why: string): false {
-  print(printable(`  ${fate.padEnd(8)} ${why}`));
+function tell(result: string, why: string): false {
+  print(printable(`  ${result.padEnd(8)} ${why}`));
   return false;
 }
 

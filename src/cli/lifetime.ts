@@ -1,4 +1,4 @@
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../gateway/gateway.ts';
 import type { Fault } from '../model/fault.ts';
 import { flushLog, type Log } from '../observe/log.ts';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';

@@ -1,7 +1,7 @@
 import { parseTokens } from '../auth/tokens-file.ts';
 import { environment, readSettings } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { startGateway } from '../gateway.ts';
+import { startGateway } from '../gateway/gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { Lifetime } from './lifetime.ts';

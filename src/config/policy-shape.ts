@@ -183,8 +183,8 @@ export function toPolicy(parts: PolicyParts, complain: Complain): Policy {
     ([name, { aliases = [], resource }]): NamedRegistry => ({ name, aliases, resource }),
   );
   const callers = [...(parts.callers ?? [])].map(([name, each]) => ({ name, ...each }));
-  complainOfTwins(registries.flatMap(namesOf), complain);
-  complainOfTwins(callers.flatMap(proofsOf), complain);
+  rejectDuplicates(registries.flatMap(namesOf), complain);
+  rejectDuplicates(callers.flatMap(proofsOf), complain);
   for (const { name, application } of callers) {
     if (application === undefined || parts.entra !== undefined) continue;
     complain(['callers', name, 'application'], { expected: 'entra to be there as well', received: 'nothing' });
@@ -209,7 +209,7 @@ function proofsOf({ name, application }: CallerPolicy): readonly Claim[] {
   return [[`${application.id} ${application.role ?? ''}`, ['callers', name, 'application']]];
 }
 
-function complainOfTwins(claims: readonly Claim[], complain: Complain): void {
+function rejectDuplicates(claims: readonly Claim[], complain: Complain): void {
   const owners = new Map<string, Path>();
   for (const [what, path] of claims) {
     const owner = owners.get(what);

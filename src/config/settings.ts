@@ -78,7 +78,8 @@ const ingest = all({
     name: 'HANDSHAKE_CREDENTIALS',
     type: text.oneOf(['optional', 'required']),
     default: 'optional',
-    about: 'Whether Event Grid’s and CloudEvents’ handshakes are answered to strangers too; they carry no event.',
+    about:
+      'Whether Event Grid’s and CloudEvents’ handshakes are answered to anonymousHandshakes too; they carry no event.',
   }),
   contentWindow: all({
     ms: required({
@@ -156,7 +157,7 @@ const journal = checked(
       name: 'JOURNAL_MAX_BYTES',
       type: text.byteSize({ min: '16MiB', max: '64TiB' }),
       default: '2GiB',
-      about: 'Beyond this size settled history is forgotten, the oldest first; pending events never are.',
+      about: 'Beyond this size completed history is forgotten, the oldest first; pending events never are.',
     }),
   }),
   ({ location, allowMemory, ...rest }): Parsed<JournalSettings, SettingIssue> => {

@@ -76,9 +76,9 @@ export class WatchedFile<T> {
     if (this.#closed) return;
     this.#arm();
     const fingerprint = fingerprintOf(contents);
-    const settled = fingerprint === this.#seen;
+    const completed = fingerprint === this.#seen;
     this.#seen = fingerprint;
-    if (settled && fingerprint !== this.#judged) this.#judge(contents, fingerprint);
+    if (completed && fingerprint !== this.#judged) this.#judge(contents, fingerprint);
   }
 
   #judge(contents: Parsed<readonly Uint8Array[]>, fingerprint: string): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import { DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import type { Outcome } from '../model/delivery.ts';
 import { Breaker } from './breaker.ts';
 
@@ -37,7 +37,7 @@ test('one poisonous event never opens it, however often it fails', () => {
   for (let attempt = 0; attempt < 1000; attempt++) assert.equal(breaker.afterAttempt(1, UNCERTAIN, 0), false);
 });
 
-for (const outcome of [DELIVERED, REFUSED]) {
+for (const outcome of [DELIVERED, REJECTED]) {
   test(`an event that is ${outcome.kind} ends the row`, () => {
     assert.equal(after(UNAVAILABLE, UNCERTAIN, outcome, UNAVAILABLE, UNCERTAIN).state.kind, 'closed');
   });

@@ -27,7 +27,7 @@ export class Breaker {
 
   /** Returns whether the attempt opened it. */
   afterAttempt(seq: number, outcome: Outcome, now: number): boolean {
-    if (outcome.kind === 'delivered' || outcome.kind === 'refused') {
+    if (outcome.kind === 'delivered' || outcome.kind === 'rejected') {
       this.#failed.clear();
       this.#openings = 0;
       if (this.#state.kind === 'closed') this.#state = { kind: 'closed', isTrial: false };

@@ -3,11 +3,11 @@ import { type TestContext, test } from 'node:test';
 import { Changes } from '../../test/support/changes.ts';
 import { keep, keepOne, lend } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
-import { aRecord, DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import { aRecord, DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import { ScriptedSink } from '../../test/support/scripted-sink.ts';
-import type { Claim, RecordState } from '../journal/journal.ts';
-import { MemoryJournal } from '../journal/memory.ts';
-import type { Attempt, Outcome, Verdict } from '../model/delivery.ts';
+import type { RecordState } from '../journal/journal.ts';
+import { MemoryJournal } from '../journal/memory/memory.ts';
+import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
 import type { BreakerState } from './breaker.ts';
 import { Deliverer } from './deliver.ts';
@@ -21,7 +21,7 @@ const LONG_MS = 60_000;
 interface Attempted {
   readonly id: string;
   readonly attempt: Attempt;
-  readonly verdict: Verdict['kind'];
+  readonly decision: Decision['kind'];
   readonly isStale: boolean;
 }
 
@@ -35,8 +35,8 @@ class Watcher implements DeliveryObserver {
   onWait: () => void = () => {};
   readonly #changes = new Changes();
 
-  attempted(claim: Claim, attempt: Attempt, verdict: Verdict, isStale: boolean): void {
-    this.attempts.push({ id: claim.event.id, attempt, verdict: verdict.kind, isStale });
+  attempted(claim: Claim, attempt: Attempt, decision: Decision, isStale: boolean): void {
+    this.attempts.push({ id: claim.event.id, attempt, decision: decision.kind, isStale });
     this.#changes.tell();
   }
 
@@ -92,7 +92,7 @@ function aRig(t: TestContext): Rig {
 }
 
 /** With an outcome for the events of those names; all others are delivered. */
-function reacting(outcomes: Readonly<Record<string, Outcome>>): ScriptedSink['onEmit'] {
+function reacting(outcomes: Readonly<Record<string, Outcome>>): ScriptedSink['onDeliver'] {
   return ({ event }) => outcomes[event.id] ?? DELIVERED;
 }
 
@@ -118,14 +118,16 @@ async function untilNothingHeld({ deliverer }: Rig): Promise<void> {
   while (deliverer.held > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test('an event is handed to the sink as the journal lends it, and settled with what was created', async (t) => {
+test('an event is handed to the sink as the journal lends it, and completed with what was created', async (t) => {
   const rig = aRig(t);
   const raw = Buffer.from('{"id":"a"}');
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw }));
   rig.deliverer.start();
   await rig.watcher.untilAttempted(1);
   const { event } = aRecord('a', 0);
-  assert.deepEqual(rig.sink.emissions, [{ event, payload: '{"id":"a"}', delivery: 1 }]);
+  const [claim, ...others] = rig.sink.claims;
+  assert.deepEqual(others, []);
+  assert.deepEqual([claim?.event, claim?.payload, claim?.delivery], [event, '{"id":"a"}', 1]);
   const record = await rig.journal.get(seq);
   assert.equal(record?.state, 'delivered');
   assert.deepEqual(record?.attempts[0]?.outcome, DELIVERED);
@@ -148,7 +150,7 @@ test('a backlog is delivered whole, each event once, and nothing is held in the 
   rig.deliverer.start();
   await rig.watcher.untilAttempted(1000);
   assert.deepEqual([...rig.sink.taken].sort(), [...names].sort());
-  assert.equal(rig.sink.emissions.length, 1000);
+  assert.equal(rig.sink.claims.length, 1000);
   assert.ok(rig.sink.mostRunning <= 64);
   await stop(rig);
   assert.equal(rig.deliverer.held, 0);
@@ -156,57 +158,57 @@ test('a backlog is delivered whole, each event once, and nothing is held in the 
 
 test('an event that waits for its retry does not keep others waiting, and comes when it is due', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = reacting({ a: UNAVAILABLE });
+  rig.sink.onDeliver = reacting({ a: UNAVAILABLE });
   const [a, b] = await keepEvents(rig, 'a', 'b');
   rig.deliverer.start();
   await rig.watcher.untilAttempted(2);
   assert.equal(await stateOf(rig, a), 'pending');
   assert.equal(await stateOf(rig, b), 'delivered');
-  rig.sink.onEmit = reacting({});
+  rig.sink.onDeliver = reacting({});
   rig.clock.advance(LONG_MS);
   await rig.watcher.untilAttempted(3);
   assert.equal(await stateOf(rig, a), 'delivered');
   const attempts = (await rig.journal.get(a ?? 0))?.attempts ?? [];
   assert.deepEqual(
-    attempts.map(({ outcome, verdict }) => [outcome.kind, verdict]),
+    attempts.map(({ outcome, decision }) => [outcome.kind, decision]),
     [
       ['unavailable', 'retry'],
-      ['delivered', 'settle'],
+      ['delivered', 'complete'],
     ],
   );
 });
 
-test('an event that is refused is buried with what the sink said', async (t) => {
+test('an event that is refused is deadLettered with what the sink said', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = reacting({ a: REFUSED });
+  rig.sink.onDeliver = reacting({ a: REJECTED });
   const [a] = await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.watcher.untilAttempted(1);
   const record = await rig.journal.get(a ?? 0);
-  assert.equal(record?.state, 'dead');
-  assert.deepEqual([record?.burial?.reason, record?.burial?.detail], ['refused', 'label repo is not legal']);
+  assert.equal(record?.state, 'dead-lettered');
+  assert.deepEqual([record?.deadLetter?.reason, record?.deadLetter?.detail], ['rejected', 'label repo is not legal']);
 });
 
-test('a poisonous event is tried six times and buried, and never stops the others', async (t) => {
+test('a poisonous event is tried six times and deadLettered, and never stops the others', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = reacting({ poison: UNCERTAIN });
+  rig.sink.onDeliver = reacting({ poison: UNCERTAIN });
   const [poison] = await keepEvents(rig, 'poison');
   rig.deliverer.start();
   for (let turn = 1; turn <= 6; turn++) {
     await rig.watcher.until(({ attempts }) => attempts.filter(({ id }) => id === 'poison').length === turn);
-    assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead');
+    assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead-lettered');
     await keepEvents(rig, `good-${turn}`);
     await rig.sink.until(({ taken }) => taken.includes(`good-${turn}`));
     rig.clock.advance(25 * LONG_MS);
   }
-  assert.equal((await rig.journal.get(poison ?? 0))?.burial?.reason, 'uncertain');
+  assert.equal((await rig.journal.get(poison ?? 0))?.deadLetter?.reason, 'uncertain');
   assert.deepEqual(rig.watcher.openings, []);
 });
 
 test('a sink that throws is a fault that is told, and the event is tried again', async (t) => {
   const rig = aRig(t);
   const fault = new Error('never planned');
-  rig.sink.onEmit = () => {
+  rig.sink.onDeliver = () => {
     throw fault;
   };
   const [a] = await keepEvents(rig, 'a');
@@ -214,28 +216,28 @@ test('a sink that throws is a fault that is told, and the event is tried again',
   await rig.watcher.untilAttempted(1);
   assert.deepEqual(rig.watcher.faults, [fault]);
   assert.equal(await stateOf(rig, a), 'pending');
-  rig.sink.onEmit = reacting({});
+  rig.sink.onDeliver = reacting({});
   rig.clock.advance(2 * LONG_MS);
   await rig.watcher.untilAttempted(2);
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
-test('a verdict on an event that somebody else has claimed meanwhile is told to be stale', async (t) => {
+test('a decision on an event that somebody else has claimed meanwhile is told to be stale', async (t) => {
   const rig = aRig(t);
   const first = Promise.withResolvers<Outcome>();
-  rig.sink.onEmit = () => (rig.sink.emissions.length === 1 ? first.promise : DELIVERED);
+  rig.sink.onDeliver = () => (rig.sink.claims.length === 1 ? first.promise : DELIVERED);
   const [a] = await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 1);
   rig.clock.advance(120_001);
   await rig.watcher.untilAttempted(1);
-  first.resolve(REFUSED);
+  first.resolve(REJECTED);
   await rig.watcher.untilAttempted(2);
   assert.deepEqual(
     rig.watcher.attempts.map(({ attempt, isStale }) => [attempt.outcome.kind, isStale]),
     [
       ['delivered', false],
-      ['refused', true],
+      ['rejected', true],
     ],
   );
   assert.equal(await stateOf(rig, a), 'delivered');
@@ -243,19 +245,19 @@ test('a verdict on an event that somebody else has claimed meanwhile is told to 
 
 test('three different events that fail open the breaker: nothing more is tried until a probe is ready', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => UNAVAILABLE;
+  rig.sink.onDeliver = () => UNAVAILABLE;
   rig.sink.onProbe = () => 'hang';
   await keepEvents(rig, ...manyNames(500));
   rig.deliverer.start();
   await rig.sink.until(({ probes }) => probes === 1);
   await untilNothingHeld(rig);
-  const { emissions } = rig.sink;
+  const { claims } = rig.sink;
   // Eight ran at a time, and two more took the places of the first two that failed.
-  assert.ok(emissions.length <= 10, `${emissions.length} attempts`);
+  assert.ok(claims.length <= 10, `${claims.length} attempts`);
   assert.equal(rig.watcher.openings.length, 1);
   assert.equal(rig.deliverer.breaker.kind, 'open');
   const untried = (await lend(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
-  assert.equal(untried.length, 500 - emissions.length, 'what was not tried went back');
+  assert.equal(untried.length, 500 - claims.length, 'what was not tried went back');
 });
 
 test('a breaker that opens while nothing is to do ends the wait for events, and is probed in time', async (t) => {
@@ -263,7 +265,7 @@ test('a breaker that opens while nothing is to do ends the wait for events, and 
   // Time stands still: nothing falls due, and the wait for events has no end of its own.
   rig.watcher.onWait = () => {};
   const answers = Promise.withResolvers<Outcome>();
-  rig.sink.onEmit = () => answers.promise;
+  rig.sink.onDeliver = () => answers.promise;
   await keepEvents(rig, 'a', 'b', 'c');
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 3);
@@ -276,7 +278,7 @@ test('when the sink is back, a probe closes the breaker and everything is delive
   const rig = aRig(t);
   const names = manyNames(300);
   let isBack = false;
-  rig.sink.onEmit = () => (isBack ? DELIVERED : UNAVAILABLE);
+  rig.sink.onDeliver = () => (isBack ? DELIVERED : UNAVAILABLE);
   rig.sink.onProbe = () => {
     if (rig.sink.probes === 5) isBack = true;
     return isBack ? { kind: 'ready', detail: 'yes' } : { kind: 'unready', detail: 'no', credentials: false };
@@ -294,7 +296,7 @@ test('when the sink is back, a probe closes the breaker and everything is delive
 test('events that wait for their retry are woken when the breaker closes', async (t) => {
   const rig = aRig(t);
   let isBack = false;
-  rig.sink.onEmit = () => (isBack ? DELIVERED : { kind: 'unavailable', detail: 'busy', retryAfterMs: 3_600_000 });
+  rig.sink.onDeliver = () => (isBack ? DELIVERED : { kind: 'unavailable', detail: 'busy', retryAfterMs: 3_600_000 });
   rig.sink.onProbe = () => {
     isBack = true;
     return { kind: 'ready', detail: 'yes' };
@@ -308,12 +310,12 @@ test('events that wait for their retry are woken when the breaker closes', async
 
 test('while the breaker is on trial, three attempts run at a time', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => UNAVAILABLE;
+  rig.sink.onDeliver = () => UNAVAILABLE;
   await keepEvents(rig, ...manyNames(100));
   const trial = Promise.withResolvers<Outcome>();
   rig.sink.onProbe = () => {
     rig.sink.mostRunning = 0;
-    rig.sink.onEmit = () => trial.promise;
+    rig.sink.onDeliver = () => trial.promise;
     return { kind: 'ready', detail: 'yes' };
   };
   rig.deliverer.start();
@@ -328,20 +330,20 @@ test('while the breaker is on trial, three attempts run at a time', async (t) =>
 
 test('refused credentials stop deliveries at once and cost the event no attempt', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => CREDENTIALS;
+  rig.sink.onDeliver = () => CREDENTIALS;
   const [a] = await keepEvents(rig, 'a');
   let probes = 0;
   rig.sink.onProbe = () => {
     probes += 1;
     if (probes < 20) return { kind: 'unready', detail: '401', credentials: true };
-    rig.sink.onEmit = () => DELIVERED;
+    rig.sink.onDeliver = () => DELIVERED;
     return { kind: 'ready', detail: 'yes' };
   };
   rig.deliverer.start();
   await rig.sink.until(({ taken }) => taken.includes('a'));
   await rig.watcher.untilAttempted(2);
   assert.deepEqual(rig.watcher.openings, [CREDENTIALS]);
-  assert.equal(rig.sink.emissions.length, 2);
+  assert.equal(rig.sink.claims.length, 2);
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
@@ -349,17 +351,17 @@ test('an outage of our credentials makes no event older, though it lasts longer 
   const rig = aRig(t);
   const week = 7 * 86_400_000;
   rig.watcher.onWait = () => rig.clock.advance(week);
-  rig.sink.onEmit = ({ event }) => (event.id === 'a' ? CREDENTIALS : UNAVAILABLE);
+  rig.sink.onDeliver = ({ event }) => (event.id === 'a' ? CREDENTIALS : UNAVAILABLE);
   rig.sink.onProbe = () => {
     if (rig.sink.probes < 3) return { kind: 'unready', detail: '401', credentials: true };
-    rig.sink.onEmit = () => UNAVAILABLE;
+    rig.sink.onDeliver = () => UNAVAILABLE;
     return { kind: 'ready', detail: 'yes' };
   };
   const [a] = await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.watcher.untilAttempted(2);
   assert.deepEqual(
-    rig.watcher.attempts.map(({ attempt, verdict }) => [attempt.outcome.kind, verdict]),
+    rig.watcher.attempts.map(({ attempt, decision }) => [attempt.outcome.kind, decision]),
     [
       ['unavailable', 'retry'],
       ['unavailable', 'retry'],
@@ -370,10 +372,10 @@ test('an outage of our credentials makes no event older, though it lasts longer 
 
 test('a probe that throws is a fault that is told, and the next one is made', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => CREDENTIALS;
+  rig.sink.onDeliver = () => CREDENTIALS;
   rig.sink.onProbe = () => {
     if (rig.sink.probes === 1) throw new Error('never planned');
-    rig.sink.onEmit = () => DELIVERED;
+    rig.sink.onDeliver = () => DELIVERED;
     return { kind: 'ready', detail: 'yes' };
   };
   await keepEvents(rig, 'a');
@@ -385,7 +387,7 @@ test('a probe that throws is a fault that is told, and the next one is made', as
 test('stop gives attempts under way their time', async (t) => {
   const rig = aRig(t);
   const answer = Promise.withResolvers<Outcome>();
-  rig.sink.onEmit = () => answer.promise;
+  rig.sink.onDeliver = () => answer.promise;
   const [a] = await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 1);
@@ -398,12 +400,12 @@ test('stop gives attempts under way their time', async (t) => {
 
 test('stop begins no attempt, and gives back what was claimed and not tried', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => 'hang';
+  rig.sink.onDeliver = () => 'hang';
   const seqs = await keepEvents(rig, ...manyNames(20));
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 8);
   await stop(rig);
-  assert.equal(rig.sink.emissions.length, 8);
+  assert.equal(rig.sink.claims.length, 8);
   const lent = await lend(rig.journal, 100);
   assert.deepEqual(
     lent.map(({ seq }) => seq),
@@ -415,7 +417,7 @@ test('stop begins no attempt, and gives back what was claimed and not tried', as
 
 test('what was claimed and not tried goes back before the attempts under way have ended', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => 'hang';
+  rig.sink.onDeliver = () => 'hang';
   const seqs = await keepEvents(rig, ...manyNames(16));
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 8);
@@ -443,7 +445,7 @@ for (const [when, stopping] of [
 ] as const) {
   test(`stop cuts attempts that hang ${when}, and they are tried again later`, async (t) => {
     const rig = aRig(t);
-    rig.sink.onEmit = () => 'hang';
+    rig.sink.onDeliver = () => 'hang';
     const [a] = await keepEvents(rig, 'a');
     rig.deliverer.start();
     await rig.sink.until(({ running }) => running === 1);
@@ -462,7 +464,7 @@ for (const [when, stopping] of [
 
 test('attempts that stop cut say nothing about the sink', async (t) => {
   const rig = aRig(t);
-  rig.sink.onEmit = () => 'hang';
+  rig.sink.onDeliver = () => 'hang';
   await keepEvents(rig, ...manyNames(8));
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 8);
@@ -491,14 +493,14 @@ test('stop ends a deliverer whose claim is about to be answered, and what it is 
   const stopped = rig.deliverer.stop(LONG_MS, NEVER);
   await Promise.all([appended, stopped]);
   assert.equal(rig.deliverer.held, 0);
-  assert.equal(rig.sink.emissions.length, 0);
+  assert.equal(rig.sink.claims.length, 0);
   assert.equal((await lend(rig.journal)).length, 2);
 });
 
 test('stop ends the wait for a probe, and a probe that hangs', async (t) => {
   const waiting = aRig(t);
   waiting.watcher.onWait = () => {};
-  waiting.sink.onEmit = () => CREDENTIALS;
+  waiting.sink.onDeliver = () => CREDENTIALS;
   await keepEvents(waiting, 'a');
   waiting.deliverer.start();
   await waiting.watcher.until(({ openings }) => openings.length === 1);
@@ -506,7 +508,7 @@ test('stop ends the wait for a probe, and a probe that hangs', async (t) => {
   assert.equal(waiting.sink.probes, 0);
 
   const probing = aRig(t);
-  probing.sink.onEmit = () => CREDENTIALS;
+  probing.sink.onDeliver = () => CREDENTIALS;
   probing.sink.onProbe = () => 'hang';
   await keepEvents(probing, 'a');
   probing.deliverer.start();
@@ -533,11 +535,11 @@ test('a deliverer whose journal was closed under it leaves room for everything e
   assert.equal(rig.deliverer.held, 0);
 });
 
-test('whatever the sink does, every event is in the end delivered or buried, and none is held', async (t) => {
+test('whatever the sink does, every event is in the end delivered or deadLettered, and none is held', async (t) => {
   const rig = aRig(t);
-  const outcomes: readonly Outcome[] = [DELIVERED, UNAVAILABLE, UNCERTAIN, REFUSED, CREDENTIALS, UNAVAILABLE];
+  const outcomes: readonly Outcome[] = [DELIVERED, UNAVAILABLE, UNCERTAIN, REJECTED, CREDENTIALS, UNAVAILABLE];
   let turn = 0;
-  rig.sink.onEmit = () => {
+  rig.sink.onDeliver = () => {
     turn += 1;
     return outcomes[(turn * 7 + Math.floor(turn / 5)) % outcomes.length] ?? DELIVERED;
   };
@@ -555,7 +557,7 @@ test('whatever the sink does, every event is in the end delivered or buried, and
   }
   await rig.deliverer.stop(LONG_MS, NEVER);
   const states = await Promise.all(seqs.map((seq) => stateOf(rig, seq)));
-  assert.deepEqual(new Set(states), new Set(['delivered', 'dead']));
+  assert.deepEqual(new Set(states), new Set(['delivered', 'dead-lettered']));
   assert.equal(rig.deliverer.held, 0);
   assert.equal(new Set(rig.sink.taken).size, rig.sink.taken.length, 'none is taken twice');
 });

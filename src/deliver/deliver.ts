@@ -1,5 +1,5 @@
-import type { Claim, Queue } from '../journal/journal.ts';
-import type { Attempt, Outcome, Verdict } from '../model/delivery.ts';
+import type { Queue } from '../journal/journal.ts';
+import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe, Sink } from '../sink/sink.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
 import { Change } from './change.ts';
@@ -11,8 +11,8 @@ import { decide } from './retry.ts';
 /** How often the leases of what is in our hands are renewed, milliseconds: they last 120 s. */
 const RENEW_MS = 40_000;
 
-/** Attempts whose verdict is not yet durable, beyond which no event is claimed: the disk does not keep up. */
-const MAX_UNSETTLED = 256;
+/** Attempts whose decision is not yet durable, beyond which no event is claimed: the disk does not keep up. */
+const MAX_UNCOMPLETED = 256;
 
 /** How long to wait after the journal failed to lend, or lent nothing without waiting for it, as a closed one does. */
 const CLAIM_PAUSE_MS = 1000;
@@ -30,7 +30,7 @@ export interface DelivererOptions {
   readonly random: () => number;
 }
 
-/** Claims what is due, emits it, decides what follows and settles that, until it is stopped. */
+/** Claims what is due, emits it, decides what follows and completes that, until it is stopped. */
 export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #breaker = new Breaker();
@@ -92,7 +92,7 @@ export class Deliverer {
     hurry.addEventListener('abort', () => this.#cutting.abort());
     if (hurry.aborted) this.#cutting.abort();
     await this.#loop;
-    // After the cut, a verdict that the disk still refuses is left to the journal as it closes.
+    // After the cut, a decision that the disk still refuses is left to the journal as it closes.
     const isOver = () => this.#cutting.signal.aborted && this.#running === 0;
     while (this.#held.size > 0 && !isOver()) await this.#change.next();
     clearTimeout(cut);
@@ -111,7 +111,7 @@ export class Deliverer {
 
   /** One round of events is kept ready, so that no attempt waits for the journal, which may be busy with the disk. */
   #mayClaim(): boolean {
-    return this.#ready.length < this.limit / 2 && this.#held.size < MAX_UNSETTLED;
+    return this.#ready.length < this.limit / 2 && this.#held.size < MAX_UNCOMPLETED;
   }
 
   async #claim(): Promise<void> {
@@ -123,8 +123,8 @@ export class Deliverer {
       const claims = await queue.claim(this.limit, signal);
       for (const claim of claims) this.#held.add(claim);
       this.#ready.push(...claims);
-      const isRefusal = claims.length === 0 && !signal.aborted && now() - began < CLAIM_PAUSE_MS;
-      if (isRefusal) await this.#pause(CLAIM_PAUSE_MS);
+      const isRejection = claims.length === 0 && !signal.aborted && now() - began < CLAIM_PAUSE_MS;
+      if (isRejection) await this.#pause(CLAIM_PAUSE_MS);
     } catch (error) {
       observer.faulted(error);
       await this.#pause(CLAIM_PAUSE_MS);
@@ -139,34 +139,33 @@ export class Deliverer {
       const claim = this.#ready.shift();
       if (claim === undefined) return;
       this.#running += 1;
-      void this.#deliver(claim);
+      void this.#attempt(claim);
     }
   }
 
-  async #deliver(claim: Claim): Promise<void> {
+  async #attempt(claim: Claim): Promise<void> {
     const at = this.#options.now();
     const started = performance.now();
-    const outcome = await this.#emit(claim);
+    const outcome = await this.#deliver(claim);
     const durationMs = Math.round(performance.now() - started);
     this.#running -= 1;
-    const verdict = this.#decide(claim, outcome);
+    const decision = this.#decide(claim, outcome);
     this.#learn(claim, outcome, durationMs);
     this.#startAttempts();
     this.#change.tell();
-    await this.#settle(claim, verdict, { at, durationMs, outcome });
+    await this.#complete(claim, decision, { at, durationMs, outcome });
   }
 
-  async #emit({ event, payload, delivery, traceparent }: Claim): Promise<Outcome> {
-    const emission = { event, payload, delivery, ...(traceparent !== undefined && { traceparent }) };
+  async #deliver(claim: Claim): Promise<Outcome> {
     try {
-      return await this.#options.sink.emit(emission, this.#cutting.signal);
+      return await this.#options.sink.deliver(claim, this.#cutting.signal);
     } catch (error) {
       this.#options.observer.faulted(error);
       return { kind: 'uncertain', detail: 'a fault of the gateway' };
     }
   }
 
-  #decide(claim: Claim, outcome: Outcome): Verdict {
+  #decide(claim: Claim, outcome: Outcome): Decision {
     const now = this.#options.now();
     const { history } = claim;
     const excusedMs = this.#outages.after(Math.max(history.lastAttemptAt, history.agesFrom), now);
@@ -191,13 +190,13 @@ export class Deliverer {
     else this.#outages.end(now);
   }
 
-  async #settle(claim: Claim, verdict: Verdict, attempt?: Attempt): Promise<void> {
+  async #complete(claim: Claim, decision: Decision, attempt?: Attempt): Promise<void> {
     const { queue, observer } = this.#options;
     const { seq, fence } = claim;
     try {
       const tried = attempt === undefined ? {} : { attempt };
-      const isSettled = await queue.settle({ seq, fence, verdict, ...tried });
-      if (attempt !== undefined) observer.attempted(claim, attempt, verdict, !isSettled);
+      const isCompleted = await queue.complete({ seq, fence, decision, ...tried });
+      if (attempt !== undefined) observer.attempted(claim, attempt, decision, !isCompleted);
     } catch (error) {
       observer.faulted(error);
     }
@@ -211,7 +210,7 @@ export class Deliverer {
     this.#ready = [];
     for (const claim of claims) {
       const { history, receivedAt } = claim;
-      void this.#settle(claim, { kind: 'retry', at: Math.max(receivedAt, history.lastAttemptAt), history });
+      void this.#complete(claim, { kind: 'retry', at: Math.max(receivedAt, history.lastAttemptAt), history });
     }
   }
 

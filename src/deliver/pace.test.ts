@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import { DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import type { Outcome } from '../model/delivery.ts';
 import { Pace } from './pace.ts';
 
@@ -20,7 +20,7 @@ test('3 attempts run at a time on trial, whatever was before', () => {
   assert.equal(pace.limit(true), 3);
 });
 
-for (const outcome of [DELIVERED, REFUSED]) {
+for (const outcome of [DELIVERED, REJECTED]) {
   test(`a round of attempts that are ${outcome.kind} allows one more, up to 64`, () => {
     const pace = new Pace();
     assert.equal(after(pace, 9, outcome), 9);
@@ -54,7 +54,7 @@ test('a sink that stays slower is the usual one after some hundred attempts', ()
 
 test('whatever happens, there are between 8 and 64', () => {
   const attempt = fc.record({
-    outcome: fc.constantFrom(DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN),
+    outcome: fc.constantFrom(DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN),
     durationMs: fc.integer({ min: 0, max: 90_000 }),
   });
   fc.assert(

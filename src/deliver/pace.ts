@@ -28,7 +28,7 @@ export class Pace {
 
   afterAttempt(outcome: Outcome, durationMs: number): void {
     this.#sinceCut += 1;
-    const isAnswer = outcome.kind === 'delivered' || outcome.kind === 'refused';
+    const isAnswer = outcome.kind === 'delivered' || outcome.kind === 'rejected';
     const isSlow = durationMs > this.#usualMs * SLOW.factor + SLOW.marginMs;
     if (isAnswer) this.#learn(durationMs);
     if (isAnswer && !isSlow) this.#limit = Math.min(LIMITS.max, this.#limit + 1 / this.#limit);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DELIVERED, REFUSED, UNCERTAIN } from '../../test/support/records.ts';
-import type { DeliveryHistory, Outcome, Verdict } from '../model/delivery.ts';
+import { DELIVERED, REJECTED, UNCERTAIN } from '../../test/support/records.ts';
+import type { Decision, DeliveryHistory, Outcome } from '../model/delivery.ts';
 import { type Circumstances, decide, MAX_AGE_MS } from './retry.ts';
 
 const NOW = 1_700_000_000_000;
@@ -18,8 +18,8 @@ function circumstances(changes: Partial<Circumstances> = {}): Circumstances {
   return { now: NOW, excusedMs: 0, random: 0.5, ...changes };
 }
 
-function retryOf(verdict: Verdict): Extract<Verdict, { kind: 'retry' }> {
-  return verdict.kind === 'retry' ? verdict : assert.fail(`expected a retry, got ${JSON.stringify(verdict)}`);
+function retryOf(decision: Decision): Extract<Decision, { kind: 'retry' }> {
+  return decision.kind === 'retry' ? decision : assert.fail(`expected a retry, got ${JSON.stringify(decision)}`);
 }
 
 /** The wait after an attempt, milliseconds. */
@@ -29,12 +29,12 @@ function waitAfter(outcome: Outcome, history: DeliveryHistory, random: number): 
 
 const LAST = 0.999_999_999;
 
-test('a delivered event is settled', () => {
-  assert.deepEqual(decide(DELIVERED, aHistory(), circumstances()), { kind: 'settle' });
+test('a delivered event is completed', () => {
+  assert.deepEqual(decide(DELIVERED, aHistory(), circumstances()), { kind: 'complete' });
 });
 
-test('a refused event is buried at once', () => {
-  assert.deepEqual(decide(REFUSED, aHistory(), circumstances()), { kind: 'bury', reason: 'refused' });
+test('a refused event is deadLettered at once', () => {
+  assert.deepEqual(decide(REJECTED, aHistory(), circumstances()), { kind: 'dead-letter', reason: 'rejected' });
 });
 
 for (const [uncertain, minutes] of [1, 2, 4, 8, 15].entries()) {
@@ -47,9 +47,9 @@ for (const [uncertain, minutes] of [1, 2, 4, 8, 15].entries()) {
   });
 }
 
-test('uncertain for time 6, an event is buried', () => {
-  const verdict = decide(UNCERTAIN, aHistory({ uncertain: 5 }), circumstances());
-  assert.deepEqual(verdict, { kind: 'bury', reason: 'uncertain' });
+test('uncertain for time 6, an event is deadLettered', () => {
+  const decision = decide(UNCERTAIN, aHistory({ uncertain: 5 }), circumstances());
+  assert.deepEqual(decision, { kind: 'dead-letter', reason: 'uncertain' });
 });
 
 for (const [attempts, seconds] of [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].entries()) {
@@ -68,10 +68,10 @@ test('an event waits as long as it was asked to, if that is longer', () => {
   assert.equal(waitAfter({ ...asked, retryAfterMs: 10 }, aHistory({ attempts: 20 }), LAST), 300_000);
 });
 
-test('unavailable at the age of 7 days, an event is buried, and not a millisecond before', () => {
+test('unavailable at the age of 7 days, an event is deadLettered, and not a millisecond before', () => {
   const verdictAt = (ageMs: number) => decide(UNAVAILABLE, aHistory({ agesFrom: NOW - ageMs }), circumstances());
   assert.equal(verdictAt(MAX_AGE_MS - 1).kind, 'retry');
-  assert.deepEqual(verdictAt(MAX_AGE_MS), { kind: 'bury', reason: 'expired' });
+  assert.deepEqual(verdictAt(MAX_AGE_MS), { kind: 'dead-letter', reason: 'expired' });
   assert.equal(MAX_AGE_MS, 7 * 24 * 60 * MINUTE);
 });
 
@@ -83,8 +83,8 @@ test('time for which our credentials were refused is no part of the age', () => 
 
 test('refused credentials cost an event neither an attempt nor age', () => {
   const history = aHistory({ attempts: 3, uncertain: 2, agesFrom: NOW - 100_000, lastAttemptAt: NOW - 40_000 });
-  const verdict = retryOf(decide(CREDENTIALS, history, circumstances()));
-  assert.deepEqual(verdict.history, { attempts: 3, uncertain: 2, agesFrom: NOW - 60_000, lastAttemptAt: NOW });
+  const decision = retryOf(decide(CREDENTIALS, history, circumstances()));
+  assert.deepEqual(decision.history, { attempts: 3, uncertain: 2, agesFrom: NOW - 60_000, lastAttemptAt: NOW });
   assert.equal(waitAfter(CREDENTIALS, history, 0), 30_000);
   assert.equal(waitAfter(CREDENTIALS, history, LAST), 60_000);
 });
@@ -93,9 +93,9 @@ test('no event dies of refused credentials, however often and for however long',
   let now = NOW;
   let history = aHistory();
   for (let attempt = 0; attempt < 10_000; attempt++) {
-    const verdict = retryOf(decide(CREDENTIALS, history, circumstances({ now })));
-    history = verdict.history;
-    now = verdict.at + 3_600_000;
+    const decision = retryOf(decide(CREDENTIALS, history, circumstances({ now })));
+    history = decision.history;
+    now = decision.at + 3_600_000;
   }
   assert.equal(history.attempts, 0);
   assert.equal(retryOf(decide(UNAVAILABLE, history, circumstances({ now: history.lastAttemptAt }))).kind, 'retry');
@@ -103,7 +103,7 @@ test('no event dies of refused credentials, however often and for however long',
 
 const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const anyOutcome: fc.Arbitrary<Outcome> = fc.oneof(
-  fc.constantFrom(DELIVERED, REFUSED, UNCERTAIN, UNAVAILABLE, CREDENTIALS),
+  fc.constantFrom(DELIVERED, REJECTED, UNCERTAIN, UNAVAILABLE, CREDENTIALS),
   fc.integer({ min: 1, max: 3_600_000 }).map((retryAfterMs) => ({ ...UNAVAILABLE, retryAfterMs })),
 );
 
@@ -112,16 +112,16 @@ interface Failure {
   readonly random: number;
 }
 
-/** Has the failures happen over and over until the event is buried; gives its age then and how often it was uncertain. */
+/** Has the failures happen over and over until the event is deadLettered; gives its age then and how often it was uncertain. */
 function liveThrough(failures: readonly Failure[]): { readonly ageMs: number; readonly uncertain: number } {
   let [now, history, uncertain] = [NOW, aHistory(), 0];
   for (let turn = 0; turn < 1_000_000; turn++) {
     const { outcome, random } = failures[turn % failures.length] ?? assert.fail();
     if (outcome.kind === 'uncertain') uncertain += 1;
-    const verdict = decide(outcome, history, { now, random, excusedMs: 0 });
-    if (verdict.kind !== 'retry') return { ageMs: now - history.agesFrom, uncertain };
-    history = verdict.history;
-    now = verdict.at + 1000;
+    const decision = decide(outcome, history, { now, random, excusedMs: 0 });
+    if (decision.kind !== 'retry') return { ageMs: now - history.agesFrom, uncertain };
+    history = decision.history;
+    now = decision.at + 1000;
   }
   return assert.fail('it is retried for ever');
 }
@@ -152,13 +152,13 @@ test('a retry never spends less than it did, never lies in the past, and never l
   });
   fc.assert(
     fc.property(anyOutcome, anyHistory, unit, fc.nat(2 * MAX_AGE_MS), (outcome, history, random, excusedMs) => {
-      const verdict = decide(outcome, history, { now: NOW, random, excusedMs });
-      if (verdict.kind !== 'retry') return;
-      assert.ok(verdict.at >= NOW && verdict.at <= NOW + 3_600_000);
-      assert.ok(verdict.history.attempts >= history.attempts);
-      assert.ok(verdict.history.uncertain >= history.uncertain && verdict.history.uncertain <= 5);
-      assert.ok(verdict.history.agesFrom >= history.agesFrom && verdict.history.agesFrom <= NOW);
-      assert.equal(verdict.history.lastAttemptAt, NOW);
+      const decision = decide(outcome, history, { now: NOW, random, excusedMs });
+      if (decision.kind !== 'retry') return;
+      assert.ok(decision.at >= NOW && decision.at <= NOW + 3_600_000);
+      assert.ok(decision.history.attempts >= history.attempts);
+      assert.ok(decision.history.uncertain >= history.uncertain && decision.history.uncertain <= 5);
+      assert.ok(decision.history.agesFrom >= history.agesFrom && decision.history.agesFrom <= NOW);
+      assert.equal(decision.history.lastAttemptAt, NOW);
     }),
   );
 });

@@ -1,4 +1,4 @@
-import type { DeliveryHistory, Outcome, Verdict } from '../model/delivery.ts';
+import type { Decision, DeliveryHistory, Outcome } from '../model/delivery.ts';
 
 /** Back-off while the sink is unavailable: 1, 2, 4, … s up to 5 min, each a random part of it (full jitter). */
 const BACKOFF = { firstMs: 1000, maxMs: 300_000 };
@@ -24,24 +24,24 @@ export interface Circumstances {
 }
 
 /** What follows from an attempt. */
-export function decide(outcome: Outcome, history: DeliveryHistory, circumstances: Circumstances): Verdict {
+export function decide(outcome: Outcome, history: DeliveryHistory, circumstances: Circumstances): Decision {
   switch (outcome.kind) {
     case 'delivered':
-      return { kind: 'settle' };
-    case 'refused':
-      return { kind: 'bury', reason: 'refused' };
+      return { kind: 'complete' };
+    case 'rejected':
+      return { kind: 'dead-letter', reason: 'rejected' };
     case 'uncertain':
       return afterUncertain(history, circumstances);
     case 'unavailable':
       return outcome.credentials === true
-        ? afterRefusedCredentials(history, circumstances)
+        ? afterRejectedCredentials(history, circumstances)
         : afterUnavailable(history, circumstances, outcome.retryAfterMs ?? 0);
   }
 }
 
-function afterUncertain(history: DeliveryHistory, { now, random, excusedMs }: Circumstances): Verdict {
+function afterUncertain(history: DeliveryHistory, { now, random, excusedMs }: Circumstances): Decision {
   const wait = UNCERTAIN_WAITS_MS[history.uncertain];
-  if (wait === undefined) return { kind: 'bury', reason: 'uncertain' };
+  if (wait === undefined) return { kind: 'dead-letter', reason: 'uncertain' };
   const counted = count(history, now, excusedMs);
   const at = now + Math.round(wait * (1 + random / 2));
   return { kind: 'retry', at, history: { ...counted, uncertain: history.uncertain + 1 } };
@@ -51,15 +51,15 @@ function afterUnavailable(
   history: DeliveryHistory,
   { now, random, excusedMs }: Circumstances,
   retryAfterMs: number,
-): Verdict {
+): Decision {
   const counted = count(history, now, excusedMs);
-  if (now - counted.agesFrom >= MAX_AGE_MS) return { kind: 'bury', reason: 'expired' };
+  if (now - counted.agesFrom >= MAX_AGE_MS) return { kind: 'dead-letter', reason: 'expired' };
   const ceiling = Math.min(BACKOFF.maxMs, BACKOFF.firstMs * 2 ** Math.min(history.attempts, 20));
   return { kind: 'retry', at: now + Math.max(retryAfterMs, Math.round(ceiling * random)), history: counted };
 }
 
 /** Neither an attempt nor age is spent. */
-function afterRefusedCredentials(history: DeliveryHistory, { now, random }: Circumstances): Verdict {
+function afterRejectedCredentials(history: DeliveryHistory, { now, random }: Circumstances): Decision {
   const waited = now - Math.max(history.lastAttemptAt, history.agesFrom);
   const at = now + Math.round(CREDENTIALS_WAIT_MS * (1 + random));
   return { kind: 'retry', at, history: { ...history, agesFrom: history.agesFrom + waited, lastAttemptAt: now } };

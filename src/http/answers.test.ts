@@ -7,40 +7,40 @@ function bodyFor(...events: readonly EventReceipt[]): unknown {
   return JSON.parse(answerTo({ kind: 'receipt', events }).body);
 }
 
-test('a receipt tells the fate of each event', () => {
+test('a receipt tells the result of each event', () => {
   const answer = bodyFor(
-    { id: 'a', action: 'push', registry: 'r.azurecr.io', repository: 'app', fate: { kind: 'accepted', seq: 7 } },
-    { id: 'b', action: 'delete', fate: { kind: 'duplicate', of: 3 } },
-    { id: 'c', action: 'push', fate: { kind: 'buried', seq: 8, reason: 'no-registry' } },
+    { id: 'a', action: 'push', registry: 'r.azurecr.io', repository: 'app', result: { kind: 'accepted', seq: 7 } },
+    { id: 'b', action: 'delete', result: { kind: 'duplicate', of: 3 } },
+    { id: 'c', action: 'push', result: { kind: 'dead-lettered', seq: 8, reason: 'no-registry' } },
   );
   assert.deepEqual(answer, {
     status: 'success',
     events: [
-      { id: 'a', action: 'push', fate: 'accepted', seq: 7 },
-      { id: 'b', action: 'delete', fate: 'duplicate', of: 3 },
-      { id: 'c', action: 'push', fate: 'buried', seq: 8, reason: 'no-registry' },
+      { id: 'a', action: 'push', result: 'accepted', seq: 7 },
+      { id: 'b', action: 'delete', result: 'duplicate', of: 3 },
+      { id: 'c', action: 'push', result: 'dead-lettered', seq: 8, reason: 'no-registry' },
     ],
   });
 });
 
 test('a webhook with nothing but unknown actions is ignored', () => {
-  const answer = bodyFor({ action: 'renamed', fate: { kind: 'ignored', reason: 'unknown-action' } });
+  const answer = bodyFor({ action: 'renamed', result: { kind: 'ignored', reason: 'unknown-action' } });
   assert.deepEqual(answer, {
     status: 'ignored',
-    events: [{ action: 'renamed', fate: 'ignored', reason: 'unknown-action' }],
+    events: [{ action: 'renamed', result: 'ignored', reason: 'unknown-action' }],
   });
 });
 
 test('a ping is a success', () => {
-  const answer = bodyFor({ action: 'ping', fate: { kind: 'ignored', reason: 'ping' } });
-  assert.deepEqual(answer, { status: 'success', events: [{ action: 'ping', fate: 'ignored', reason: 'ping' }] });
+  const answer = bodyFor({ action: 'ping', result: { kind: 'ignored', reason: 'ping' } });
+  assert.deepEqual(answer, { status: 'success', events: [{ action: 'ping', result: 'ignored', reason: 'ping' }] });
 });
 
 test('one known action among unknown ones makes a success', () => {
-  const unknown: EventReceipt = { action: 'renamed', fate: { kind: 'ignored', reason: 'unknown-action' } };
+  const unknown: EventReceipt = { action: 'renamed', result: { kind: 'ignored', reason: 'unknown-action' } };
   const answer = answerTo({
     kind: 'receipt',
-    events: [unknown, { action: 'push', fate: { kind: 'accepted', seq: 1 } }],
+    events: [unknown, { action: 'push', result: { kind: 'accepted', seq: 1 } }],
   });
   assert.match(answer.body, /^{"status":"success"/);
 });
@@ -58,7 +58,7 @@ const rejections: readonly (readonly [Rejection, number, string])[] = [
   ],
   [{ kind: 'incomplete' }, 408, '{"status":"failed"}'],
   [{ kind: 'overloaded' }, 503, '{"status":"unavailable"}'],
-  [{ kind: 'undecidable' }, 503, '{"status":"unavailable"}'],
+  [{ kind: 'unverifiable' }, 503, '{"status":"unavailable"}'],
   [{ kind: 'unavailable', reason: 'full', lost: [] }, 503, '{"status":"unavailable"}'],
 ];
 

@@ -54,7 +54,7 @@ export function answerTo(answer: Receipt | Handshake | Rejection): Answer {
       return failed(413, [{ path: '', expected: `at most ${answer.maxBytes} bytes`, received: 'more' }]);
     case 'incomplete':
       return INCOMPLETE;
-    case 'undecidable':
+    case 'unverifiable':
     case 'overloaded':
     case 'unavailable':
       return UNAVAILABLE;
@@ -76,11 +76,11 @@ function receiptBody(events: readonly EventReceipt[]): string {
   return `{"status":"${status}","events":${JSON.stringify(events.map(eventBody))}}`;
 }
 
-function isUnknown({ fate }: EventReceipt): boolean {
-  return fate.kind === 'ignored' && fate.reason === 'unknown-action';
+function isUnknown({ result }: EventReceipt): boolean {
+  return result.kind === 'ignored' && result.reason === 'unknown-action';
 }
 
-function eventBody({ id, action, fate }: EventReceipt): Readonly<Record<string, unknown>> {
-  const { kind, ...details } = fate;
-  return { id, action, fate: kind, ...details };
+function eventBody({ id, action, result }: EventReceipt): Readonly<Record<string, unknown>> {
+  const { kind, ...details } = result;
+  return { id, action, result: kind, ...details };
 }

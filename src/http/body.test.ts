@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import {
+  AUTHORIZED,
+  aServer,
+  head,
+  Peer,
+  receiveAnything,
+  type TestServer,
+} from '../../test/support/ingest-test-server.ts';
 import type { Reception } from '../receive/incoming-webhook.ts';
-import { AUTHORIZED, aServer, head, Peer, receiveAnything, type TestServer } from './test-server.ts';
 
 const KIB = 1024;
 

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
+import { aServer, head, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
 import { CertificateFault, type CertificateSource, type KeyPair, secureContextOf } from './certificate.ts';
-import { aServer, head, Peer, type TestServer } from './test-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
 after(() => rmSync(folder, { recursive: true }));

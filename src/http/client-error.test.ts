@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aServer, aSlowReceive, head, Peer } from './test-server.ts';
+import { aServer, aSlowReceive, head, Peer } from '../../test/support/ingest-test-server.ts';
 
 /** More than enough for a test to be sure of a time-out, soon enough for it not to wait. */
 const SHORT = { headersTimeoutMs: 50, requestTimeoutMs: 50, timeoutCheckMs: 10 };

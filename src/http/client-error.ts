@@ -1,18 +1,18 @@
 import { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Refusal } from './ingest-observer.ts';
+import type { RequestRejection } from './ingest-observer.ts';
 
 interface Judgement {
   readonly statusLine: string;
-  readonly refusal: Refusal;
+  readonly rejection: RequestRejection;
 }
 
-const MALFORMED: Judgement = { statusLine: '400 Bad Request', refusal: 'malformed' };
+const MALFORMED: Judgement = { statusLine: '400 Bad Request', rejection: 'malformed' };
 
 const JUDGEMENTS: ReadonlyMap<string, Judgement> = new Map([
-  ['HPE_HEADER_OVERFLOW', { statusLine: '431 Request Header Fields Too Large', refusal: 'headers-too-large' }],
-  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', { statusLine: '413 Payload Too Large', refusal: 'malformed' }],
-  ['ERR_HTTP_REQUEST_TIMEOUT', { statusLine: '408 Request Timeout', refusal: 'too-slow' }],
+  ['HPE_HEADER_OVERFLOW', { statusLine: '431 Request Header Fields Too Large', rejection: 'headers-too-large' }],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', { statusLine: '413 Payload Too Large', rejection: 'malformed' }],
+  ['ERR_HTTP_REQUEST_TIMEOUT', { statusLine: '408 Request Timeout', rejection: 'too-slow' }],
 ]);
 
 /**
@@ -21,7 +21,11 @@ const JUDGEMENTS: ReadonlyMap<string, Judgement> = new Map([
  * Returns why, unless that is told elsewhere: a connection that broke off is nobody's fault, and a webhook whose body is cut short
  * has a record of its own.
  */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, lingerMs: number): Refusal | undefined {
+export function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  lingerMs: number,
+): RequestRejection | undefined {
   const judgement = judgementOn(error.code ?? '');
   const owed = owedResponse(socket);
   if (judgement === undefined || owed?.headersSent === true) {
@@ -31,13 +35,13 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
   if (owed?.req.complete === true) {
     // What follows a whole request is at fault, not that request: it gets its answer, and nothing else may be taken for it.
     owed.shouldKeepAlive = false;
-    return judgement.refusal;
+    return judgement.rejection;
   }
   // Ended: it was answered before, and what still comes is dropped.
   if (!socket.writable) return undefined;
   socket.end(`HTTP/1.1 ${judgement.statusLine}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   setTimeout(() => socket.destroy(), lingerMs).unref();
-  return owed === undefined ? judgement.refusal : undefined;
+  return owed === undefined ? judgement.rejection : undefined;
 }
 
 /** Undefined for what befell the connection itself, which leaves nobody to answer. */

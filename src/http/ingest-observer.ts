@@ -1,7 +1,7 @@
 import type { Handshake, Receipt, Rejection } from '../model/receipt.ts';
 
 /** Why a connection or request was turned away before it was a webhook. */
-export type Refusal =
+export type RequestRejection =
   /** Not HTTP, or not the way we read it. */
   | 'malformed'
   | 'headers-too-large'
@@ -35,7 +35,7 @@ export interface WebhookRecord {
 export interface IngestObserver {
   webhook(record: WebhookRecord): void;
   /** Anybody can cause these, as often as they like: count all, log few. */
-  refused(refusal: Refusal, remoteAddress: string | undefined): void;
+  rejected(rejection: RequestRejection, remoteAddress: string | undefined): void;
   fault(error: unknown): void;
   certificateReloaded(): void;
   /** The new pair does not work; the one in use stays. */

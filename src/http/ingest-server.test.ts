@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import {
+  AUTHORIZED,
+  aServer,
+  aSlowReceive,
+  Heard,
+  head,
+  Peer,
+  permitNothing,
+  receiveAnything,
+} from '../../test/support/ingest-test-server.ts';
 import type { Receive } from '../receive/incoming-webhook.ts';
 import { ListenFault, startIngestServer } from './ingest-server.ts';
-import { AUTHORIZED, aServer, aSlowReceive, Heard, head, Peer, permitNothing, receiveAnything } from './test-server.ts';
 
 const NEVER: Promise<never> = new Promise(() => {});
 
@@ -15,7 +24,7 @@ test('a webhook is answered with its receipt', async (t) => {
   assert.equal(answer.headers.get('connection'), 'keep-alive');
   assert.deepEqual(await answer.json(), {
     status: 'success',
-    events: [{ id: 'a', action: 'push', fate: 'accepted', seq: 1 }],
+    events: [{ id: 'a', action: 'push', result: 'accepted', seq: 1 }],
   });
 });
 
@@ -293,7 +302,7 @@ test('a reader who does not read is cut off', async (t) => {
   const events = Array.from({ length: 20_000 }, () => ({
     id: 'x'.repeat(1_000),
     action: 'push',
-    fate: { kind: 'accepted', seq: 1 } as const,
+    result: { kind: 'accepted', seq: 1 } as const,
   }));
   const server = await aServer(t, {
     receive: () => Promise.resolve({ answer: { kind: 'receipt', events } }),

@@ -60,7 +60,7 @@ export async function startIngestServer(options: IngestOptions): Promise<IngestS
   limitConnections(server, limits);
   const connections = new Connections(server);
   handleRequests(server, handler);
-  handleRefusals(server, limits, observer);
+  handleRequestRejections(server, limits, observer);
   const port = await listen(server, options);
   return {
     address: { host: options.host, port },
@@ -118,14 +118,15 @@ function handleRequests(server: Server, handler: RequestHandler): void {
   server.on('checkExpectation', (request, response) => handler.handle(request, response, false));
 }
 
-function handleRefusals(server: Server, limits: Limits, observer: IngestObserver): void {
+function handleRequestRejections(server: Server, limits: Limits, observer: IngestObserver): void {
   server.on('clientError', (error, socket) => {
-    const refusal = answerClientError(error, socket, limits.lingerMs);
-    if (refusal !== undefined) observer.refused(refusal, socket instanceof Socket ? socket.remoteAddress : undefined);
+    const rejection = answerClientError(error, socket, limits.lingerMs);
+    if (rejection !== undefined)
+      observer.rejected(rejection, socket instanceof Socket ? socket.remoteAddress : undefined);
   });
-  server.on('drop', (connection) => observer.refused('too-many-connections', connection?.remoteAddress));
+  server.on('drop', (connection) => observer.rejected('too-many-connections', connection?.remoteAddress));
   if (server instanceof https.Server) {
-    server.on('tlsClientError', (_error, socket) => observer.refused('tls-handshake-failed', socket.remoteAddress));
+    server.on('tlsClientError', (_error, socket) => observer.rejected('tls-handshake-failed', socket.remoteAddress));
   }
 }
 

@@ -17,7 +17,7 @@ interface RequestHandlerOptions {
   readonly proxies: TrustedProxies;
 }
 
-type Refused = Extract<Route, { kind: 'refused' }>;
+type RejectedRoute = Extract<Route, { kind: 'rejected' }>;
 
 /** Who answers a request. */
 type Ask = (from: IncomingRequest, body: Body) => Promise<Reception>;
@@ -42,13 +42,13 @@ export class RequestHandler {
   handle(request: IncomingMessage, response: ServerResponse, expectant: boolean): void {
     const route = routeOf(request.method ?? '', request.url ?? '');
     if (route.kind === 'events') this.#serve(request, response, expectant).catch(this.#reportFault);
-    else if (route.kind === 'refused') this.#refuse(request, response, route);
+    else if (route.kind === 'rejected') this.#refuse(request, response, route);
     else if (route.kind === 'permission') this.#permit(request, response, route.refused);
     else this.#send(request, response, this.#options.healthy() ? HEALTHY : UNHEALTHY, 0);
   }
 
   /** What does not ask for permission is no `OPTIONS` of ours, as in v0.4.1. */
-  #permit(request: IncomingMessage, response: ServerResponse, refused: Refused): void {
+  #permit(request: IncomingMessage, response: ServerResponse, refused: RejectedRoute): void {
     if (request.headers['webhook-request-origin'] === undefined) this.#refuse(request, response, refused);
     else this.#answer(request, response, (from) => this.#options.permit(from)).catch(this.#reportFault);
   }
@@ -97,10 +97,10 @@ export class RequestHandler {
     }
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, { answer, refusal }: Refused): void {
+  #refuse(request: IncomingMessage, response: ServerResponse, { answer, rejection }: RejectedRoute): void {
     const { remoteAddress } = request.socket;
     this.#send(request, response, answer, 0);
-    this.#options.observer.refused(refusal, remoteAddress);
+    this.#options.observer.rejected(rejection, remoteAddress);
   }
 
   #send(request: IncomingMessage, response: ServerResponse, answer: Answer, bytesRead: number): void {

@@ -4,7 +4,7 @@ import { routeOf } from './routes.ts';
 
 function summary(method: string, target: string): string {
   const route = routeOf(method, target);
-  return route.kind === 'refused' ? [route.answer.status, ...route.answer.headers].join(' ') : route.kind;
+  return route.kind === 'rejected' ? [route.answer.status, ...route.answer.headers].join(' ') : route.kind;
 }
 
 const routes: readonly (readonly [string, string, string])[] = [

@@ -1,12 +1,12 @@
 import { type Answer, NOT_FOUND, redirectTo, WRONG_METHOD } from './answers.ts';
-import type { Refusal } from './ingest-observer.ts';
+import type { RequestRejection } from './ingest-observer.ts';
 
 export type Route =
   | { readonly kind: 'events' }
   /** `refused`: how it is answered where it does not ask for permission to send. */
-  | { readonly kind: 'permission'; readonly refused: Extract<Route, { kind: 'refused' }> }
+  | { readonly kind: 'permission'; readonly refused: Extract<Route, { kind: 'rejected' }> }
   | { readonly kind: 'health' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly answer: Answer };
+  | { readonly kind: 'rejected'; readonly rejection: RequestRejection; readonly answer: Answer };
 
 interface Endpoint {
   readonly method: string;
@@ -18,8 +18,12 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ['/healthz', { method: 'GET', route: { kind: 'health' } }],
 ]);
 
-const UNKNOWN_PATH: Route = { kind: 'refused', refusal: 'unknown-path', answer: NOT_FOUND };
-const MISUSED: Extract<Route, { kind: 'refused' }> = { kind: 'refused', refusal: 'wrong-method', answer: WRONG_METHOD };
+const UNKNOWN_PATH: Route = { kind: 'rejected', rejection: 'unknown-path', answer: NOT_FOUND };
+const MISUSED: Extract<Route, { kind: 'rejected' }> = {
+  kind: 'rejected',
+  rejection: 'wrong-method',
+  answer: WRONG_METHOD,
+};
 
 /** Where a request belongs. `target` is its URL as sent: a path, which may have a query, or (RFC 9112, 3.2.2) an absolute URL. */
 export function routeOf(method: string, target: string): Route {
@@ -43,5 +47,7 @@ function detourOf(method: string, target: string): Route {
   const clean = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
   const endpoint = ENDPOINTS.get(clean);
   if (endpoint === undefined) return UNKNOWN_PATH;
-  return endpoint.method === method ? { kind: 'refused', refusal: 'redirected', answer: redirectTo(clean) } : MISUSED;
+  return endpoint.method === method
+    ? { kind: 'rejected', rejection: 'redirected', answer: redirectTo(clean) }
+    : MISUSED;
 }

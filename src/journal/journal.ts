@@ -1,5 +1,5 @@
-import type { Attempt, DeliveryHistory, Verdict } from '../model/delivery.ts';
-import type { BurialReason, UnavailableReason } from '../model/receipt.ts';
+import type { Attempt, Claim, Completion, Decision } from '../model/delivery.ts';
+import type { DeadLetterReason, UnavailableReason } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import type { ByteRange, Format } from '../model/webhook.ts';
 
@@ -15,14 +15,16 @@ export interface NewRecord {
   readonly caller: string;
   /** The allow-listed headers of the webhook. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The webhook's trace (W3C Trace Context, `traceparent`), where it names one. */
+  readonly traceparent?: string;
   /** The event alone: byte for byte where it came alone, written anew where it came in an envelope. */
   readonly raw: Uint8Array;
   /** Where in it the payload lies. Absent: all of it is. */
   readonly payload?: ByteRange;
-  /** Unreadable only together with a burial. */
+  /** Unreadable only together with a deadLetter. */
   readonly event: KeptEvent;
   /** Set for an event that goes to the dead letters at once. */
-  readonly burial?: { readonly reason: BurialReason; readonly detail: string };
+  readonly deadLetter?: { readonly reason: DeadLetterReason; readonly detail: string };
 }
 
 /** What became of one record of an append. `seq` numbers the records in the order in which they were kept. */
@@ -43,36 +45,12 @@ export type AppendOutcome =
  * Every implementation promises, and journal.suite.ts proves:
  * - `appended` only when every kept record is on stable storage, and each duplicate's original was;
  * - of records with one key, also concurrent ones, exactly one is kept;
- * - of records with one content, also concurrent ones, one is kept until the first's window is over; buried ones aside;
+ * - of records with one content, also concurrent ones, one is kept until the first's window is over; deadLettered ones aside;
  * - `unavailable` within 5 seconds whatever the disk does; it never waits without an end;
  * - after `unavailable` the same records can be appended again.
  */
 export interface Intake {
   append(records: readonly NewRecord[]): Promise<AppendOutcome>;
-}
-
-/** An event lent to one deliverer until its lease ends. */
-export interface Claim {
-  readonly seq: number;
-  /** Fences: a settlement with the number of an older claim is not taken. */
-  readonly fence: number;
-  /** 1 for the first, one more with each redelivery. */
-  readonly delivery: number;
-  readonly receivedAt: number;
-  readonly history: DeliveryHistory;
-  readonly event: RegistryEvent;
-  /** The payload as text; bytes that are no UTF-8 became U+FFFD. */
-  readonly payload: string;
-  /** The webhook's trace (W3C Trace Context), if it told one. */
-  readonly traceparent?: string;
-}
-
-export interface Settlement {
-  readonly seq: number;
-  readonly fence: number;
-  /** Absent when the claim is given back untried. */
-  readonly attempt?: Attempt;
-  readonly verdict: Verdict;
 }
 
 /**
@@ -83,15 +61,15 @@ export interface Settlement {
  * - new events are due at once and come in the order in which they were kept; one that is retried yields its place, and comes
  *   again when it is due;
  * - `claim` waits until something is due, the signal is aborted (then: an empty list) or 60 seconds have gone by;
- * - `settle` resolves to true once its verdict is durable; to false, and without effect, when the lease has ended, the claim
- *   was settled already, its fence is stale or the journal is closed;
+ * - `complete` resolves to true once its decision is durable; to false, and without effect, when the lease has ended, the claim
+ *   was completed already, its fence is stale or the journal is closed;
  * - a record that fails its checksum is never lent: it becomes a dead letter (`damaged`).
  */
 export interface Queue {
   /** At most `max` events; the payloads after the first add up to at most 8 MiB. An aborted signal lends nothing. */
   claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;
   renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void>;
-  settle(settlement: Settlement): Promise<boolean>;
+  complete(completion: Completion): Promise<boolean>;
   /**
    * Makes waiting events due now, the oldest first and `spreadMs` apart, and none later than it was: for when the sink is
    * back. One that the sink may have taken keeps its time: its waits are long on purpose. Takes a thousand of them; the
@@ -100,7 +78,7 @@ export interface Queue {
   wake(spreadMs: number): Promise<void>;
 }
 
-export type RecordState = 'pending' | 'delivered' | 'dead';
+export type RecordState = 'pending' | 'delivered' | 'dead-lettered';
 
 /** A record in a list. */
 export interface RecordSummary {
@@ -109,7 +87,7 @@ export interface RecordSummary {
   readonly receivedAt: number;
   readonly caller: string;
   readonly event: KeptEvent;
-  readonly burial?: { readonly at: number; readonly reason: BurialReason; readonly detail: string };
+  readonly deadLetter?: { readonly at: number; readonly reason: DeadLetterReason; readonly detail: string };
 }
 
 /** Everything that the journal knows of one record. */
@@ -126,7 +104,7 @@ export interface JournalRecord extends RecordSummary {
 
 export interface RecordedAttempt extends Attempt {
   readonly delivery: number;
-  readonly verdict: Verdict['kind'];
+  readonly decision: Decision['kind'];
 }
 
 export interface JournalStats {
@@ -134,7 +112,7 @@ export interface JournalStats {
   readonly dead: number;
   /** Epoch milliseconds of the oldest pending event's arrival. */
   readonly oldestPendingAt?: number;
-  /** When the oldest dead letter was buried. */
+  /** When the oldest dead letter was deadLettered. */
   readonly oldestDeadAt?: number;
   /** Dead letters since open that failed their checksum. */
   readonly damaged: number;
@@ -143,7 +121,7 @@ export interface JournalStats {
 }
 
 /** What an operator asks of history. */
-export interface Archive {
+export interface History {
   /** Newest first, below `before` where given. */
   find(query: { state?: RecordState; before?: number; limit: number }): Promise<readonly RecordSummary[]>;
   get(seq: number): Promise<JournalRecord | undefined>;
@@ -164,9 +142,9 @@ export interface Pruned {
 }
 
 /** What keeps a journal in shape. */
-export interface Upkeep {
+export interface Maintenance {
   /**
-   * One small step of forgetting: settled history older than 7 days or beyond the journal's size, oldest first; dead
+   * One small step of forgetting: completed history older than 7 days or beyond the journal's size, oldest first; dead
    * letters older than 30 days; keys older than 7 days, contents whose window is over. Never a pending event.
    */
   prune(now: number): Promise<Pruned>;
@@ -174,10 +152,10 @@ export interface Upkeep {
   check(): Promise<void>;
   /**
    * Resolves when everything taken in is durable and the files are closed. Later appends are `unavailable`, claims empty and
-   * settlements not taken; whatever else is called rejects.
+   * completions not taken; whatever else is called rejects.
    */
   close(): Promise<void>;
 }
 
 /** One adapter keeps all four. */
-export interface Journal extends Intake, Queue, Archive, Upkeep {}
+export interface Journal extends Intake, Queue, History, Maintenance {}

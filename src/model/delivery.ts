@@ -1,4 +1,5 @@
-import type { BurialReason } from './receipt.ts';
+import type { DeadLetterReason } from './receipt.ts';
+import type { RegistryEvent } from './registry-event.ts';
 
 /** An event that Brigade created from ours: one for each subscribed project. */
 export interface CreatedEvent {
@@ -11,7 +12,7 @@ export type Outcome =
   /** Taken. `created` is empty when no project subscribes to it (*unmatched*), and absent where the sink does not tell. */
   | { readonly kind: 'delivered'; readonly created?: readonly CreatedEvent[]; readonly note?: string }
   /** It will never take this event. */
-  | { readonly kind: 'refused'; readonly detail: string }
+  | { readonly kind: 'rejected'; readonly detail: string }
   /** It took nothing and may do so later. */
   | {
       readonly kind: 'unavailable';
@@ -36,13 +37,13 @@ export interface DeliveryHistory {
   readonly lastAttemptAt: number;
 }
 
-export const VERDICTS = ['settle', 'retry', 'bury'] as const;
+export const DECISIONS = ['complete', 'retry', 'dead-letter'] as const;
 
-/** What we decided after an attempt; `kind` is one of `VERDICTS`. */
-export type Verdict =
-  | { readonly kind: 'settle' }
+/** What we decided after an attempt; `kind` is one of `DECISIONS`. */
+export type Decision =
+  | { readonly kind: 'complete' }
   | { readonly kind: 'retry'; readonly at: number; readonly history: DeliveryHistory }
-  | { readonly kind: 'bury'; readonly reason: BurialReason };
+  | { readonly kind: 'dead-letter'; readonly reason: DeadLetterReason };
 
 /** One try to deliver an event, as history keeps it. */
 export interface Attempt {
@@ -50,4 +51,30 @@ export interface Attempt {
   readonly at: number;
   readonly durationMs: number;
   readonly outcome: Outcome;
+}
+
+/** An event that one deliverer holds until its lease ends. What a sink delivers. */
+export interface Claim {
+  readonly seq: number;
+  /** The fencing number: the journal does not take a completion that carries the number of an older claim. */
+  readonly fence: number;
+  /** The number of the deliberate delivery: 1, and one more for each time that an operator redelivers the event. */
+  readonly delivery: number;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
+  readonly history: DeliveryHistory;
+  readonly event: RegistryEvent;
+  /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. Bytes that are not UTF-8 became U+FFFD. */
+  readonly payload: string;
+  /** The webhook's trace (W3C Trace Context), where it names one. */
+  readonly traceparent?: string;
+}
+
+/** How a claim ends. */
+export interface Completion {
+  readonly seq: number;
+  readonly fence: number;
+  /** Absent when the claim is given back without an attempt. */
+  readonly attempt?: Attempt;
+  readonly decision: Decision;
 }

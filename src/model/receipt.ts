@@ -4,17 +4,17 @@ import type { Issue } from './webhook.ts';
 export type IgnoreReason = 'ping' | 'unknown-action' | 'blob' | 'pull' | 'mount' | 'unsubscribed';
 
 /** What became of one event of a webhook. */
-export type Fate =
+export type EventResult =
   | { readonly kind: 'accepted'; readonly seq: number }
   /** Of the record with that number: by its id, or because it tells the same within the window for that. */
   | { readonly kind: 'duplicate'; readonly of: number; readonly by?: 'content' }
   | { readonly kind: 'ignored'; readonly reason: IgnoreReason }
   /** `rule`: which of the operator's rules ignores it. */
   | { readonly kind: 'ignored'; readonly reason: 'rule'; readonly rule: string }
-  | { readonly kind: 'buried'; readonly seq: number; readonly reason: BurialReason };
+  | { readonly kind: 'dead-lettered'; readonly seq: number; readonly reason: DeadLetterReason };
 
 /** Why an event lies in the dead letters. */
-export const BURIAL_REASONS = [
+export const DEAD_LETTER_REASONS = [
   /** No registry is known for it. */
   'no-registry',
   /** One of a batch, and not what its caller may speak for. */
@@ -22,7 +22,7 @@ export const BURIAL_REASONS = [
   /** One of a batch, and it cannot be read. */
   'unreadable',
   /** Brigade said that it will never take it, or its field rules say so beforehand. */
-  'refused',
+  'rejected',
   /** Brigade may or may not have stored it, too often. */
   'uncertain',
   /** Brigade could not be reached for the whole of the event's time. */
@@ -31,7 +31,7 @@ export const BURIAL_REASONS = [
   'damaged',
 ] as const;
 
-export type BurialReason = (typeof BURIAL_REASONS)[number];
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /** One event of a webhook in our answer. */
 export interface EventReceipt {
@@ -42,7 +42,7 @@ export interface EventReceipt {
   readonly repository?: string;
   readonly tag?: string;
   readonly digest?: string;
-  readonly fate: Fate;
+  readonly result: EventResult;
 }
 
 /** Our answer to a webhook whose every event is durable, or carries nothing to deliver. */
@@ -56,7 +56,7 @@ export type Rejection =
   /** The credentials are wrong or missing. Says no more, lest it help to guess them. */
   | { readonly kind: 'unauthenticated' }
   /** The credentials could not be judged now. */
-  | { readonly kind: 'undecidable' }
+  | { readonly kind: 'unverifiable' }
   /** The caller's binding does not allow this event. */
   | { readonly kind: 'out-of-scope'; readonly issue: Issue }
   | { readonly kind: 'unreadable'; readonly issues: readonly Issue[] }
@@ -79,7 +79,7 @@ export type UnavailableReason =
   | 'closed';
 
 /** What could be read of an event that we could not keep. */
-export type LostEvent = Omit<EventReceipt, 'fate'>;
+export type LostEvent = Omit<EventReceipt, 'result'>;
 
 /** What a sender asks before its first event; whatever it asks is answered with its own words, and nothing is fetched. */
 export type Handshake =

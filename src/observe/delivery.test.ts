@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aLineLog } from '../../test/support/line-log.ts';
-import { anAttempt, aRegistryEvent, DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
-import type { Claim } from '../journal/journal.ts';
-import type { Outcome } from '../model/delivery.ts';
+import { anAttempt, aRegistryEvent, DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
+import type { Claim, Outcome } from '../model/delivery.ts';
 import { observeDelivery } from './delivery.ts';
+import { eventFields } from './event-fields.ts';
 import { observeFile } from './files.ts';
 import { Metrics } from './metrics.ts';
-import { toldEvent } from './told-event.ts';
 
 const CLAIM: Claim = {
   seq: 7,
@@ -18,7 +17,7 @@ const CLAIM: Claim = {
   event: aRegistryEvent('a'),
   payload: '{"secret":"payload"}',
 };
-const SAID = { seq: 7, ...toldEvent(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
+const SAID = { seq: 7, ...eventFields(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
 const HISTORY = CLAIM.history;
 
 function anObserver() {
@@ -33,10 +32,10 @@ function anObserver() {
 
 test('a delivered event is one line with what was created, and is measured', async () => {
   const { observer, lines, has } = anObserver();
-  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'settle' }, false);
+  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, false);
   const created = [{ id: 'created-1', project: 'hello' }];
   assert.deepEqual(lines, [
-    { level: 'info', ...SAID, outcome: 'delivered', created, verdict: 'settle', msg: 'delivery.attempted' },
+    { level: 'info', ...SAID, outcome: 'delivered', created, decision: 'complete', msg: 'delivery.attempted' },
   ]);
   await has('acr_gateway_attempts_total{outcome="delivered"} 1');
   await has('acr_gateway_attempt_duration_seconds_sum 0.025');
@@ -46,7 +45,7 @@ test('a delivered event is one line with what was created, and is measured', asy
 
 test('an event that reached no project is told and counted as unmatched', async () => {
   const { observer, lines, has } = anObserver();
-  observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created: [] }), { kind: 'settle' }, false);
+  observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created: [] }), { kind: 'complete' }, false);
   assert.deepEqual(lines[0]?.['created'], []);
   await has('acr_gateway_unmatched_total 1');
 });
@@ -54,7 +53,7 @@ test('an event that reached no project is told and counted as unmatched', async 
 test('of many created events twenty are told, and how many there were', () => {
   const { observer, lines } = anObserver();
   const created = Array.from({ length: 1000 }, (_, index) => ({ id: `${index}`, project: 'p' }));
-  observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created }), { kind: 'settle' }, false);
+  observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created }), { kind: 'complete' }, false);
   assert.deepEqual(lines[0]?.['created'], created.slice(0, 20));
   assert.equal(lines[0]?.['createdCount'], 1000);
 });
@@ -64,31 +63,37 @@ for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
     const { observer, lines, has } = anObserver();
     observer.attempted(CLAIM, anAttempt(2000, outcome), { kind: 'retry', at: 9000, history: HISTORY }, false);
     const { kind, ...answer } = outcome;
-    const line = { level: 'warn', ...SAID, outcome: kind, ...answer, verdict: 'retry', retryAt: 9000 };
+    const line = { level: 'warn', ...SAID, outcome: kind, ...answer, decision: 'retry', retryAt: 9000 };
     assert.deepEqual(lines, [{ ...line, msg: 'delivery.attempted' }]);
     await has(`acr_gateway_attempts_total{outcome="${kind}"} 1`);
     await has('acr_gateway_delivery_delay_seconds_count 0');
   });
 }
 
-test('a buried event is one warning with the reason, and is counted', async () => {
+test('a deadLettered event is one warning with the reason, and is counted', async () => {
   const { observer, lines, has } = anObserver();
-  observer.attempted(CLAIM, anAttempt(2000, REFUSED), { kind: 'bury', reason: 'refused' }, false);
-  const line = { level: 'warn', ...SAID, outcome: 'refused', detail: 'label repo is not legal', verdict: 'bury' };
-  assert.deepEqual(lines, [{ ...line, reason: 'refused', msg: 'delivery.attempted' }]);
-  await has('acr_gateway_buried_total{reason="refused"} 1');
+  observer.attempted(CLAIM, anAttempt(2000, REJECTED), { kind: 'dead-letter', reason: 'rejected' }, false);
+  const line = {
+    level: 'warn',
+    ...SAID,
+    outcome: 'rejected',
+    detail: 'label repo is not legal',
+    decision: 'dead-letter',
+  };
+  assert.deepEqual(lines, [{ ...line, reason: 'rejected', msg: 'delivery.attempted' }]);
+  await has('acr_gateway_dead_lettered_total{reason="rejected"} 1');
 });
 
-test('a stale settlement says so', async () => {
+test('a stale completion says so', async () => {
   const { observer, lines, has } = anObserver();
-  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'settle' }, true);
+  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, true);
   assert.equal(lines[0]?.['isStale'], true);
-  await has('acr_gateway_stale_settlements_total 1');
+  await has('acr_gateway_stale_completions_total 1');
 });
 
 test('no line holds the payload', () => {
   const { observer, lines } = anObserver();
-  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'settle' }, false);
+  observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, false);
   assert.doesNotMatch(JSON.stringify(lines), /payload/);
 });
 
@@ -112,7 +117,7 @@ test('a probe is told in one line: ready, unready, or refused', () => {
   assert.deepEqual(lines, [
     { level: 'info', detail: 'yes', msg: 'sink.ready' },
     { level: 'warn', detail: 'away', nextProbeAt: 5000, msg: 'sink.unready' },
-    { level: 'error', detail: '401', nextProbeAt: 5000, msg: 'sink.refused_credentials' },
+    { level: 'error', detail: '401', nextProbeAt: 5000, msg: 'sink.credentials_rejected' },
   ]);
 });
 

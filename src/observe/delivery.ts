@@ -1,10 +1,9 @@
 import type { DeliveryObserver } from '../deliver/delivery-observer.ts';
-import type { Claim } from '../journal/journal.ts';
-import type { Attempt, CreatedEvent, Verdict } from '../model/delivery.ts';
+import type { Attempt, Claim, CreatedEvent, Decision } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
+import { eventFields } from './event-fields.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { toldEvent } from './told-event.ts';
 
 /** Created events, one for each project, that a log line tells of; the journal keeps them all. */
 const TOLD_CREATED = 20;
@@ -12,18 +11,19 @@ const TOLD_CREATED = 20;
 /** Logs and counts what delivering does: one line for each attempt. */
 export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
   return {
-    attempted: (claim, attempt, verdict, isStale) => {
+    attempted: (claim, attempt, decision, isStale) => {
       const { outcome, durationMs, at } = attempt;
       metrics.count('acr_gateway_attempts_total', { outcome: outcome.kind });
       metrics.observe('acr_gateway_attempt_duration_seconds', durationMs / 1000);
-      if (isStale) metrics.count('acr_gateway_stale_settlements_total');
+      if (isStale) metrics.count('acr_gateway_stale_completions_total');
       if (outcome.kind === 'delivered') {
         metrics.observe('acr_gateway_delivery_delay_seconds', Math.max(0, at + durationMs - claim.receivedAt) / 1000);
         if (outcome.created?.length === 0) metrics.count('acr_gateway_unmatched_total');
       }
-      if (verdict.kind === 'bury') metrics.count('acr_gateway_buried_total', { reason: verdict.reason });
-      const line = describe(claim, attempt, verdict, isStale);
-      if (verdict.kind === 'settle') log.info(line, 'delivery.attempted');
+      if (decision.kind === 'dead-letter')
+        metrics.count('acr_gateway_dead_lettered_total', { reason: decision.reason });
+      const line = describe(claim, attempt, decision, isStale);
+      if (decision.kind === 'complete') log.info(line, 'delivery.attempted');
       else log.warn(line, 'delivery.attempted');
     },
     probed: (probe, breaker) => logProbe(log, probe, breaker.kind === 'open' ? breaker.probeAt : undefined),
@@ -44,29 +44,29 @@ export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
 /** The preflight in one line: whether the sink is there, and whether token and role are right. */
 export function logProbe(log: Log, probe: Probe, nextProbeAt?: number): void {
   if (probe.kind === 'ready') log.info({ detail: probe.detail }, 'sink.ready');
-  else if (probe.credentials) log.error({ detail: probe.detail, nextProbeAt }, 'sink.refused_credentials');
+  else if (probe.credentials) log.error({ detail: probe.detail, nextProbeAt }, 'sink.credentials_rejected');
   else log.warn({ detail: probe.detail, nextProbeAt }, 'sink.unready');
 }
 
-function toldCreated(created: readonly CreatedEvent[]): object {
+function createdFields(created: readonly CreatedEvent[]): object {
   if (created.length <= TOLD_CREATED) return { created };
   return { created: created.slice(0, TOLD_CREATED), createdCount: created.length };
 }
 
-function describe(claim: Claim, { outcome, durationMs }: Attempt, verdict: Verdict, isStale: boolean): object {
+function describe(claim: Claim, { outcome, durationMs }: Attempt, decision: Decision, isStale: boolean): object {
   const created = outcome.kind === 'delivered' ? outcome.created : undefined;
-  const { kind, ...answer } = created === undefined ? outcome : { ...outcome, ...toldCreated(created) };
+  const { kind, ...answer } = created === undefined ? outcome : { ...outcome, ...createdFields(created) };
   return {
     seq: claim.seq,
-    ...toldEvent(claim.event),
+    ...eventFields(claim.event),
     delivery: claim.delivery,
     attempt: claim.history.attempts + 1,
     outcome: kind,
     ...answer,
     durationMs,
-    verdict: verdict.kind,
-    ...(verdict.kind === 'retry' ? { retryAt: verdict.at } : {}),
-    ...(verdict.kind === 'bury' ? { reason: verdict.reason } : {}),
+    decision: decision.kind,
+    ...(decision.kind === 'retry' ? { retryAt: decision.at } : {}),
+    ...(decision.kind === 'dead-letter' ? { reason: decision.reason } : {}),
     ...(isStale ? { isStale } : {}),
   };
 }

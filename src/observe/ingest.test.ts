@@ -44,9 +44,9 @@ test('of a batch the events at which somebody may have to look are told first', 
   const { lines, told } = anObserver();
   const events: EventReceipt[] = Array.from({ length: 100 }, (_, seq) => ({
     ...TOLD,
-    fate: { kind: 'accepted', seq },
+    result: { kind: 'accepted', seq },
   }));
-  events[60] = { ...TOLD, id: 'alien', fate: { kind: 'buried', seq: 60, reason: 'out-of-scope' } };
+  events[60] = { ...TOLD, id: 'alien', result: { kind: 'dead-lettered', seq: 60, reason: 'out-of-scope' } };
   told(aReceipt(...events));
   assert.equal(lines[0]?.['eventCount'], 100);
   assert.match(JSON.stringify(lines[0]?.['events']), /^\[\{"id":"alien"/);
@@ -58,22 +58,22 @@ function aReceipt(...events: readonly EventReceipt[]): Receipt {
 
 test('an accepted webhook is one line with all its fields, and is counted', async () => {
   const { lines, told, has } = anObserver();
-  told(aReceipt({ ...TOLD, fate: { kind: 'accepted', seq: 7 } }));
+  told(aReceipt({ ...TOLD, result: { kind: 'accepted', seq: 7 } }));
   assert.deepEqual(lines, [
     {
       level: 'info',
       ...SENDER,
       ...MEASURES,
-      events: [{ ...TOLD, fate: 'accepted', seq: 7 }],
+      events: [{ ...TOLD, result: 'accepted', seq: 7 }],
       msg: 'webhook.received',
     },
   ]);
   await has('acr_gateway_webhooks_total{answer="receipt"} 1');
-  await has('acr_gateway_events_total{fate="accepted"} 1');
+  await has('acr_gateway_events_total{result="accepted"} 1');
   await has('acr_gateway_webhook_duration_seconds_count 1');
 });
 
-for (const [fate, level] of [
+for (const [result, level] of [
   [{ kind: 'accepted', seq: 1 }, 'info'],
   [{ kind: 'duplicate', of: 1 }, 'info'],
   [{ kind: 'ignored', reason: 'ping' }, 'info'],
@@ -81,24 +81,24 @@ for (const [fate, level] of [
   [{ kind: 'ignored', reason: 'blob' }, 'info'],
   [{ kind: 'ignored', reason: 'rule', rule: 'signatures' }, 'info'],
   [{ kind: 'duplicate', of: 1, by: 'content' }, 'info'],
-  [{ kind: 'buried', seq: 1, reason: 'no-registry' }, 'warn'],
+  [{ kind: 'dead-lettered', seq: 1, reason: 'no-registry' }, 'warn'],
 ] as const) {
-  test(`an event that is ${Object.values(fate).join(' ')} is told at ${level}`, async () => {
+  test(`an event that is ${Object.values(result).join(' ')} is told at ${level}`, async () => {
     const { lines, told, has } = anObserver();
-    told(aReceipt({ ...TOLD, fate }));
+    told(aReceipt({ ...TOLD, result }));
     assert.deepEqual([lines.length, lines[0]?.['level'], lines[0]?.['msg']], [1, level, 'webhook.received']);
-    await has(`acr_gateway_events_total{fate="${fate.kind}"} 1`);
-    if (fate.kind === 'buried') await has('acr_gateway_buried_total{reason="no-registry"} 1');
+    await has(`acr_gateway_events_total{result="${result.kind}"} 1`);
+    if (result.kind === 'dead-lettered') await has('acr_gateway_dead_lettered_total{reason="no-registry"} 1');
   });
 }
 
 test('of many events ten are told, and how many there were', async () => {
   const { lines, told, has } = anObserver();
-  told(aReceipt(...Array.from({ length: 500 }, (_, seq) => ({ ...TOLD, fate: { kind: 'accepted', seq } as const }))));
+  told(aReceipt(...Array.from({ length: 500 }, (_, seq) => ({ ...TOLD, result: { kind: 'accepted', seq } as const }))));
   const [line] = lines;
   assert.equal(Array.isArray(line?.['events']) && line['events'].length, 10);
   assert.equal(line?.['eventCount'], 500);
-  await has('acr_gateway_events_total{fate="accepted"} 500');
+  await has('acr_gateway_events_total{result="accepted"} 500');
 });
 
 test('an event that could not be kept is told at error with all that could be read of it', async () => {
@@ -131,7 +131,7 @@ test('an unreadable webhook is told with at most ten issues', () => {
 
 for (const answer of [
   { kind: 'unauthenticated' },
-  { kind: 'undecidable' },
+  { kind: 'unverifiable' },
   { kind: 'too-large', maxBytes: 5 },
   { kind: 'incomplete' },
   { kind: 'overloaded' },
@@ -146,10 +146,10 @@ for (const answer of [
 
 test('a flood of refused requests is one line at first, and all of it is counted', async () => {
   const { observer, lines, has } = anObserver();
-  for (let count = 0; count < 100; count++) observer.refused('wrong-method', '10.0.0.1');
-  const line = { level: 'warn', reason: 'wrong-method', count: 1, remoteAddress: '10.0.0.1', msg: 'request.refused' };
+  for (let count = 0; count < 100; count++) observer.rejected('wrong-method', '10.0.0.1');
+  const line = { level: 'warn', reason: 'wrong-method', count: 1, remoteAddress: '10.0.0.1', msg: 'request.rejected' };
   assert.deepEqual(lines, [line]);
-  await has('acr_gateway_refusals_total{reason="wrong-method"} 100');
+  await has('acr_gateway_rejected_requests_total{reason="wrong-method"} 100');
 });
 
 test('a fault is told at error, once', async () => {

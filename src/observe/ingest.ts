@@ -1,17 +1,17 @@
 import type { IngestObserver, WebhookRecord } from '../http/ingest-observer.ts';
 import type { EventReceipt, Handshake, LostEvent, Receipt, Rejection } from '../model/receipt.ts';
+import { eventFields } from './event-fields.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { Throttle } from './throttle.ts';
-import { toldEvent } from './told-event.ts';
 
 /** Events, or issues, of one webhook that a log line tells of. */
-const TOLD_EVENTS = 10;
+const MAX_LISTED_EVENTS = 10;
 
-/** Rejections that strangers can cause at will, or that come in floods. */
+/** Rejections that anonymousHandshakes can cause at will, or that come in floods. */
 const THROTTLED: ReadonlySet<Rejection['kind']> = new Set([
   'unauthenticated',
-  'undecidable',
+  'unverifiable',
   'too-large',
   'incomplete',
   'overloaded',
@@ -43,9 +43,9 @@ export function observeIngest(log: Log, metrics: Metrics): IngestObserver {
         );
       } else rejected(log, metrics, record, answer);
     },
-    refused: (reason, remoteAddress) => {
-      metrics.count('acr_gateway_refusals_total', { reason });
-      throttle.tell(reason, (count) => log.warn({ reason, count, remoteAddress }, 'request.refused'));
+    rejected: (reason, remoteAddress) => {
+      metrics.count('acr_gateway_rejected_requests_total', { reason });
+      throttle.tell(reason, (count) => log.warn({ reason, count, remoteAddress }, 'request.rejected'));
     },
     fault: (error) => {
       metrics.count('acr_gateway_faults_total', { edge: 'http' });
@@ -64,9 +64,9 @@ export function observeIngest(log: Log, metrics: Metrics): IngestObserver {
 
 function accepted(log: Log, metrics: Metrics, record: WebhookRecord, { events }: Receipt): void {
   metrics.observe('acr_gateway_webhook_duration_seconds', record.durationMs / 1000);
-  for (const { fate } of events) {
-    metrics.count('acr_gateway_events_total', { fate: fate.kind });
-    if (fate.kind === 'buried') metrics.count('acr_gateway_buried_total', { reason: fate.reason });
+  for (const { result } of events) {
+    metrics.count('acr_gateway_events_total', { result: result.kind });
+    if (result.kind === 'dead-lettered') metrics.count('acr_gateway_dead_lettered_total', { reason: result.reason });
   }
   const line = { ...sender(record), ...measures(record), ...told(events) };
   if (events.some(isOdd)) log.warn(line, 'webhook.received');
@@ -75,8 +75,11 @@ function accepted(log: Log, metrics: Metrics, record: WebhookRecord, { events }:
 
 /** An operator may want to look at it. */
 function isOdd(event: EventReceipt | LostEvent): boolean {
-  if (!('fate' in event)) return false;
-  return event.fate.kind === 'buried' || (event.fate.kind === 'ignored' && event.fate.reason === 'unknown-action');
+  if (!('result' in event)) return false;
+  return (
+    event.result.kind === 'dead-lettered' ||
+    (event.result.kind === 'ignored' && event.result.reason === 'unknown-action')
+  );
 }
 
 function rejected(log: Log, metrics: Metrics, record: WebhookRecord, answer: Rejection): void {
@@ -86,7 +89,7 @@ function rejected(log: Log, metrics: Metrics, record: WebhookRecord, answer: Rej
     // ACR never sends it again: this line is all that is left of it.
     log.error({ ...line, because: answer.reason, ...told(answer.lost) }, 'webhook.lost');
   } else if (answer.kind === 'unreadable')
-    log.warn({ ...line, issues: answer.issues.slice(0, TOLD_EVENTS) }, 'webhook.rejected');
+    log.warn({ ...line, issues: answer.issues.slice(0, MAX_LISTED_EVENTS) }, 'webhook.rejected');
   else if (answer.kind === 'out-of-scope') log.warn({ ...line, issue: answer.issue }, 'webhook.rejected');
   else log.warn(line, 'webhook.rejected');
 }
@@ -107,13 +110,13 @@ function measures({ status, bodyBytes, durationMs }: WebhookRecord): object {
 function told(events: readonly (EventReceipt | LostEvent)[]): object {
   // Of a batch, those at which somebody may have to look.
   const first =
-    events.length <= TOLD_EVENTS ? events : [...events.filter(isOdd), ...events.filter((each) => !isOdd(each))];
-  const shown = first.slice(0, TOLD_EVENTS).map((event) => ({ ...toldEvent(event), ...fateOf(event) }));
+    events.length <= MAX_LISTED_EVENTS ? events : [...events.filter(isOdd), ...events.filter((each) => !isOdd(each))];
+  const shown = first.slice(0, MAX_LISTED_EVENTS).map((event) => ({ ...eventFields(event), ...resultOf(event) }));
   return shown.length === events.length ? { events: shown } : { events: shown, eventCount: events.length };
 }
 
-function fateOf(event: EventReceipt | LostEvent): object {
-  if (!('fate' in event)) return {};
-  const { kind, ...rest } = event.fate;
-  return { fate: kind, ...rest };
+function resultOf(event: EventReceipt | LostEvent): object {
+  if (!('result' in event)) return {};
+  const { kind, ...rest } = event.result;
+  return { result: kind, ...rest };
 }

@@ -80,7 +80,7 @@ function aWebhook(repository: string): WebhookRecord {
   const told = { id: repository, action: 'push', registry: `${repository}.io`, repository };
   return {
     caller: repository,
-    answer: { kind: 'receipt', events: [{ ...told, fate: { kind: 'accepted', seq: 1 } }] },
+    answer: { kind: 'receipt', events: [{ ...told, result: { kind: 'accepted', seq: 1 } }] },
     status: 200,
     remoteAddress: repository,
     clientAddress: undefined,
@@ -102,7 +102,7 @@ test('ten thousand different repositories, callers and addresses add no series',
     delivery.attempted(
       { seq: index, fence: 1, delivery: 1, receivedAt: 0, history, event, payload: '' },
       anAttempt(1, DELIVERED),
-      { kind: 'settle' },
+      { kind: 'complete' },
       false,
     );
   }

@@ -3,7 +3,7 @@ import collectDefaultMetrics from 'prom-client/lib/defaultMetrics.js';
 import Gauge from 'prom-client/lib/gauge.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
-import { BURIAL_REASONS } from '../model/receipt.ts';
+import { DEAD_LETTER_REASONS } from '../model/receipt.ts';
 
 interface Declaration {
   readonly kind: 'counter' | 'gauge' | 'histogram';
@@ -18,7 +18,7 @@ const ANSWERS = [
   'receipt',
   'handshake',
   'unauthenticated',
-  'undecidable',
+  'unverifiable',
   'out-of-scope',
   'unreadable',
   'too-large',
@@ -27,8 +27,8 @@ const ANSWERS = [
   'unavailable',
   'fault',
 ] as const;
-const FATES = ['accepted', 'duplicate', 'ignored', 'buried'] as const;
-const REFUSALS = [
+const RESULTS = ['accepted', 'duplicate', 'ignored', 'dead-lettered'] as const;
+const REQUEST_REJECTIONS = [
   'malformed',
   'headers-too-large',
   'too-slow',
@@ -59,21 +59,25 @@ export const METRICS = {
     help: 'Time from the headers of an authenticated webhook to its answer.',
     buckets: WEBHOOK_SECONDS,
   },
-  acr_gateway_events_total: { kind: 'counter', help: 'Events in webhooks by their fate.', labels: { fate: FATES } },
+  acr_gateway_events_total: {
+    kind: 'counter',
+    help: 'Events in webhooks by their result.',
+    labels: { result: RESULTS },
+  },
   acr_gateway_lost_events_total: {
     kind: 'counter',
     help: 'Events answered 503 because the journal could not keep them. ACR itself does not send them again.',
     labels: { reason: ['full', 'unwritable', 'slow', 'closed'] },
   },
-  acr_gateway_refusals_total: {
+  acr_gateway_rejected_requests_total: {
     kind: 'counter',
     help: 'Connections and requests turned away before they were a webhook.',
-    labels: { reason: REFUSALS },
+    labels: { reason: REQUEST_REJECTIONS },
   },
   acr_gateway_attempts_total: {
     kind: 'counter',
     help: 'Attempts to deliver by what the sink answered.',
-    labels: { outcome: ['delivered', 'refused', 'unavailable', 'uncertain'] },
+    labels: { outcome: ['delivered', 'rejected', 'unavailable', 'uncertain'] },
   },
   acr_gateway_attempt_duration_seconds: {
     kind: 'histogram',
@@ -86,19 +90,19 @@ export const METRICS = {
     buckets: DELAY_SECONDS,
   },
   acr_gateway_unmatched_total: { kind: 'counter', help: 'Delivered events to which no project subscribes.' },
-  acr_gateway_buried_total: {
+  acr_gateway_dead_lettered_total: {
     kind: 'counter',
     help: 'Events that became dead letters. Damaged records are counted by acr_gateway_damaged_records alone.',
-    labels: { reason: BURIAL_REASONS },
+    labels: { reason: DEAD_LETTER_REASONS },
   },
-  acr_gateway_stale_settlements_total: {
+  acr_gateway_stale_completions_total: {
     kind: 'counter',
-    help: 'Verdicts not taken because the lease of the event had ended.',
+    help: 'Decisions not taken because the lease of the event had ended.',
   },
   acr_gateway_breaker_open: { kind: 'gauge', help: '1 while nothing is delivered because the sink takes nothing.' },
   acr_gateway_attempts_limit: { kind: 'gauge', help: 'Attempts that may run at a time.' },
-  acr_gateway_held_events: { kind: 'gauge', help: 'Events claimed from the journal and not yet settled.' },
-  acr_gateway_pending_events: { kind: 'gauge', help: 'Accepted events that are not settled.' },
+  acr_gateway_held_events: { kind: 'gauge', help: 'Events claimed from the journal and not yet completed.' },
+  acr_gateway_pending_events: { kind: 'gauge', help: 'Accepted events that are not completed.' },
   acr_gateway_oldest_pending_seconds: { kind: 'gauge', help: 'Age of the oldest of them, 0 if there is none.' },
   acr_gateway_dead_letters: { kind: 'gauge', help: 'Dead letters that are kept.' },
   acr_gateway_oldest_dead_letter_seconds: {

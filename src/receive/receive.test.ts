@@ -5,14 +5,14 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens } from '../auth/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
-import { MemoryJournal } from '../journal/memory.ts';
+import { MemoryJournal } from '../journal/memory/memory.ts';
 import type { Caller } from '../model/caller.ts';
-import type { Fate, Receipt, Rejection } from '../model/receipt.ts';
+import type { EventResult, Receipt, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
+import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import type { ContentWindow } from './content-key.ts';
 import type { Receive, Reception } from './incoming-webhook.ts';
 import { createReceive } from './receive.ts';
-import { Strangers } from './strangers.ts';
 
 const TOKENS = {
   free: 'free-token',
@@ -39,7 +39,7 @@ function aBody({ id = 'a', action = 'push', host, repository = 'team/hello' }: P
 
 const HOST = 'example.azurecr.io';
 
-const STRANGERS = new Strangers({ decode, handshakeCredentials: 'required', now: () => 0 });
+const STRANGERS = new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now: () => 0 });
 
 class Rig {
   readonly clock = new ManualClock();
@@ -50,7 +50,7 @@ class Rig {
   constructor(contentWindow?: ContentWindow) {
     this.#receive = createReceive({
       authenticator: authenticator(),
-      strangers: STRANGERS,
+      anonymousHandshakes: STRANGERS,
       decode,
       contentWindow,
       intake: this.journal,
@@ -93,10 +93,10 @@ function receiptOf({ answer }: Reception): Receipt {
   return answer.kind === 'receipt' ? answer : assert.fail(JSON.stringify(answer));
 }
 
-function fateOf(reception: Reception): Fate {
+function resultOf(reception: Reception): EventResult {
   const [event, ...others] = receiptOf(reception).events;
   assert.deepEqual(others, []);
-  return event?.fate ?? assert.fail('no event');
+  return event?.result ?? assert.fail('no event');
 }
 
 test('a stranger is turned away before his body is read', async () => {
@@ -117,7 +117,7 @@ test('an event is kept as it came, with all that is needed to understand it late
   const told = { id: 'a', action: 'push', registry: HOST, repository: 'team/hello', tag: 'v1', digest: DIGEST };
   assert.deepEqual(reception, {
     caller: 'free',
-    answer: { kind: 'receipt', events: [{ ...told, fate: { kind: 'accepted', seq: 1 } }] },
+    answer: { kind: 'receipt', events: [{ ...told, result: { kind: 'accepted', seq: 1 } }] },
   });
   const record = await rig.journal.get(1);
   assert.deepEqual(
@@ -141,42 +141,42 @@ test('an event is kept as it came, with all that is needed to understand it late
 test('the same event once more is a duplicate of the first', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody({ host: HOST }));
-  assert.deepEqual(fateOf(await rig.receive('free', aBody({ host: HOST }))), { kind: 'duplicate', of: 1 });
+  assert.deepEqual(resultOf(await rig.receive('free', aBody({ host: HOST }))), { kind: 'duplicate', of: 1 });
   assert.equal(await rig.kept(), 1);
 });
 
 test('a ping is ignored, and so is an action that nobody knows', async () => {
   const rig = new Rig();
   assert.deepEqual(receiptOf(await rig.receive('free', '{"action":"ping"}')).events, [
-    { action: 'ping', fate: { kind: 'ignored', reason: 'ping' } },
+    { action: 'ping', result: { kind: 'ignored', reason: 'ping' } },
   ]);
   assert.deepEqual(receiptOf(await rig.receive('team', aBody({ id: 'b', action: 'import' }))).events, [
-    { id: 'b', action: 'import', fate: { kind: 'ignored', reason: 'unknown-action' } },
+    { id: 'b', action: 'import', result: { kind: 'ignored', reason: 'unknown-action' } },
   ]);
   assert.equal(await rig.kept(), 0);
 });
 
 test('an event without a registry goes to the dead letters of an unbound caller', async () => {
   const rig = new Rig();
-  const fate = fateOf(await rig.receive('free', aBody({ action: 'chart_push' })));
-  assert.deepEqual(fate, { kind: 'buried', seq: 1, reason: 'no-registry' });
+  const result = resultOf(await rig.receive('free', aBody({ action: 'chart_push' })));
+  assert.deepEqual(result, { kind: 'dead-lettered', seq: 1, reason: 'no-registry' });
   const record = await rig.journal.get(1);
-  assert.equal(record?.state, 'dead');
-  assert.equal(record?.burial?.reason, 'no-registry');
+  assert.equal(record?.state, 'dead-lettered');
+  assert.equal(record?.deadLetter?.reason, 'no-registry');
 });
 
 test('a duplicate of a dead letter is a duplicate and does not revive it', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody());
-  assert.deepEqual(fateOf(await rig.receive('free', aBody())), { kind: 'duplicate', of: 1 });
-  assert.equal((await rig.journal.get(1))?.state, 'dead');
+  assert.deepEqual(resultOf(await rig.receive('free', aBody())), { kind: 'duplicate', of: 1 });
+  assert.equal((await rig.journal.get(1))?.state, 'dead-lettered');
 });
 
 test('a bound caller gives events without a registry his own', async () => {
   const rig = new Rig();
   const receipt = receiptOf(await rig.receive('bound', aBody({ action: 'chart_delete' })));
   assert.equal(receipt.events[0]?.registry, 'Example.azurecr.io');
-  assert.equal(receipt.events[0]?.fate.kind, 'accepted');
+  assert.equal(receipt.events[0]?.result.kind, 'accepted');
 });
 
 test('the registry of a bound caller is written as in his binding, however the event spells it', async () => {
@@ -215,7 +215,7 @@ test('the same id for another registry or another action is another event', asyn
     aBody({ host: `${HOST}:5000` }),
   ];
   for (const [index, body] of bodies.entries()) {
-    assert.deepEqual(fateOf(await rig.receive('free', body)), { kind: 'accepted', seq: index + 1 });
+    assert.deepEqual(resultOf(await rig.receive('free', body)), { kind: 'accepted', seq: index + 1 });
   }
 });
 
@@ -223,9 +223,9 @@ test('one registry in other words is the same: case, :443 and a dot at the end d
   const rig = new Rig();
   await rig.receive('free', aBody({ host: HOST }));
   for (const host of ['EXAMPLE.azurecr.io', `${HOST}:443`, `${HOST}.`, `${HOST}.:443`]) {
-    assert.deepEqual(fateOf(await rig.receive('free', aBody({ host }))), { kind: 'duplicate', of: 1 });
+    assert.deepEqual(resultOf(await rig.receive('free', aBody({ host }))), { kind: 'duplicate', of: 1 });
   }
-  assert.deepEqual(fateOf(await rig.receive('bound', aBody({}))), { kind: 'duplicate', of: 1 });
+  assert.deepEqual(resultOf(await rig.receive('bound', aBody({}))), { kind: 'duplicate', of: 1 });
 });
 
 test('events without a registry are told apart by their caller', async () => {
@@ -236,7 +236,7 @@ test('events without a registry are told apart by their caller', async () => {
   const current = tokenAuthenticator({ current: () => tokens.value });
   const receive = createReceive({
     authenticator: current,
-    strangers: STRANGERS,
+    anonymousHandshakes: STRANGERS,
     decode,
     intake,
     now: () => clock.now(),
@@ -245,7 +245,7 @@ test('events without a registry are told apart by their caller', async () => {
     const bytes = Buffer.from(aBody());
     const headers = { authorization: `Bearer ${name}-token` };
     const reception = await receive({ headers, readBody: async () => ({ kind: 'body', bytes }) });
-    assert.equal(fateOf(reception).kind, 'buried');
+    assert.equal(resultOf(reception).kind, 'dead-lettered');
   }
 });
 
@@ -256,7 +256,7 @@ test('no two different events are taken for one, whatever their ids and registri
     fc.asyncProperty(event, event, async (one, other) => {
       const rig = new Rig();
       await rig.receive('free', aBody(defined(one)));
-      const { kind } = fateOf(await rig.receive('free', aBody(defined(other))));
+      const { kind } = resultOf(await rig.receive('free', aBody(defined(other))));
       assert.equal(kind === 'duplicate', one.id === other.id && one.host === other.host);
     }),
     {
@@ -289,7 +289,7 @@ test('of an event that the journal cannot keep all that could be read is told', 
 test('a ping needs no journal', async () => {
   const rig = new Rig();
   await rig.journal.close();
-  assert.equal(fateOf(await rig.receive('free', '{"action":"ping"}')).kind, 'ignored');
+  assert.equal(resultOf(await rig.receive('free', '{"action":"ping"}')).kind, 'ignored');
 });
 
 test('a body that cannot be read is told with its issues', async () => {
@@ -355,12 +355,12 @@ test('one unreadable, one out-of-scope and one oversized event among a hundred c
     data: { ...JSON.parse(aBody({ host: HOST })), padding: 'x'.repeat(600_000) },
   };
   const { events } = receiptOf(await rig.receive('bound', JSON.stringify(batch)));
-  assert.deepEqual(events[10]?.fate, { kind: 'buried', seq: 11, reason: 'unreadable' });
-  assert.deepEqual(events[50]?.fate, { kind: 'buried', seq: 51, reason: 'out-of-scope' });
-  assert.equal(events.filter(({ fate }) => fate.kind === 'accepted').length, 98);
+  assert.deepEqual(events[10]?.result, { kind: 'dead-lettered', seq: 11, reason: 'unreadable' });
+  assert.deepEqual(events[50]?.result, { kind: 'dead-lettered', seq: 51, reason: 'out-of-scope' });
+  assert.equal(events.filter(({ result }) => result.kind === 'accepted').length, 98);
   const [unreadable, alien] = [await rig.journal.get(11), await rig.journal.get(51)];
-  assert.equal(unreadable?.burial?.detail, '[10].data.target.repository is to be a string, not a number');
-  assert.match(alien?.burial?.detail ?? '', /^registry is to be Example.azurecr.io/);
+  assert.equal(unreadable?.deadLetter?.detail, '[10].data.target.repository is to be a string, not a number');
+  assert.match(alien?.deadLetter?.detail ?? '', /^registry is to be Example.azurecr.io/);
   assert.equal(alien?.event.registry, 'other.azurecr.io');
 });
 
@@ -368,10 +368,10 @@ test('an element of a batch that is no event at all is kept, and its action is t
   const rig = new Rig();
   const { events } = receiptOf(await rig.receive('bound', JSON.stringify([anEventGridEvent(), 5])));
   assert.deepEqual(
-    events.map(({ action, fate }) => [action, fate.kind]),
+    events.map(({ action, result }) => [action, result.kind]),
     [
       ['push', 'accepted'],
-      ['unreadable', 'buried'],
+      ['unreadable', 'dead-lettered'],
     ],
   );
 });
@@ -382,7 +382,7 @@ test('a batch that comes again after a 503 brings no duplicates', async () => {
   await rig.receive('bound', batch);
   const { events } = receiptOf(await rig.receive('bound', batch));
   assert.deepEqual(
-    events.map(({ fate }) => fate),
+    events.map(({ result }) => result),
     [1, 2, 3].map((of) => ({ kind: 'duplicate', of })),
   );
   assert.equal(await rig.kept(), 3);
@@ -399,7 +399,7 @@ test('one happening that comes by four roads is taken once', async () => {
     [native, { 'ce-specversion': '1.0', 'ce-id': 'other', 'ce-type': 'ImagePushed', 'ce-source': TOPIC }],
     [{ events: [native] }, {}],
   ] as const) {
-    kinds.push(fateOf(await rig.receive('free', JSON.stringify(body), headers)).kind);
+    kinds.push(resultOf(await rig.receive('free', JSON.stringify(body), headers)).kind);
   }
   assert.deepEqual(kinds, ['accepted', 'duplicate', 'duplicate', 'duplicate', 'duplicate']);
 });
@@ -422,7 +422,7 @@ test('of a notification nothing but the manifests is taken', async () => {
   ];
   const receipt = receiptOf(await rig.receive('free', JSON.stringify({ events })));
   assert.deepEqual(
-    receipt.events.map(({ fate }) => (fate.kind === 'ignored' ? fate.reason : fate.kind)),
+    receipt.events.map(({ result }) => (result.kind === 'ignored' ? result.reason : result.kind)),
     ['blob', 'pull', 'mount', 'accepted', 'accepted'],
   );
 });
@@ -433,7 +433,7 @@ test('in an envelope an event out of scope is a dead letter, and the answer is a
     { events: [JSON.parse(aBody({ host: 'x.io' }))] },
   ]) {
     const rig = new Rig();
-    assert.equal(fateOf(await rig.receive('bound', JSON.stringify(body))).kind, 'buried');
+    assert.equal(resultOf(await rig.receive('bound', JSON.stringify(body))).kind, 'dead-lettered');
   }
 });
 
@@ -452,16 +452,16 @@ test('an event that a rule ignores is told with the rule, and not kept', async (
   const caller: Caller = { name: 'ruled', rules };
   const receive = createReceive({
     authenticator: { authenticate: async () => ({ kind: 'caller', caller }), callerNamed: () => caller },
-    strangers: STRANGERS,
+    anonymousHandshakes: STRANGERS,
     decode,
     intake: journal,
     now: () => clock.now(),
   });
   const bytes = Buffer.from(JSON.stringify([anEventGridEvent(), anEventGridEvent({ id: 'b', action: 'delete' })]));
   const { events } = receiptOf(await receive({ headers: {}, readBody: async () => ({ kind: 'body', bytes }) }));
-  assert.deepEqual(events[0]?.fate, { kind: 'ignored', reason: 'rule', rule: 'no-pushes' });
+  assert.deepEqual(events[0]?.result, { kind: 'ignored', reason: 'rule', rule: 'no-pushes' });
   assert.equal(events[0]?.repository, 'team/hello');
-  assert.deepEqual(events[1]?.fate, { kind: 'accepted', seq: 1 });
+  assert.deepEqual(events[1]?.result, { kind: 'accepted', seq: 1 });
 });
 
 test('the payload of an event is the native object alone, whatever brought it', async () => {
@@ -475,10 +475,10 @@ test('the payload of an event is the native object alone, whatever brought it', 
 test('within the window what replicas tell of one push is taken once, and counted as duplicates of the first', async () => {
   const rig = new Rig({ ms: 60_000, regions: 'together' });
   const replica = (id: string) => JSON.stringify([anEventGridEvent({ id })]);
-  assert.deepEqual(fateOf(await rig.receive('bound', replica('a'))), { kind: 'accepted', seq: 1 });
-  assert.deepEqual(fateOf(await rig.receive('bound', replica('b'))), { kind: 'duplicate', of: 1, by: 'content' });
+  assert.deepEqual(resultOf(await rig.receive('bound', replica('a'))), { kind: 'accepted', seq: 1 });
+  assert.deepEqual(resultOf(await rig.receive('bound', replica('b'))), { kind: 'duplicate', of: 1, by: 'content' });
   rig.clock.advance(60_000);
-  assert.deepEqual(fateOf(await rig.receive('bound', replica('c'))), { kind: 'accepted', seq: 2 });
+  assert.deepEqual(resultOf(await rig.receive('bound', replica('c'))), { kind: 'accepted', seq: 2 });
 });
 
 test('what a caller may not say of a registry makes no duplicate of the real event', async () => {
@@ -490,12 +490,12 @@ test('what a caller may not say of a registry makes no duplicate of the real eve
   };
   const { events } = receiptOf(await rig.receive('bound', JSON.stringify([alien, unreadable])));
   assert.deepEqual(
-    events.map(({ fate }) => fate.kind),
-    ['buried', 'buried'],
+    events.map(({ result }) => result.kind),
+    ['dead-lettered', 'dead-lettered'],
   );
   for (const id of ['a', 'b']) {
     assert.equal(
-      fateOf(await rig.receive('free', aBody({ id, host: 'other.azurecr.io', repository: id }))).kind,
+      resultOf(await rig.receive('free', aBody({ id, host: 'other.azurecr.io', repository: id }))).kind,
       'accepted',
     );
   }

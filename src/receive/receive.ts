@@ -8,15 +8,15 @@ import type { EventReceipt, Receipt, Rejection } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';
 import type { Format, Issue } from '../model/webhook.ts';
+import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
 import { type ContentWindow, contentKey } from './content-key.ts';
 import type { Permit, Receive } from './incoming-webhook.ts';
 import { keptHeaders } from './kept-headers.ts';
 import { decide } from './rules.ts';
-import { permissionAsked, type Strangers } from './strangers.ts';
 
 export interface ReceiveOptions {
   readonly authenticator: Authenticator;
-  readonly strangers: Strangers;
+  readonly anonymousHandshakes: AnonymousHandshakes;
   readonly decode: Decode;
   /** Absent: events are told apart by their ids alone. */
   readonly contentWindow?: ContentWindow | undefined;
@@ -36,7 +36,7 @@ type Taken =
  */
 export function createReceive({
   authenticator,
-  strangers,
+  anonymousHandshakes,
   decode,
   contentWindow,
   intake,
@@ -45,7 +45,7 @@ export function createReceive({
   return async (webhook) => {
     const { headers, query } = webhook;
     const authentication = await authenticator.authenticate(headers, query);
-    if (authentication.kind !== 'caller') return { answer: await strangers.answer(webhook, authentication) };
+    if (authentication.kind !== 'caller') return { answer: await anonymousHandshakes.answer(webhook, authentication) };
     const { caller } = authentication;
     const body = await webhook.readBody();
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
@@ -67,13 +67,13 @@ export function createReceive({
 /** Answers those who ask whether they may send. */
 export function createPermit({
   authenticator,
-  strangers,
-}: Pick<ReceiveOptions, 'authenticator' | 'strangers'>): Permit {
+  anonymousHandshakes,
+}: Pick<ReceiveOptions, 'authenticator' | 'anonymousHandshakes'>): Permit {
   return async ({ headers, query, sender }) => {
     const permission = permissionAsked(headers) ?? ILL_ASKED;
     const authentication = await authenticator.authenticate(headers, query);
     if (authentication.kind === 'caller') return { caller: authentication.caller.name, answer: permission };
-    return { answer: strangers.admit(sender, authentication) ?? permission };
+    return { answer: anonymousHandshakes.admit(sender, authentication) ?? permission };
   };
 }
 
@@ -95,7 +95,7 @@ interface ReadWebhook {
 type OutOfScope = Extract<Rejection, { kind: 'out-of-scope' }>;
 
 /**
- * A native webhook out of scope is refused as a whole, as v0.4.1 would. In an envelope each event has its own fate: Event
+ * A native webhook out of scope is refused as a whole, as v0.4.1 would. In an envelope each event has its own result: Event
  * Grid drops a refused batch, and a CNCF registry repeats it for ever.
  */
 function takeAll(events: readonly DecodedEvent[], webhook: ReadWebhook): readonly Taken[] | OutOfScope {
@@ -112,27 +112,27 @@ function takeAll(events: readonly DecodedEvent[], webhook: ReadWebhook): readonl
 function take(decoded: DecodedEvent, webhook: ReadWebhook): Taken | OutOfScope {
   if (decoded.kind === 'nothing') {
     const { id, action, reason } = decoded;
-    const fate = { kind: 'ignored', reason } as const;
-    return { kind: 'told', receipt: id === undefined ? { action, fate } : { id, action, fate } };
+    const result = { kind: 'ignored', reason } as const;
+    return { kind: 'told', receipt: id === undefined ? { action, result } : { id, action, result } };
   }
   const { raw } = decoded;
   if (decoded.kind === 'unreadable') {
-    return bury(decoded.event, { reason: 'unreadable', detail: told(decoded.issues) }, raw, webhook);
+    return deadLetter(decoded.event, { reason: 'unreadable', detail: told(decoded.issues) }, raw, webhook);
   }
   const scope = scopeOf(webhook.caller, decoded.event);
   if (scope.kind === 'out-of-scope') {
     if (webhook.format === 'acr') return scope;
-    return bury(decoded.event, { reason: 'out-of-scope', detail: told([scope.issue]) }, raw, webhook);
+    return deadLetter(decoded.event, { reason: 'out-of-scope', detail: told([scope.issue]) }, raw, webhook);
   }
   const { event } = scope;
   const decision = decide(event, webhook.caller);
   if (decision.kind === 'ignore') {
     return {
       kind: 'told',
-      receipt: { ...summaryOf(event), fate: { kind: 'ignored', reason: 'rule', rule: decision.rule } },
+      receipt: { ...summaryOf(event), result: { kind: 'ignored', reason: 'rule', rule: decision.rule } },
     };
   }
-  return event.registry === undefined ? bury(event, NO_REGISTRY, raw, webhook) : accept(event, raw, webhook);
+  return event.registry === undefined ? deadLetter(event, NO_REGISTRY, raw, webhook) : accept(event, raw, webhook);
 }
 
 function accept(event: RegistryEvent, raw: RawEvent | undefined, webhook: ReadWebhook): Taken {
@@ -144,19 +144,19 @@ function accept(event: RegistryEvent, raw: RawEvent | undefined, webhook: ReadWe
 }
 
 /** What a caller may not say of a registry does not count as said of it: it would make a duplicate of the real event. */
-function bury(event: KeptEvent, burial: Burial, raw: RawEvent | undefined, webhook: ReadWebhook): Taken {
+function deadLetter(event: KeptEvent, deadLetter: DeadLetter, raw: RawEvent | undefined, webhook: ReadWebhook): Taken {
   const record = recordOf(event, ['caller', webhook.caller.name], raw, webhook);
-  return { kind: 'record', record: { ...record, burial } };
+  return { kind: 'record', record: { ...record, deadLetter } };
 }
 
-type Burial = NonNullable<NewRecord['burial']>;
+type DeadLetter = NonNullable<NewRecord['deadLetter']>;
 
 /** What a dead letter's detail tells of issues. */
-const TOLD_ISSUES = 5;
+const MAX_LISTED_ISSUES = 5;
 
 function told(issues: readonly Issue[]): string {
   const texts = issues
-    .slice(0, TOLD_ISSUES)
+    .slice(0, MAX_LISTED_ISSUES)
     .map(({ path, expected, received }) => `${path} is to be ${expected}, not ${received}`);
   return texts.join('; ');
 }
@@ -195,20 +195,21 @@ async function append(taken: readonly Taken[], intake: Intake): Promise<Receipt 
   if (outcome.kind === 'unavailable') return unavailable(outcome.reason, records);
   // Its neighbours are durable, and duplicates when the sender repeats the whole.
   if (outcome.records.some(({ kind }) => kind === 'unstorable')) return unavailable('unwritable', records);
-  const fates = outcome.records.values();
+  const results = outcome.records.values();
   return {
     kind: 'receipt',
-    events: taken.map((one) => (one.kind === 'told' ? one.receipt : receiptOf(one.record, fates.next().value))),
+    events: taken.map((one) => (one.kind === 'told' ? one.receipt : receiptOf(one.record, results.next().value))),
   };
 }
 
 const NOTHING_APPENDED: AppendOutcome = { kind: 'appended', records: [] };
 
-function receiptOf({ event, burial }: NewRecord, appended: Appended | undefined): EventReceipt {
-  if (appended?.kind === 'duplicate') return { ...summaryOf(event), fate: appended };
+function receiptOf({ event, deadLetter }: NewRecord, appended: Appended | undefined): EventReceipt {
+  if (appended?.kind === 'duplicate') return { ...summaryOf(event), result: appended };
   const seq = appended?.kind === 'kept' ? appended.seq : 0;
-  if (burial !== undefined) return { ...summaryOf(event), fate: { kind: 'buried', seq, reason: burial.reason } };
-  return { ...summaryOf(event), fate: { kind: 'accepted', seq } };
+  if (deadLetter !== undefined)
+    return { ...summaryOf(event), result: { kind: 'dead-lettered', seq, reason: deadLetter.reason } };
+  return { ...summaryOf(event), result: { kind: 'accepted', seq } };
 }
 
 function unavailable(
@@ -218,7 +219,7 @@ function unavailable(
   return { kind: 'unavailable', reason, lost: records.map(({ event }) => summaryOf(event)) };
 }
 
-function summaryOf(event: KeptEvent): Omit<EventReceipt, 'fate'> {
+function summaryOf(event: KeptEvent): Omit<EventReceipt, 'result'> {
   const { id, action, registry, repository, tag, digest } = event;
   return {
     id,

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keepOne, lendOne, settleBuried, settleDelivered } from '../../test/support/journal-steps.ts';
+import { completeDelivered, deadLetterClaim, keepOne, lendOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens, type Tokens } from '../auth/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
-import { MemoryJournal } from '../journal/memory.ts';
+import { MemoryJournal } from '../journal/memory/memory.ts';
 import type { Headers } from '../model/webhook.ts';
+import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import { createReceive } from './receive.ts';
 import { createRedeliver, type Redelivery } from './redeliver.ts';
-import { Strangers } from './strangers.ts';
 
 const CHART = JSON.stringify({ id: 'a', action: 'chart_push', target: { repository: 'repo', tag: 'x-1.0.0.tgz' } });
 
@@ -31,7 +31,7 @@ class Rig {
     const now = () => this.clock.now();
     const receive = createReceive({
       authenticator: this.#authenticator,
-      strangers: new Strangers({ decode, handshakeCredentials: 'required', now }),
+      anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now }),
       decode,
       intake: this.journal,
       now,
@@ -44,16 +44,16 @@ class Rig {
   }
 
   redeliver(seq: number): Promise<Redelivery> {
-    return createRedeliver({ authenticator: this.#authenticator, decode, archive: this.journal })(seq);
+    return createRedeliver({ authenticator: this.#authenticator, decode, history: this.journal })(seq);
   }
 }
 
-/** With the chart event buried, for its caller was bound to nothing. */
+/** With the chart event deadLettered, for its caller was bound to nothing. */
 async function aRigWithDeadLetter(): Promise<Rig> {
   const rig = new Rig();
   rig.configure({ ci: 'x' });
   await rig.receive(CHART);
-  assert.equal((await rig.journal.get(1))?.state, 'dead');
+  assert.equal((await rig.journal.get(1))?.state, 'dead-lettered');
   return rig;
 }
 
@@ -90,7 +90,7 @@ for (const [what, file, detail] of [
     const redelivery = await rig.redeliver(1);
     assert.match(redelivery.kind === 'undeliverable' ? redelivery.detail : '', detail);
     const record = await rig.journal.get(1);
-    assert.deepEqual([record?.state, record?.delivery], ['dead', 1]);
+    assert.deepEqual([record?.state, record?.delivery], ['dead-lettered', 1]);
   });
 }
 
@@ -132,8 +132,8 @@ test('a dead letter whose webhook cannot be read any more stays one', async () =
   const rig = new Rig();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   for (const [name, text] of Object.entries({ a: 'garbage', b: '{"action":"ping"}' })) {
-    const burial = { reason: 'no-registry', detail: 'none' } as const;
-    const seq = await keepOne(rig.journal, aRecord(name, rig.clock.now(), { raw: Buffer.from(text), burial }));
+    const deadLetter = { reason: 'no-registry', detail: 'none' } as const;
+    const seq = await keepOne(rig.journal, aRecord(name, rig.clock.now(), { raw: Buffer.from(text), deadLetter }));
     assert.equal((await rig.redeliver(seq)).kind, 'undeliverable');
   }
 });
@@ -141,7 +141,7 @@ test('a dead letter whose webhook cannot be read any more stays one', async () =
 test('a refused event is offered once more as it was decoded, whatever became of its caller', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw: Buffer.from('garbage') }));
-  await settleBuried(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
   const claim = await lendOne(rig.journal);
   assert.deepEqual(claim.event, aRecord('a', 0).event);
@@ -151,7 +151,7 @@ test('a refused event is offered once more as it was decoded, whatever became of
 test('a delivered event can be delivered again', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await settleDelivered(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await completeDelivered(rig.journal, await lendOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
 });
 
@@ -165,7 +165,7 @@ test('an event that is on its way is left alone', async () => {
 test('two redeliveries at a time are one', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await settleBuried(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
   const kinds = (await Promise.all([rig.redeliver(seq), rig.redeliver(seq)])).map(({ kind }) => kind);
   assert.deepEqual(kinds.sort(), ['pending', 'redelivered']);
 });

@@ -1,14 +1,14 @@
 import type { Authenticator } from '../auth/authenticator.ts';
 import { scopeOf } from '../auth/scope.ts';
 import type { Decode } from '../decode/decoder.ts';
-import type { Archive, JournalRecord } from '../journal/journal.ts';
-import type { BurialReason } from '../model/receipt.ts';
+import type { History, JournalRecord } from '../journal/journal.ts';
+import type { DeadLetterReason } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 
 export interface RedeliverOptions {
   readonly authenticator: Authenticator;
   readonly decode: Decode;
-  readonly archive: Archive;
+  readonly history: History;
 }
 
 export type Redelivery =
@@ -22,23 +22,23 @@ export type Redelivery =
 export type Redeliver = (seq: number) => Promise<Redelivery>;
 
 /**
- * Offers a settled event to the sink once more. One that could not be mapped when it came is received once more first,
+ * Offers a completed event to the sink once more. One that could not be mapped when it came is received once more first,
  * from its raw form and for its caller as bound now: a binding that was added since gives it the registry it lacked.
  */
-export function createRedeliver({ authenticator, decode, archive }: RedeliverOptions): Redeliver {
+export function createRedeliver({ authenticator, decode, history }: RedeliverOptions): Redeliver {
   return async (seq) => {
-    const record = await archive.get(seq);
+    const record = await history.get(seq);
     if (record === undefined) return { kind: 'unknown' };
     if (record.state === 'pending') return { kind: 'pending' };
-    const isUnmapped = record.burial !== undefined && ON_ARRIVAL.has(record.burial.reason);
+    const isUnmapped = record.deadLetter !== undefined && ON_ARRIVAL.has(record.deadLetter.reason);
     const event = isUnmapped ? replay(record, authenticator, decode) : undefined;
     if (typeof event === 'string') return { kind: 'undeliverable', detail: event };
-    return (await archive.redeliver(seq, event)) ? { kind: 'redelivered' } : { kind: 'pending' };
+    return (await history.redeliver(seq, event)) ? { kind: 'redelivered' } : { kind: 'pending' };
   };
 }
 
-/** Why an event is buried when it comes, and would be once more if nothing had changed. */
-const ON_ARRIVAL: ReadonlySet<BurialReason> = new Set(['no-registry', 'out-of-scope', 'unreadable']);
+/** Why an event is deadLettered when it comes, and would be once more if nothing had changed. */
+const ON_ARRIVAL: ReadonlySet<DeadLetterReason> = new Set(['no-registry', 'out-of-scope', 'unreadable']);
 
 /** The event as it is read today, or why it still cannot be delivered. */
 function replay(record: JournalRecord, authenticator: Authenticator, decode: Decode): RegistryEvent | string {

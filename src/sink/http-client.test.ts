@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { AnsweringServer, answering } from '../../test/support/answering-server.ts';
-import { type Exchange, HttpClient, type HttpClientOptions } from './http-client.ts';
+import { HttpClient, type HttpClientOptions, type HttpResult } from './http-client.ts';
 
 const TOKEN = 'a-very-secret-token';
 const NEVER = new AbortController().signal;
@@ -41,11 +41,11 @@ function aRawAnswer(t: TestContext, answer: string): Promise<string> {
   return aTcpServer(t, (socket) => socket.once('data', () => socket.end(answer)));
 }
 
-function detailOf(exchange: Exchange): string {
+function detailOf(exchange: HttpResult): string {
   return exchange.kind === 'answered' ? assert.fail(`answered ${exchange.status}`) : exchange.detail;
 }
 
-function statusOf(exchange: Exchange): number {
+function statusOf(exchange: HttpResult): number {
   return exchange.kind === 'answered' ? exchange.status : assert.fail(`${exchange.kind}: ${exchange.detail}`);
 }
 

@@ -34,7 +34,7 @@ export interface HttpClientOptions {
   readonly ignoreCertErrors: boolean;
 }
 
-export type Exchange =
+export type HttpResult =
   | {
       readonly kind: 'answered';
       readonly status: number;
@@ -80,7 +80,7 @@ export class HttpClient {
   }
 
   /** Always resolves: within 90 seconds, or once the signal is aborted. No answer and no detail holds the token. */
-  exchange({ method, path, body, headers: given }: HttpRequest, signal: AbortSignal): Promise<Exchange> {
+  exchange({ method, path, body, headers: given }: HttpRequest, signal: AbortSignal): Promise<HttpResult> {
     if (signal.aborted) return Promise.resolve({ kind: 'unsent', detail: GIVEN_UP });
     return new Promise((resolve) => {
       const token = this.#options.token();
@@ -114,7 +114,7 @@ function jsonHeaders(body: string | undefined): Readonly<Record<string, string>>
 
 /** One exchange as undici reports it. */
 class ExchangeHandler implements Dispatcher.DispatchHandler {
-  readonly #resolve: (exchange: Exchange) => void;
+  readonly #resolve: (exchange: HttpResult) => void;
   readonly #signal: AbortSignal;
   readonly #token: string;
   readonly #abort: () => void;
@@ -127,7 +127,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #headers: IncomingHttpHeaders = {};
   #bytes = 0;
 
-  constructor(resolve: (exchange: Exchange) => void, signal: AbortSignal, token: string) {
+  constructor(resolve: (exchange: HttpResult) => void, signal: AbortSignal, token: string) {
     this.#resolve = resolve;
     this.#signal = signal;
     this.#token = token;
@@ -179,7 +179,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   /** Only the first end counts. */
-  #end(exchange: Exchange): void {
+  #end(exchange: HttpResult): void {
     this.#isOver = true;
     clearTimeout(this.#deadline);
     this.#signal.removeEventListener('abort', this.#abort);

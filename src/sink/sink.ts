@@ -1,16 +1,4 @@
-import type { Outcome } from '../model/delivery.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
-
-/** What is handed to a sink. */
-export interface Emission {
-  readonly event: RegistryEvent;
-  /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. */
-  readonly payload: string;
-  /** The number of the deliberate delivery: 1, and one more for each time that an operator redelivers. */
-  readonly delivery: number;
-  /** The webhook's trace (W3C Trace Context), if it told one. */
-  readonly traceparent?: string;
-}
+import type { Claim, Outcome } from '../model/delivery.ts';
 
 /** What a sink says of itself. */
 export type Probe =
@@ -22,14 +10,14 @@ export type Probe =
  * Where events go.
  *
  * Every implementation promises, and sink.suite.ts proves:
- * - `emit` always resolves, within 90 seconds, and earlier once `signal` is aborted;
+ * - `deliver` always resolves, within 90 seconds, and earlier once `signal` is aborted;
  * - `delivered` only when the sink has taken the event;
  * - `unavailable` and `refused` only when it certainly has not; whatever is between is `uncertain`;
  * - `detail` is one line of at most 500 characters and never holds a credential;
  * - `probe` tells whether an event would be taken now, and creates none.
  */
 export interface Sink {
-  emit(emission: Emission, signal: AbortSignal): Promise<Outcome>;
+  deliver(claim: Claim, signal: AbortSignal): Promise<Outcome>;
   probe(signal: AbortSignal): Promise<Probe>;
   close(): Promise<void>;
 }

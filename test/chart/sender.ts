@@ -12,7 +12,7 @@ const LANES = 4;
 
 export interface Sent {
   readonly id: string;
-  /** Milliseconds of the epoch when it was sent, and when its fate was known. */
+  /** Milliseconds of the epoch when it was sent, and when its result was known. */
   readonly from: number;
   readonly to: number;
   /** The status of the answer, or why there was none. */

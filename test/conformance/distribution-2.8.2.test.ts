@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
-import { accept, aPush, exchange, type ToldEvent } from '../support/webhooks.ts';
+import { accept, aPush, exchange, type LoggedEvent } from '../support/webhooks.ts';
 
 interface Capture {
   readonly name: string;
@@ -13,7 +13,7 @@ interface Capture {
 }
 
 /** What becomes of each capture: the type of a Brigade event, or why there is none. */
-const FATES: Readonly<Record<string, string>> = {
+const RESULTS: Readonly<Record<string, string>> = {
   'push of an OCI manifest with a tag (skopeo)': 'push',
   'push of a Docker v2s2 manifest with a tag': 'push',
   'push of a layer blob (sent before the manifest)': 'blob',
@@ -35,23 +35,23 @@ const { captures }: { readonly captures: readonly Capture[] } = JSON.parse(
 const brigade = await StubBrigade.start({ after });
 const gateway = await serve({ after }, await anInstallation({ after }, brigade.address));
 
-test('there is a fate for every capture', () => {
+test('there is a result for every capture', () => {
   assert.deepEqual(
     captures.map(({ name }) => name),
-    Object.keys(FATES),
+    Object.keys(RESULTS),
   );
 });
 
 for (const { name, request, rawBody, body } of captures) {
-  const fate = FATES[name] ?? '';
-  const isDelivered = fate === 'push' || fate === 'delete';
-  test(`${name}: ${isDelivered ? `one ${fate} in Brigade` : `ignored (${fate})`}, as sent and as sent once more`, async () => {
+  const result = RESULTS[name] ?? '';
+  const isDelivered = result === 'push' || result === 'delete';
+  test(`${name}: ${isDelivered ? `one ${result} in Brigade` : `ignored (${result})`}, as sent and as sent once more`, async () => {
     const headers = Object.fromEntries(
       Object.entries(request.headers)
         .filter(([key]) => !['Content-Length', 'Host'].includes(key))
         .map(([key, value]) => [key, String(value).replace('s3cr3t-token', WEBHOOK_TOKEN)]),
     );
-    const told: ToldEvent[] = [];
+    const told: LoggedEvent[] = [];
     for (let time = 0; time < 2; time++) {
       const { status, text } = await exchange(gateway.ingestPort, { headers, body: rawBody });
       assert.equal(status, 200, text);
@@ -63,12 +63,12 @@ for (const { name, request, rawBody, body } of captures) {
     await brigade.until((stub) => stub.arrivals.some(({ event }) => JSON.parse(event.payload).id === marker));
     const arrived = brigade.arrivals.splice(0).filter(({ event }) => JSON.parse(event.payload).id !== marker);
     assert.deepEqual(
-      told.map((event) => event.reason ?? event.fate),
-      isDelivered ? ['accepted', 'duplicate'] : [fate, fate],
+      told.map((event) => event.reason ?? event.result),
+      isDelivered ? ['accepted', 'duplicate'] : [result, result],
     );
     assert.deepEqual(
       arrived.map(({ event }) => [event.type, event.qualifiers, JSON.parse(event.payload)]),
-      isDelivered ? [[fate, { registry: '127.0.0.1:15000' }, body.events[0]]] : [],
+      isDelivered ? [[result, { registry: '127.0.0.1:15000' }, body.events[0]]] : [],
     );
   });
 }

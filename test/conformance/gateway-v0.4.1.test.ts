@@ -32,9 +32,9 @@ interface EmittedEvent {
 interface Difference {
   readonly reason: string;
   readonly status: number;
-  /** The field `status` of the body, and the fate of the event. */
+  /** The field `status` of the body, and the result of the event. */
   readonly body: string;
-  readonly fate: string;
+  readonly result: string;
 }
 
 const DIFFERENCES: Readonly<Record<string, Difference>> = {
@@ -42,13 +42,13 @@ const DIFFERENCES: Readonly<Record<string, Difference>> = {
     reason: 'an action that nobody knows is no fault of ours, and a 500 would be repeated by whoever repeats',
     status: 200,
     body: 'ignored',
-    fate: 'ignored',
+    result: 'ignored',
   },
   'a push without a host': {
     reason: 'without a registry it cannot be told whose event it is; the real Brigade refuses an empty qualifier',
     status: 200,
     body: 'success',
-    fate: 'buried',
+    result: 'dead-lettered',
   },
 };
 
@@ -104,7 +104,7 @@ for (const [name, difference] of Object.entries(DIFFERENCES)) {
     const { status, text } = await replay(step.request);
     assert.equal(status, difference.status);
     assert.equal(statusField(text), difference.body);
-    assert.equal(JSON.parse(text).events[0].fate, difference.fate);
+    assert.equal(JSON.parse(text).events[0].result, difference.result);
     assert.deepEqual(await arrivals(0), []);
   });
 }
@@ -128,7 +128,7 @@ test('the same event id again is a duplicate and emitted once, which v0.4.1 emit
     raw: aPush('twice'),
   });
   assert.equal(status, 200);
-  assert.equal(JSON.parse(text).events[0].fate, 'duplicate');
+  assert.equal(JSON.parse(text).events[0].result, 'duplicate');
   assert.equal((await arrivals(1)).length, 1);
 });
 

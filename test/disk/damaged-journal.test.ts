@@ -65,7 +65,7 @@ function overwrite(path: string, offset: number, bytes: Uint8Array): void {
   closeSync(fd);
 }
 
-async function assertRefusesToStart(t: TestContext, { installation, path }: Site): Promise<void> {
+async function assertFailsToStart(t: TestContext, { installation, path }: Site): Promise<void> {
   const { code, errors } = await run(t, ['serve'], installation.env);
   assert.equal(code, UNREADABLE, errors);
   assert.match(errors, /cannot be (read|opened)/);
@@ -76,19 +76,19 @@ async function assertRefusesToStart(t: TestContext, { installation, path }: Site
 test('a journal whose first page is overwritten is refused with what to do', async (t) => {
   const kept = await leaveBehind(t);
   overwrite(kept.path, 0, randomBytes(PAGE));
-  await assertRefusesToStart(t, kept);
+  await assertFailsToStart(t, kept);
 });
 
 test('a journal that was cut in half is refused with what to do', async (t) => {
   const kept = await leaveBehind(t);
   truncateSync(kept.path, Math.floor(readFileSync(kept.path).length / 2 / PAGE) * PAGE);
-  await assertRefusesToStart(t, kept);
+  await assertFailsToStart(t, kept);
 });
 
 test('a journal that was cut to nothing is not taken for a new one', async (t) => {
   const kept = await leaveBehind(t);
   truncateSync(kept.path, 0);
-  await assertRefusesToStart(t, kept);
+  await assertFailsToStart(t, kept);
 });
 
 test('a log that has lost its database is kept, and not taken for a new journal', async (t) => {
@@ -100,7 +100,7 @@ test('a log that has lost its database is kept, and not taken for a new journal'
   const log = readFileSync(`${path}-wal`);
   renameSync(path, `${path}.lost`);
 
-  await assertRefusesToStart(t, site);
+  await assertFailsToStart(t, site);
 
   assert.deepEqual(readFileSync(`${path}-wal`), log);
 });
@@ -128,7 +128,7 @@ test('a page of garbage is told of with what to do', async (t) => {
   const kept = await leaveBehind(t);
   const page = Math.floor(readFileSync(kept.path).indexOf(requestOf(String(kept.ids[20]))) / PAGE);
   overwrite(kept.path, page * PAGE, randomBytes(PAGE));
-  await assertRefusesToStart(t, kept);
+  await assertFailsToStart(t, kept);
 });
 
 interface Running {

@@ -18,7 +18,7 @@ function digestOf(id: string): string {
 }
 
 /** Sends pushes until one is refused; resolves to the ids of those that were taken, and the refusal. */
-async function pushUntilRefused(gateway: ServingGateway, prefix: string) {
+async function pushUntilRejected(gateway: ServingGateway, prefix: string) {
   const taken: string[] = [];
   for (let number = 0; number < 2_000; number++) {
     const id = `${prefix}-${number}`;
@@ -59,7 +59,7 @@ test('a full disk is answered 503, and heals once there is space again', async (
   const ballast = join(disk, 'ballast');
   writeFileSync(ballast, new Uint8Array(16 * MIB));
 
-  const { taken, refused, answer } = await pushUntilRefused(gateway, 'before');
+  const { taken, refused, answer } = await pushUntilRejected(gateway, 'before');
   assert.equal(answer.status, 503);
   assert.equal(answer.headers['retry-after'], '5');
   await assertLost(gateway, refused);
@@ -78,7 +78,7 @@ test('what was taken before the disk was full outlives a crash', async (t) => {
   const ballast = join(disk, 'ballast');
   writeFileSync(ballast, new Uint8Array(16 * MIB));
   brigade.onEvent = () => ({ kind: 'hang' });
-  const { taken, refused } = await pushUntilRefused(gateway, 'before');
+  const { taken, refused } = await pushUntilRejected(gateway, 'before');
   await gateway.process.kill();
 
   rmSync(ballast);
@@ -98,14 +98,14 @@ test('while less than the reserve is free, events are delivered, history gives w
 
   const { promise: later, resolve: release } = Promise.withResolvers<void>();
   brigade.onEvent = () => ({ ...CREATED, after: later });
-  const { taken, refused, answer } = await pushUntilRefused(gateway, 'before');
+  const { taken, refused, answer } = await pushUntilRejected(gateway, 'before');
   assert.equal(answer.status, 503);
   await assertLost(gateway, refused);
   await untilReadyz(gateway, 503);
 
   release();
   await brigade.untilTaken(...taken);
-  // Nobody makes room but the gateway itself, and only what is settled may go.
+  // Nobody makes room but the gateway itself, and only what is completed may go.
   await pushUntilTaken(gateway, refused);
   await untilReadyz(gateway, 200);
   await brigade.untilTaken(refused);

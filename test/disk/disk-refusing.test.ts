@@ -24,10 +24,10 @@ function limitFiles({ process }: ServingGateway, bytes: number | 'unlimited'): v
 }
 
 /** Resolves once the journal has written down that the event is delivered: a line tells of it when that is durable. */
-async function untilSettled({ process }: ServingGateway, id: string): Promise<void> {
+async function untilCompleted({ process }: ServingGateway, id: string): Promise<void> {
   await process.line(
     'delivery.attempted',
-    (line) => line['id'] === id && line['verdict'] === 'settle' && line['isStale'] === undefined,
+    (line) => line['id'] === id && line['decision'] === 'complete' && line['isStale'] === undefined,
   );
 }
 
@@ -40,31 +40,31 @@ test('a disk that refuses to be written is answered 503, and heals when it takes
   await brigade.untilTaken('before');
   const { promise: later, resolve: release } = Promise.withResolvers<void>();
   brigade.onEvent = () => ({ ...CREATED, after: later });
-  await push(gateway, 'settled-late');
+  await push(gateway, 'completed-late');
 
   limitFiles(gateway, 0);
-  const refused = await send(gateway, aPush('refused'));
+  const refused = await send(gateway, aPush('rejected'));
   assert.equal(refused.status, 503);
   assert.equal(refused.headers['retry-after'], '5');
   assert.equal((await gateway.process.line('webhook.lost'))['because'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
-  await brigade.untilTaken('settled-late');
+  await brigade.untilTaken('completed-late');
   // That it is delivered is written with the next webhook, so that the disk has refused that too.
-  assert.equal((await send(gateway, aPush('refused'))).status, 503);
+  assert.equal((await send(gateway, aPush('rejected'))).status, 503);
 
   limitFiles(gateway, 'unlimited');
   await untilReadyz(gateway, 200);
-  await push(gateway, 'refused');
-  await brigade.untilTaken('refused');
+  await push(gateway, 'rejected');
+  await brigade.untilTaken('rejected');
 
-  // What could not be settled at once is settled later: nothing comes a second time.
-  for (const id of ['before', 'settled-late', 'refused']) await untilSettled(gateway, id);
+  // What could not be completed at once is completed later: nothing comes a second time.
+  for (const id of ['before', 'completed-late', 'rejected']) await untilCompleted(gateway, id);
   await gateway.process.kill();
   const again = await serve(t, installation);
   await push(again, 'last');
   await brigade.untilTaken('last');
-  assert.deepEqual(brigade.ids, ['before', 'settled-late', 'refused', 'last']);
+  assert.deepEqual(brigade.ids, ['before', 'completed-late', 'rejected', 'last']);
 });
 
 test('a file system that is read-only is told of at the start', async (t) => {

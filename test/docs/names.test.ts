@@ -83,7 +83,7 @@ suite('a name in the documentation', () => {
   test('of a readiness is one, and none is missing', () => {
     const [, table = ''] = /`\/readyz` answers(.*?)\n\n/s.exec(read('docs/troubleshooting.md')) ?? [];
     const told = [...table.matchAll(/`([a-z ]+)`/g)].map(([, text]) => text);
-    const answered = [...read('src/gateway-readiness.ts').matchAll(/(?:return|=>) '([a-z ]+)'/g)].map(
+    const answered = [...read('src/gateway/readiness.ts').matchAll(/(?:return|=>) '([a-z ]+)'/g)].map(
       ([, text]) => text,
     );
     assert.deepEqual(told.toSorted(), [...answered, 'ready'].toSorted());

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import { Peer } from '../../src/http/test-server.ts';
+import { Peer } from '../support/ingest-test-server.ts';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
 import { accept, aPush, exchange, push, send } from '../support/webhooks.ts';

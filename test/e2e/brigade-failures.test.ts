@@ -92,7 +92,7 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
       assert.equal(event.state, 'pending');
       assert.equal(event.attempts.length, 1);
       assert.equal(event.attempts[0]?.outcome.kind, 'uncertain');
-      assert.equal(event.attempts[0]?.verdict, 'retry');
+      assert.equal(event.attempts[0]?.decision, 'retry');
       assert.ok(dueInMs(event) >= 60_000, `due after ${dueInMs(event)} ms`);
     });
   }
@@ -121,7 +121,7 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
     assert.match(String(detail), /401 the token is not valid/);
     const line = await gateway.process.line('delivery.attempted');
     assert.equal(line['attempt'], 1);
-    assert.equal(line['verdict'], 'retry');
+    assert.equal(line['decision'], 'retry');
     const second = await push(gateway, 'second');
     assert.deepEqual((await eventOf(gateway, second)).attempts, []);
     assert.equal((await afterAttempt(gateway, first)).state, 'pending');
@@ -134,7 +134,7 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
     brigade.onEvent = (_, token) => (token === 'mended' ? CREATED : anError(403, 'not allowed'));
     const installation = await anInstallation(t, brigade.address);
     const gateway = await serve(t, installation);
-    const { level, detail } = await gateway.process.line('sink.refused_credentials');
+    const { level, detail } = await gateway.process.line('sink.credentials_rejected');
     assert.equal(level, 'error');
     assert.match(String(detail), /403 not allowed/);
     await push(gateway, 'kept');
@@ -175,20 +175,20 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
     await gateway.process.line('delivery.attempted');
     const { attempts, state } = await eventOf(gateway, seq);
     assert.equal(attempts[0]?.outcome.kind, 'unavailable');
-    assert.equal(attempts[0]?.verdict, 'retry');
-    assert.notEqual(state, 'dead');
+    assert.equal(attempts[0]?.decision, 'retry');
+    assert.notEqual(state, 'dead-lettered');
     await brigade.untilTaken('patient');
     const [refused, taken] = brigade.arrivalsOf('patient');
     assert.ok((taken?.at ?? 0) - (refused?.at ?? 0) >= 2_000, 'it was offered again too early');
   });
 
-  test('what Brigade will never take is buried at once, whichever way it says so', async (t) => {
+  test('what Brigade will never take is deadLettered at once, whichever way it says so', async (t) => {
     const { brigade, gateway } = await aGateway(t);
     const statuses = [400, 404, 409, 413, 422];
     brigade.onEvent = ({ sourceState }) => anError(Number(sourceState.state.eventID.slice(-3)), 'no');
     for (const status of statuses) {
-      const { state, burial, attempts } = await afterAttempt(gateway, await push(gateway, `refused-${status}`));
-      assert.deepEqual([state, burial?.reason, burial?.detail], ['dead', 'refused', `${status} no`]);
+      const { state, deadLetter, attempts } = await afterAttempt(gateway, await push(gateway, `refused-${status}`));
+      assert.deepEqual([state, deadLetter?.reason, deadLetter?.detail], ['dead-lettered', 'rejected', `${status} no`]);
       assert.equal(attempts.length, 1);
     }
     assert.deepEqual(
@@ -200,7 +200,7 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
   test('an operator finds, shows and redelivers a dead letter', async (t) => {
     const { brigade, gateway } = await aGateway(t);
     brigade.onEvent = () => anError(404, 'Brigade said why');
-    const seq = await push(gateway, 'refused');
+    const seq = await push(gateway, 'rejected');
     await afterAttempt(gateway, seq);
     const env = operatorEnv(gateway);
     const list = await run(t, ['dead-letters', 'list'], env);
@@ -212,12 +212,12 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
     const show = await run(t, ['dead-letters', 'show', String(seq)], env);
     assert.equal(show.code, 0);
     const shown = JSON.parse(show.output);
-    assert.equal(shown.burial.detail, '404 Brigade said why');
-    assert.equal(shown.payload, aPush('refused'));
+    assert.equal(shown.deadLetter.detail, '404 Brigade said why');
+    assert.equal(shown.payload, aPush('rejected'));
     brigade.onEvent = () => CREATED;
     const redeliver = await run(t, ['dead-letters', 'redeliver', String(seq)], env);
     assert.deepEqual([redeliver.code, redeliver.output], [0, `${seq}  redelivered`]);
-    await brigade.untilTaken('refused');
+    await brigade.untilTaken('rejected');
     const deliveries = brigade.arrivals.map(({ event }) => event.sourceState.state.delivery);
     assert.deepEqual(deliveries, ['1', '2']);
     assert.equal((await run(t, ['dead-letters', 'list'], env)).output, 'There are no dead letters.');

@@ -58,7 +58,7 @@ suite('npm start', { concurrency: 4 }, () => {
     const dev = await startDev(t, join(await aFolder(t), 'data'));
     const answer = JSON.parse(await paste(dev.curl));
     assert.equal(answer.status, 'success');
-    assert.equal(answer.events[0].fate, 'accepted');
+    assert.equal(answer.events[0].result, 'accepted');
     const { process } = dev;
     const told = await process.print(/^event → project /);
     assert.match(told, /^event → project \S+: push example-repo:v1\.0\.0$/);

@@ -47,7 +47,7 @@ suite('Event Grid', { concurrency: 4 }, () => {
     assert.deepEqual([grid.statuses, grid.deadLettered], [[403], ['a']]);
   });
 
-  test('with HANDSHAKE_CREDENTIALS=required no handshake is answered to strangers', async (t) => {
+  test('with HANDSHAKE_CREDENTIALS=required no handshake is answered to anonymousHandshakes', async (t) => {
     const { grid, gateway } = await aGrid(t, { HANDSHAKE_CREDENTIALS: 'required' });
     assert.equal((await grid.validate('code-1', {})).status, 403);
     assert.equal((await grid.validate('code-1')).status, 200);
@@ -77,8 +77,8 @@ suite('Event Grid', { concurrency: 4 }, () => {
     await grid.publish([...ids.map((id) => aGridPush(id)), aGridEvent('broken', 'x'), large]);
     assert.deepEqual(grid.statuses, [200]);
     await assertOnce(brigade, gateway, ids);
-    assert.equal((await eventOf(gateway, 99)).burial?.reason, 'unreadable');
-    assert.equal((await eventOf(gateway, 100)).burial?.reason, 'refused');
+    assert.equal((await eventOf(gateway, 99)).deadLetter?.reason, 'unreadable');
+    assert.equal((await eventOf(gateway, 100)).deadLetter?.reason, 'rejected');
     const { level, eventCount, events } = await gateway.process.line(
       'webhook.received',
       ({ level: it }) => it === 'warn',

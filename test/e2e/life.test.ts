@@ -158,8 +158,8 @@ suite('what changes while it runs', { concurrency: 4 }, () => {
     const installation = await anInstallation(t, brigade.address, {});
     const gateway = await serve(t, installation);
     const { text } = await send(gateway, '{"id":"homeless","action":"push","target":{"repository":"app"}}');
-    const [{ fate, seq }] = JSON.parse(text).events;
-    assert.equal(fate, 'buried');
+    const [{ result, seq }] = JSON.parse(text).events;
+    assert.equal(result, 'dead-lettered');
     const redeliver = async () => {
       const headers = { authorization: `Bearer ${installation.env['ADMIN_TOKEN']}` };
       const answer = await exchange(gateway.adminPort, {

@@ -29,8 +29,8 @@ function withEnv(installation: Installation, env: Readonly<Record<string, string
 
 function fateIn({ status, text }: HttpAnswer): string {
   assert.equal(status, 200, text);
-  const [{ fate, reason, rule }] = JSON.parse(text).events;
-  return [fate, reason, rule].filter(Boolean).join(' ');
+  const [{ result, reason, rule }] = JSON.parse(text).events;
+  return [result, reason, rule].filter(Boolean).join(' ');
 }
 
 suite('the configuration file', { concurrency: 2 }, () => {
@@ -74,7 +74,7 @@ suite('the configuration file', { concurrency: 2 }, () => {
     const brigade = await StubBrigade.start(t);
     const { installation, configure } = await configured(t, brigade, '{}');
     const gateway = await serve(t, installation);
-    assert.equal(fateIn(await send(gateway, CHART)), 'buried no-registry');
+    assert.equal(fateIn(await send(gateway, CHART)), 'deadLettered no-registry');
     const redeliver = () => run(t, ['dead-letters', 'redeliver', '1'], operatorEnv(gateway));
     assert.match((await redeliver()).output, /1 {2}undeliverable: no registry is known/);
     await configure('callers: { ci: { registries: [example.azurecr.io] } }');
@@ -147,7 +147,7 @@ test('one application of Entra ID sends for several registries, and for no other
     return exchange(gateway.ingestPort, { headers: { ...headers, authorization: `Bearer ${token}` }, body });
   };
   for (const name of ['one', 'two']) assert.equal(fateIn(await sendFor(name)), 'accepted');
-  assert.equal(fateIn(await sendFor('three')), 'buried out-of-scope');
+  assert.equal(fateIn(await sendFor('three')), 'deadLettered out-of-scope');
   await brigade.untilTaken('one', 'two');
   const registries = brigade.arrivals.map(({ event }) => event.qualifiers['registry']);
   assert.deepEqual(registries.toSorted(), ['one-dnl.azurecr.io', 'two-dnl.azurecr.io']);
@@ -208,7 +208,7 @@ suite('check --explain', { concurrency: 2 }, () => {
       1,
       /refused +out of scope: registry is to be example\.azurecr\.io/,
     ],
-    ['that nothing names its registry', ['--caller', 'cd'], CHART, 1, /buried +no-registry/],
+    ['that nothing names its registry', ['--caller', 'cd'], CHART, 1, /deadLettered +no-registry/],
     ['that it carries nothing', [], '{"action":"ping"}', 1, /ignored +ping/],
     ['why it cannot be read', [], '[', 1, /format +none/],
     ['that it could be of several callers', ['--caller', 'nobody'], '[', 64, /--caller is to name who sent it: ci, cd/],

@@ -140,7 +140,7 @@ test('no secret gets into what a faulty start prints', async (t) => {
   const brigade = await StubBrigade.start(t);
   brigade.onProbe = () => ({ ...ECHO, status: 403 });
   const gateway = await serve(t, await anInstallation(t, brigade.address, { LOG_LEVEL: 'trace' }));
-  await gateway.process.line('sink.refused_credentials');
+  await gateway.process.line('sink.credentials_rejected');
   const { status } = await send(gateway, aPush('one'));
   assert.equal(status, 200);
   assertNoSecret('the output', gateway.process.everything);

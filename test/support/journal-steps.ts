@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Appended, Claim, Intake, NewRecord, Queue, Upkeep } from '../../src/journal/journal.ts';
-import type { Attempt, DeliveryHistory } from '../../src/model/delivery.ts';
-import { anAttempt, aRecord, DELIVERED, REFUSED, UNAVAILABLE } from './records.ts';
+import type { Appended, Intake, Maintenance, NewRecord, Queue } from '../../src/journal/journal.ts';
+import type { Attempt, Claim, DeliveryHistory } from '../../src/model/delivery.ts';
+import { anAttempt, aRecord, DELIVERED, REJECTED, UNAVAILABLE } from './records.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -49,7 +49,7 @@ export async function lendAllDue(journal: Intake & Queue, now: number): Promise<
     lent.push(...claims.filter(({ seq }) => seq !== marker));
     const found = claims.find(({ seq }) => seq === marker);
     if (found === undefined) continue;
-    assert.equal(await journal.settle({ seq: marker, fence: found.fence, verdict: { kind: 'settle' } }), true);
+    assert.equal(await journal.complete({ seq: marker, fence: found.fence, decision: { kind: 'complete' } }), true);
     return lent;
   }
 }
@@ -60,18 +60,23 @@ export function seqs(records: readonly { readonly seq: number }[]): readonly num
 
 type Lent = Pick<Claim, 'seq' | 'fence'>;
 
-export function settleDelivered(journal: Queue, { seq, fence }: Lent, at: number): Promise<boolean> {
-  return journal.settle({ seq, fence, attempt: anAttempt(at, DELIVERED), verdict: { kind: 'settle' } });
+export function completeDelivered(journal: Queue, { seq, fence }: Lent, at: number): Promise<boolean> {
+  return journal.complete({ seq, fence, attempt: anAttempt(at, DELIVERED), decision: { kind: 'complete' } });
 }
 
-export function settleBuried(journal: Queue, { seq, fence }: Lent, at: number): Promise<boolean> {
-  return journal.settle({ seq, fence, attempt: anAttempt(at, REFUSED), verdict: { kind: 'bury', reason: 'refused' } });
+export function deadLetterClaim(journal: Queue, { seq, fence }: Lent, at: number): Promise<boolean> {
+  return journal.complete({
+    seq,
+    fence,
+    attempt: anAttempt(at, REJECTED),
+    decision: { kind: 'dead-letter', reason: 'rejected' },
+  });
 }
 
 export function settleRetried(journal: Queue, claim: Lent & Pick<Claim, 'history'>, at: number, dueAt: number) {
   const attempt = anAttempt(at, UNAVAILABLE);
-  const verdict = { kind: 'retry', at: dueAt, history: historyAfter(claim.history, attempt) } as const;
-  return journal.settle({ seq: claim.seq, fence: claim.fence, attempt, verdict });
+  const decision = { kind: 'retry', at: dueAt, history: historyAfter(claim.history, attempt) } as const;
+  return journal.complete({ seq: claim.seq, fence: claim.fence, attempt, decision });
 }
 
 function historyAfter(history: DeliveryHistory, { at }: Attempt): DeliveryHistory {
@@ -87,7 +92,7 @@ export async function keepDelivered(
   const left = new Set(kept);
   while (left.size > 0) {
     for (const claim of await lend(journal)) {
-      assert.equal(await settleDelivered(journal, claim, claim.receivedAt), true);
+      assert.equal(await completeDelivered(journal, claim, claim.receivedAt), true);
       assert.ok(left.delete(claim.seq), 'something else was due');
     }
   }
@@ -95,7 +100,7 @@ export async function keepDelivered(
 }
 
 /** Prunes until there is nothing left to forget. */
-export async function pruneAll(journal: Upkeep, now: number): Promise<number> {
+export async function pruneAll(journal: Maintenance, now: number): Promise<number> {
   let gone = 0;
   for (;;) {
     const step = await journal.prune(now);

@@ -31,8 +31,8 @@ interface Life {
   readonly startedAt: number;
   /** Acknowledged before it began and not yet taken by Brigade. */
   readonly owed: number;
-  /** The ids of events that it had written down as settled, as far as its log got out. */
-  readonly settled: ReadonlySet<string>;
+  /** The ids of events that it had written down as completed, as far as its log got out. */
+  readonly completed: ReadonlySet<string>;
 }
 
 /**
@@ -60,10 +60,10 @@ export async function killAgainAndAgain(
     await sleep(random() * options.maxLifeMs);
     await gateway.process.kill();
     unanswered += (await Promise.all(senders)).reduce((sum, count) => sum + count, 0);
-    lives.push({ token, startedAt, owed, settled: settledIn(gateway) });
+    lives.push({ token, startedAt, owed, completed: completedIn(gateway) });
   }
   const token = `life-${options.rounds}`;
-  lives.push({ token, startedAt: Date.now(), owed: countMissing(acknowledged, brigade), settled: new Set() });
+  lives.push({ token, startedAt: Date.now(), owed: countMissing(acknowledged, brigade), completed: new Set() });
   const last = await serve(t, installation, { API_TOKEN: token });
   await brigade.untilTaken(...acknowledged);
   last.process.signal('SIGTERM');
@@ -87,14 +87,14 @@ function countMissing(acknowledged: ReadonlySet<string>, brigade: StubBrigade): 
   return [...acknowledged].filter((id) => !brigade.taken.has(id)).length;
 }
 
-function settledIn({ process }: ServingGateway): ReadonlySet<string> {
-  const settled = process.linesOf('delivery.attempted').filter(({ verdict }) => verdict === 'settle');
-  return new Set(settled.map(({ id }) => String(id)));
+function completedIn({ process }: ServingGateway): ReadonlySet<string> {
+  const completed = process.linesOf('delivery.attempted').filter(({ decision }) => decision === 'complete');
+  return new Set(completed.map(({ id }) => String(id)));
 }
 
 /**
- * An event may come again only from a later life, and only if no earlier one had told that it settled it: such a line
- * is written when the verdict is durable. Lines that the kill kept from getting out make this check milder, never wrong.
+ * An event may come again only from a later life, and only if no earlier one had told that it completed it: such a line
+ * is written when the decision is durable. Lines that the kill kept from getting out make this check milder, never wrong.
  */
 function countRepeated(brigade: StubBrigade, lives: readonly Life[]): number {
   const lifeOf = new Map(lives.map((life, number) => [life.token, { ...life, number }]));
@@ -106,8 +106,12 @@ function countRepeated(brigade: StubBrigade, lives: readonly Life[]): number {
     if (before !== undefined) {
       repeated += 1;
       assert.ok(before < life.number, `${id} came twice from life ${life.number}, which was not killed in between`);
-      const settled = lives.slice(0, life.number).find((earlier) => earlier.settled.has(id));
-      assert.equal(settled, undefined, `${id} came again from ${token}, although ${settled?.token} had settled it`);
+      const completed = lives.slice(0, life.number).find((earlier) => earlier.completed.has(id));
+      assert.equal(
+        completed,
+        undefined,
+        `${id} came again from ${token}, although ${completed?.token} had completed it`,
+      );
     }
     lastLife.set(id, life.number);
   }

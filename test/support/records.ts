@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { NewRecord } from '../../src/journal/journal.ts';
-import type { Attempt, Outcome } from '../../src/model/delivery.ts';
+import type { Attempt, Claim, Outcome } from '../../src/model/delivery.ts';
 import type { RegistryEvent } from '../../src/model/registry-event.ts';
 
 /** The deduplication key of the event of that name: 32 hex characters. */
@@ -23,6 +23,20 @@ export function aRegistryEvent(name: string): RegistryEvent {
   };
 }
 
+/** The first claim of the push of that name. */
+export function aClaim(name: string, changes: Partial<Claim> = {}): Claim {
+  return {
+    seq: 1,
+    fence: 1,
+    delivery: 1,
+    receivedAt: 0,
+    history: { attempts: 0, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 },
+    event: aRegistryEvent(name),
+    payload: '{"action":"push"}',
+    ...changes,
+  };
+}
+
 /** The record of the push of that name; records of one name have one key. */
 export function aRecord(name: string, receivedAt: number, changes: Partial<NewRecord> = {}): NewRecord {
   const event = aRegistryEvent(name);
@@ -39,8 +53,8 @@ export function aRecord(name: string, receivedAt: number, changes: Partial<NewRe
 }
 
 /** A record for the dead letters: its registry is not known. */
-export function aBuriedRecord(name: string, receivedAt: number): NewRecord {
-  return aRecord(name, receivedAt, { burial: { reason: 'no-registry', detail: 'request.host is absent' } });
+export function aDeadLetter(name: string, receivedAt: number): NewRecord {
+  return aRecord(name, receivedAt, { deadLetter: { reason: 'no-registry', detail: 'request.host is absent' } });
 }
 
 /** A record of so many bytes. */
@@ -49,8 +63,8 @@ export function aLargeRecord(name: string, receivedAt: number, bytes: number): N
 }
 
 export const DELIVERED: Outcome = { kind: 'delivered', created: [{ id: 'created-1', project: 'hello' }] };
-export const REFUSED: Outcome = { kind: 'refused', detail: 'label repo is not legal' };
-export const UNAVAILABLE: Outcome = { kind: 'unavailable', detail: 'ECONNREFUSED', retryAfterMs: 2_000 };
+export const REJECTED: Outcome = { kind: 'rejected', detail: 'label repo is not legal' };
+export const UNAVAILABLE: Outcome = { kind: 'unavailable', detail: 'ECONNREJECTED', retryAfterMs: 2_000 };
 export const UNCERTAIN: Outcome = { kind: 'uncertain', detail: '500' };
 
 export function anAttempt(at: number, outcome: Outcome): Attempt {

@@ -1,13 +1,13 @@
 import type { Outcome } from '../../src/model/delivery.ts';
-import { type Behaviour, sinkSuite } from '../../src/sink/sink.suite.ts';
 import type { Probe } from '../../src/sink/sink.ts';
-import { DELIVERED, REFUSED, UNAVAILABLE, UNCERTAIN } from './records.ts';
+import { type Behaviour, sinkSuite } from '../../src/sink/suite/sink.suite.ts';
+import { DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from './records.ts';
 import { type Answer, READY, ScriptedSink } from './scripted-sink.ts';
 
 const CREDENTIALS: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
 const ANSWERS: Readonly<Record<Behaviour, Answer>> = {
   takes: DELIVERED,
-  refuses: REFUSED,
+  refuses: REJECTED,
   'refuses-credentials': CREDENTIALS,
   'is-busy': UNAVAILABLE,
   'is-away': UNAVAILABLE,
@@ -25,7 +25,7 @@ sinkSuite('a scripted sink', async () => {
     if (behaviour === 'takes') return READY;
     return { kind: 'unready', detail: 'not now', credentials: behaviour === 'refuses-credentials' };
   };
-  sink.onEmit = () => ANSWERS[behaviour];
+  sink.onDeliver = () => ANSWERS[behaviour];
   sink.onProbe = probeOf;
   return {
     sink,

@@ -1,9 +1,9 @@
-import type { Outcome } from '../../src/model/delivery.ts';
-import type { Emission, Probe, Sink } from '../../src/sink/sink.ts';
+import type { Claim, Outcome } from '../../src/model/delivery.ts';
+import type { Probe, Sink } from '../../src/sink/sink.ts';
 import { Changes } from './changes.ts';
 import { DELIVERED } from './records.ts';
 
-/** What a scripted sink does with an emission; `hang`: nothing, until it is given up. */
+/** What a scripted sink does with an claim; `hang`: nothing, until it is given up. */
 export type Answer = Outcome | 'hang' | Promise<Outcome>;
 
 export const READY: Probe = { kind: 'ready', detail: 'it takes events' };
@@ -11,24 +11,24 @@ export const READY: Probe = { kind: 'ready', detail: 'it takes events' };
 /** A sink within the process: keeps every promise of the port, and beyond that does what a test wants. */
 export class ScriptedSink implements Sink {
   /** In the order in which they came. */
-  readonly emissions: Emission[] = [];
+  readonly claims: Claim[] = [];
   /** Those that it has taken. */
   readonly taken: string[] = [];
   probes = 0;
   running = 0;
   /** The most attempts that ran at a time. */
   mostRunning = 0;
-  onEmit: (emission: Emission) => Answer = () => DELIVERED;
+  onDeliver: (claim: Claim) => Answer = () => DELIVERED;
   onProbe: () => Probe | 'hang' = () => READY;
   readonly #changes = new Changes();
 
-  async emit(emission: Emission, signal: AbortSignal): Promise<Outcome> {
-    this.emissions.push(emission);
+  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+    this.claims.push(claim);
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
     try {
-      const outcome = signal.aborted ? NOT_SENT : await this.#answer(emission, signal);
-      if (outcome.kind === 'delivered') this.taken.push(emission.event.id);
+      const outcome = signal.aborted ? NOT_SENT : await this.#answer(claim, signal);
+      if (outcome.kind === 'delivered') this.taken.push(claim.event.id);
       return outcome;
     } finally {
       this.running -= 1;
@@ -50,7 +50,7 @@ export class ScriptedSink implements Sink {
   }
 
   get ids(): readonly string[] {
-    return this.emissions.map(({ event }) => event.id);
+    return this.claims.map(({ event }) => event.id);
   }
 
   /** Resolves once the condition holds; it is looked at whenever something changes here. */
@@ -61,8 +61,8 @@ export class ScriptedSink implements Sink {
     );
   }
 
-  async #answer(emission: Emission, signal: AbortSignal): Promise<Outcome> {
-    const answer = this.onEmit(emission);
+  async #answer(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+    const answer = this.onDeliver(claim);
     this.#changes.tell();
     const givenUp = aborted(signal).then(() => GIVEN_UP);
     return answer === 'hang' ? givenUp : Promise.race([answer, givenUp]);

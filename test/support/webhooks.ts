@@ -72,9 +72,9 @@ export function send(
 }
 
 /** One event of a receipt. */
-export interface ToldEvent {
+export interface LoggedEvent {
   readonly id: string;
-  readonly fate: string;
+  readonly result: string;
   readonly seq?: number;
   readonly reason?: string;
 }
@@ -83,8 +83,8 @@ export interface ToldEvent {
 export async function accept(gateway: ServingGateway, body: string | Uint8Array): Promise<number> {
   const { status, text } = await send(gateway, body);
   assert.equal(status, 200, text);
-  const [event]: readonly ToldEvent[] = JSON.parse(text).events;
-  assert.equal(event?.fate, 'accepted', text);
+  const [event]: readonly LoggedEvent[] = JSON.parse(text).events;
+  assert.equal(event?.result, 'accepted', text);
   return event?.seq ?? assert.fail(text);
 }
 
@@ -95,14 +95,14 @@ export function push(gateway: ServingGateway, id: string): Promise<number> {
 
 /** An event as the admin API tells of it. */
 export interface AdminEvent {
-  readonly state: 'pending' | 'delivered' | 'dead';
+  readonly state: 'pending' | 'delivered' | 'dead-lettered';
   readonly dueAt?: string;
   readonly delivery: number;
-  readonly burial?: { readonly reason: string; readonly detail: string };
+  readonly deadLetter?: { readonly reason: string; readonly detail: string };
   readonly attempts: readonly {
     readonly at: string;
     readonly outcome: { readonly kind: string; readonly detail?: string };
-    readonly verdict: string;
+    readonly decision: string;
   }[];
 }
 

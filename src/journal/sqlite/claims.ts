@@ -1,6 +1,7 @@
+import type { Claim } from '../../model/delivery.ts';
 import { isRegistryEvent } from '../../model/registry-event.ts';
-import { JournalFault } from '../fault.ts';
-import type { Claim, NewRecord } from '../journal.ts';
+import type { NewRecord } from '../journal.ts';
+import { JournalFault } from '../journal-fault.ts';
 import { payloadOf } from '../payload.ts';
 import { traceOf } from '../traceparent.ts';
 import type { ClaimRow, WriteResult } from './protocol.ts';
@@ -12,8 +13,8 @@ export function recordsBySeq(
 ): ReadonlyMap<number, NewRecord> {
   return new Map(
     records.flatMap((record, index) => {
-      const fate = appended[index];
-      return fate?.kind === 'kept' ? [[fate.seq, record] as const] : [];
+      const result = appended[index];
+      return result?.kind === 'kept' ? [[result.seq, record] as const] : [];
     }),
   );
 }

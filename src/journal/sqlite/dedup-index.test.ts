@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { aRecord } from '../../../test/support/records.ts';
+import { TestDatabase, temporaryFolder } from '../../../test/support/test-database.ts';
 import type { NewRecord } from '../journal.ts';
 import type { Time } from './protocol.ts';
 import { Pruner } from './prune.ts';
-import { TestLedger, temporaryFolder } from './test-ledger.ts';
 
 const DAY = 86_400_000;
 /** Keys in memory before any goes to disk: so few that every batch carries some. */
@@ -17,8 +17,8 @@ const START: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
 /** A record that SQLite refuses: it is not about the disk, and fails its batch. */
 const POISON: NewRecord = { ...aRecord('poison', START.now), receivedAt: 0.5 };
 
-function open(context: TestContext): TestLedger {
-  const journal = new TestLedger(join(temporaryFolder(context), 'journal.db'), RECENT);
+function open(context: TestContext): TestDatabase {
+  const journal = new TestDatabase(join(temporaryFolder(context), 'journal.db'), RECENT);
   journal.neverSync();
   context.after(() => journal.db.close());
   return journal;
@@ -28,29 +28,29 @@ function names(prefix: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${prefix} ${index}`);
 }
 
-function keep(journal: TestLedger, ...kept: readonly string[]): Map<string, number> {
+function keep(journal: TestDatabase, ...kept: readonly string[]): Map<string, number> {
   const seqs = new Map<string, number>();
   for (const name of kept) {
-    const [fate] = journal.append(START, aRecord(name, START.now)).appended ?? [];
-    assert.ok(fate?.kind === 'kept', `${name} is ${fate?.kind}`);
-    seqs.set(name, fate.seq);
+    const [result] = journal.append(START, aRecord(name, START.now)).appended ?? [];
+    assert.ok(result?.kind === 'kept', `${name} is ${result?.kind}`);
+    seqs.set(name, result.seq);
   }
   return seqs;
 }
 
-function assertDuplicates(journal: TestLedger, known: ReadonlyMap<string, number>): void {
+function assertDuplicates(journal: TestDatabase, known: ReadonlyMap<string, number>): void {
   for (const [name, seq] of known) {
     const { appended } = journal.append(START, aRecord(name, START.now));
     assert.deepEqual(appended, [{ kind: 'duplicate', of: seq }], name);
   }
 }
 
-function onDisk(journal: TestLedger): number {
+function onDisk(journal: TestDatabase): number {
   return Number(journal.db.prepare('SELECT count(*) AS n FROM dedup').get()?.['n']);
 }
 
-function prune(journal: TestLedger, now: number, maxBytes: number): void {
-  const pruner = new Pruner(journal.ledger, maxBytes);
+function prune(journal: TestDatabase, now: number, maxBytes: number): void {
+  const pruner = new Pruner(journal.database, maxBytes);
   while (pruner.step(now).mayBeMore) {
     // Until nothing more goes.
   }
@@ -138,8 +138,8 @@ describe('keys of the SQLite journal', () => {
     const known = keep(journal, 'a');
     const [key = ''] = [aRecord('a', START.now).dedupKey];
     assert.throws(() =>
-      journal.ledger.transaction(() => {
-        journal.ledger.keys.forget(key, known.get('a') ?? 0);
+      journal.database.transaction(() => {
+        journal.database.keys.forget(key, known.get('a') ?? 0);
         throw new Error('rolled back');
       }),
     );
@@ -150,7 +150,7 @@ describe('keys of the SQLite journal', () => {
     const journal = open(context);
     const known = keep(journal, 'a');
     const { dedupKey } = aRecord('a', START.now);
-    journal.ledger.transaction(() => journal.ledger.keys.forget(dedupKey, (known.get('a') ?? 0) - 1));
+    journal.database.transaction(() => journal.database.keys.forget(dedupKey, (known.get('a') ?? 0) - 1));
     assertDuplicates(journal, known);
   });
 
@@ -158,7 +158,7 @@ describe('keys of the SQLite journal', () => {
     fc.assert(
       fc.property(fc.array(STEP, { minLength: 5, maxLength: 40 }), (steps) => {
         const folder = mkdtempSync(join(tmpdir(), 'journal-'));
-        const model = new KeyModel(new TestLedger(join(folder, 'journal.db'), RECENT));
+        const model = new KeyModel(new TestDatabase(join(folder, 'journal.db'), RECENT));
         try {
           for (const step of steps) model.take(step);
           model.take({ kind: 'crash' });
@@ -197,12 +197,12 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
 
 /** The keys that must be known: each until its record was delivered, its 7 days are over and it was forgotten. */
 class KeyModel {
-  readonly #journal: TestLedger;
+  readonly #journal: TestDatabase;
   readonly #known = new Map<string, { readonly seq: number; readonly receivedAt: number; delivered: boolean }>();
   #time = START;
   #names = 0;
 
-  constructor(journal: TestLedger) {
+  constructor(journal: TestDatabase) {
     this.#journal = journal;
     journal.neverSync();
   }

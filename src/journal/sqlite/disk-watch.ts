@@ -1,4 +1,4 @@
-import { JournalFault } from '../fault.ts';
+import { JournalFault } from '../journal-fault.ts';
 import type { WriteResult } from './protocol.ts';
 
 /** How long the disk may refuse to write, for other reasons than being full, before the journal gives itself up. */

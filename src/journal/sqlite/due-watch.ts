@@ -1,5 +1,5 @@
+import type { Claim } from '../../model/delivery.ts';
 import type { Clock } from '../clock.ts';
-import type { Claim } from '../journal.ts';
 
 /** For how long a claim that was waiting waits for more events to share its answer with, milliseconds. */
 const LINGER_MS = 2;

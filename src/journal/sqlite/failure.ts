@@ -17,9 +17,9 @@ const KINDS: ReadonlyMap<number, StoreFailure['kind']> = new Map([
 export function classify(error: unknown): StoreFailure {
   const detail = error instanceof Error ? error.message : String(error);
   const code = errorCode(error);
-  if (code === undefined) return { kind: 'refused', detail };
+  if (code === undefined) return { kind: 'unstorable', detail };
   // The low byte is the primary code; the rest refines it.
-  return { kind: KINDS.get(code & 0xff) ?? 'refused', detail };
+  return { kind: KINDS.get(code & 0xff) ?? 'unstorable', detail };
 }
 
 function errorCode(error: unknown): number | undefined {

@@ -7,10 +7,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
 import { append, keepOne, lend, lendOne } from '../../../test/support/journal-steps.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
+import { temporaryFolder } from '../../../test/support/test-database.ts';
 import { systemClock } from '../clock.ts';
-import type { JournalFault } from '../fault.ts';
+import type { JournalFault } from '../journal-fault.ts';
 import { SqliteJournal } from './sqlite.ts';
-import { temporaryFolder } from './test-ledger.ts';
 
 const HANG = { timeout: 30_000 };
 
@@ -27,7 +27,7 @@ async function open(context: TestContext, path: string, faults: JournalFault[] =
   return journal;
 }
 
-async function assertRefused(context: TestContext, path: string, code: JournalFault['code'], message: RegExp) {
+async function assertRejected(context: TestContext, path: string, code: JournalFault['code'], message: RegExp) {
   await assert.rejects(open(context, path), { name: 'JournalFault', code, message });
 }
 
@@ -71,7 +71,7 @@ describe('the files of the SQLite journal', () => {
     await (await open(context, path)).close();
     const db = new DatabaseSync(path);
     assert.deepEqual({ ...db.prepare('PRAGMA application_id').get() }, { application_id: 0x6163726a });
-    assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 2 });
+    assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 3 });
     db.close();
   });
 
@@ -89,13 +89,13 @@ describe('the files of the SQLite journal', () => {
     const other = new DatabaseSync(path);
     other.exec('CREATE TABLE theirs (a)');
     other.close();
-    await assertRefused(context, path, 'journal_unreadable', /another program.*JOURNAL_URL/);
+    await assertRejected(context, path, 'journal_unreadable', /another program.*JOURNAL_URL/);
   });
 
   test('a file that is no database is refused with what to do', HANG, async (context) => {
     const path = join(temporaryFolder(context), 'notes.txt');
     writeFileSync(path, 'Not a database. '.repeat(300));
-    await assertRefused(context, path, 'journal_unreadable', /not a database.*Move it aside/);
+    await assertRejected(context, path, 'journal_unreadable', /not a database.*Move it aside/);
   });
 
   test('a journal of the first version is brought up to this one, and its events are lent', HANG, async (context) => {
@@ -105,7 +105,8 @@ describe('the files of the SQLite journal', () => {
     await journal.close();
     const db = new DatabaseSync(path);
     db.exec(`ALTER TABLE event DROP COLUMN payload_start; ALTER TABLE event DROP COLUMN payload_end;
-      DROP TABLE recent_content; PRAGMA user_version = 1`);
+      DROP TABLE recent_content; ALTER TABLE attempt RENAME COLUMN decision TO verdict;
+      ALTER TABLE dead_letter RENAME COLUMN dead_lettered_at TO buried_at; PRAGMA user_version = 1`);
     db.close();
 
     const upgraded = await open(context, path);
@@ -119,21 +120,21 @@ describe('the files of the SQLite journal', () => {
     const db = new DatabaseSync(path);
     db.exec('PRAGMA user_version = 99');
     db.close();
-    await assertRefused(context, path, 'journal_unreadable', /newer version.*99.*run that one/);
+    await assertRejected(context, path, 'journal_unreadable', /newer version.*99.*run that one/);
   });
 
   test('a folder that cannot be made is told of with what to do', HANG, async (context) => {
     const file = join(temporaryFolder(context), 'file');
     writeFileSync(file, '');
-    await assertRefused(context, join(file, 'journal.db'), 'journal_unusable', /cannot be created.*JOURNAL_URL/);
+    await assertRejected(context, join(file, 'journal.db'), 'journal_unusable', /cannot be created.*JOURNAL_URL/);
     const nowhere = '/proc/nothing/at/all/journal.db';
-    await assertRefused(context, nowhere, 'journal_unusable', /cannot be created.*JOURNAL_URL/);
+    await assertRejected(context, nowhere, 'journal_unusable', /cannot be created.*JOURNAL_URL/);
   });
 
   test('have one owner, and are free when a kill -9 ends it', HANG, async (context) => {
     const path = pathIn(context);
     const kill = await startOwner(context, path);
-    await assertRefused(context, path, 'journal_locked', /another process owns the journal/);
+    await assertRejected(context, path, 'journal_locked', /another process owns the journal/);
     await kill();
     await keepOne(await open(context, path), aRecord('a', Date.now()));
   });
@@ -141,7 +142,7 @@ describe('the files of the SQLite journal', () => {
   test('are free again when a journal is closed', HANG, async (context) => {
     const path = pathIn(context);
     const first = await open(context, path);
-    await assertRefused(context, path, 'journal_locked', /another process owns the journal/);
+    await assertRejected(context, path, 'journal_locked', /another process owns the journal/);
     await first.close();
     await keepOne(await open(context, path), aRecord('a', Date.now()));
   });
@@ -160,7 +161,7 @@ describe('the files of the SQLite journal', () => {
       assert.deepEqual(refused, { kind: 'unavailable', reason: 'unwritable' });
       await assert.rejects(journal.check());
       const [claim] = await lend(journal);
-      assert.equal(await journal.settle({ seq, fence: claim?.fence ?? 0, verdict: { kind: 'settle' } }), true);
+      assert.equal(await journal.complete({ seq, fence: claim?.fence ?? 0, decision: { kind: 'complete' } }), true);
 
       renameSync(away, dirname(path));
       await journal.check();
@@ -198,9 +199,9 @@ describe('the files of the SQLite journal', () => {
       (await lend(journal)).map(({ seq }) => seq),
       [whole],
     );
-    const letters = await journal.find({ state: 'dead', limit: 10 });
+    const letters = await journal.find({ state: 'dead-lettered', limit: 10 });
     assert.deepEqual(
-      letters.map(({ seq, burial }) => [seq, burial?.reason]),
+      letters.map(({ seq, deadLetter }) => [seq, deadLetter?.reason]),
       [[damaged, 'damaged']],
     );
     assert.equal((await journal.get(damaged))?.raw.length, aRecord('a', 0).raw.length);

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { JournalFault } from '../fault.ts';
+import { JournalFault } from '../journal-fault.ts';
 
 const ADVICE = 'Give the user of this process the right to write its folder, or set JOURNAL_URL to another place.';
 

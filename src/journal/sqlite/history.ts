@@ -1,17 +1,17 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { VERDICTS, type Verdict } from '../../model/delivery.ts';
-import { BURIAL_REASONS, type BurialReason } from '../../model/receipt.ts';
+import { DECISIONS, type Decision } from '../../model/delivery.ts';
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../../model/receipt.ts';
 import type { KeptEvent } from '../../model/registry-event.ts';
 import { FORMATS, type Format } from '../../model/webhook.ts';
 import type { JournalRecord, RecordedAttempt, RecordState, RecordSummary } from '../journal.ts';
-import { blob, payloadRange } from './ledger.ts';
+import { blob, payloadRange } from './database.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
-const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead'];
+const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
 
-const COLUMNS = `e.seq, e.received_at, e.format, e.caller, e.headers, e.event, e.delivery, d.buried_at, d.reason, d.detail,
-  CASE WHEN d.seq IS NOT NULL THEN 'dead' WHEN f.seq IS NOT NULL OR w.seq IS NOT NULL THEN 'pending' ELSE 'delivered' END AS state,
+const COLUMNS = `e.seq, e.received_at, e.format, e.caller, e.headers, e.event, e.delivery, d.dead_lettered_at, d.reason, d.detail,
+  CASE WHEN d.seq IS NOT NULL THEN 'dead-lettered' WHEN f.seq IS NOT NULL OR w.seq IS NOT NULL THEN 'pending' ELSE 'delivered' END AS state,
   coalesce(w.due_at, f.received_at) AS due_at`;
 const JOINS =
   'LEFT JOIN fresh f ON f.seq = e.seq LEFT JOIN waiting w ON w.seq = e.seq LEFT JOIN dead_letter d ON d.seq = e.seq';
@@ -19,7 +19,7 @@ const JOINS =
 /** Where a query for a state begins: the small tables lead, so that few dead letters among many events are found at once. */
 const FROM: Readonly<Record<RecordState | 'any', string>> = {
   any: `event e ${JOINS} WHERE e.seq < ?`,
-  dead: `dead_letter q CROSS JOIN event e ON e.seq = q.seq ${JOINS} WHERE q.seq < ?`,
+  'dead-lettered': `dead_letter q CROSS JOIN event e ON e.seq = q.seq ${JOINS} WHERE q.seq < ?`,
   pending: `(SELECT seq FROM fresh UNION ALL SELECT seq FROM waiting) q CROSS JOIN event e ON e.seq = q.seq ${JOINS}
     WHERE q.seq < ?`,
   delivered: `event e ${JOINS} WHERE e.seq < ? AND d.seq IS NULL AND f.seq IS NULL AND w.seq IS NULL`,
@@ -72,7 +72,7 @@ function summary(row: Row): RecordSummary {
     receivedAt: Number(row['received_at']),
     caller: String(row['caller']),
     event: event(row),
-    ...(row['buried_at'] === null ? {} : { burial: burial(row) }),
+    ...(row['dead_lettered_at'] === null ? {} : { deadLetter: deadLetter(row) }),
   };
 }
 
@@ -90,10 +90,10 @@ function json<T>(text: SQLOutputValue | undefined): T | undefined {
   }
 }
 
-function burial(row: Row): NonNullable<RecordSummary['burial']> {
+function deadLetter(row: Row): NonNullable<RecordSummary['deadLetter']> {
   return {
-    at: Number(row['buried_at']),
-    reason: oneOf<BurialReason>(BURIAL_REASONS, row['reason']),
+    at: Number(row['dead_lettered_at']),
+    reason: oneOf<DeadLetterReason>(DEAD_LETTER_REASONS, row['reason']),
     detail: String(row['detail']),
   };
 }
@@ -104,7 +104,7 @@ function recordedAttempt(row: Row): RecordedAttempt {
     delivery: Number(row['delivery']),
     durationMs: Number(row['duration_ms']),
     outcome: JSON.parse(String(row['outcome'])),
-    verdict: oneOf<Verdict['kind']>(VERDICTS, row['verdict']),
+    decision: oneOf<Decision['kind']>(DECISIONS, row['decision']),
   };
 }
 

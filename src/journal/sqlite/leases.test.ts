@@ -19,7 +19,7 @@ describe('leases', () => {
     assert.equal(leases.nextEnd(), LEASE_MS);
   });
 
-  test('the cursor moves past what is lent, and back to what was not settled in time', () => {
+  test('the cursor moves past what is lent, and back to what was not completed in time', () => {
     const leases = new Leases(0);
     for (const seq of [3, 4, 5]) leases.lend(fresh(seq), 0);
     assert.equal(leases.freshCursor, 5);

@@ -3,7 +3,7 @@ import type { LeaseKey } from './protocol.ts';
 /** Time for which an event is lent, milliseconds: more than the 90 s that an attempt may take. */
 const LEASE_MS = 120_000;
 
-/** What a lent event's settlement needs to know. */
+/** What a lent event's completion needs to know. */
 export interface Lent {
   readonly seq: number;
   readonly receivedAt: number;
@@ -32,7 +32,7 @@ export class Leases {
     return this.#waitingCount;
   }
 
-  /** Every fresh event up to this seq is lent or settled. */
+  /** Every fresh event up to this seq is lent or completed. */
   get freshCursor(): number {
     return this.#freshCursor;
   }

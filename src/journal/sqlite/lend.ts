@@ -1,8 +1,8 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { payloadOf } from '../payload.ts';
 import { traceOf } from '../traceparent.ts';
+import { checkedOf, checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import type { Leases } from './leases.ts';
-import { checkedOf, checksum, type Ledger, maybeNumber } from './ledger.ts';
 import type { ClaimRow, LentRows, Time } from './protocol.ts';
 
 /** Payload that one claim lends beyond its first event, bytes. */
@@ -27,32 +27,32 @@ export interface LendRequest {
 }
 
 /** Lends what is due, or tells when something will be. */
-export function lendDue(ledger: Ledger, leases: Leases, request: LendRequest): LentRows {
+export function lendDue(database: JournalDatabase, leases: Leases, request: LendRequest): LentRows {
   const { time } = request;
-  const { claims, damaged, isCut } = ledger.reading(() => lendRows(ledger, leases, request));
-  if (damaged.length > 0) setAside(ledger, damaged, time.now);
+  const { claims, damaged, isCut } = database.reading(() => lendRows(database, leases, request));
+  if (damaged.length > 0) setAside(database, damaged, time.now);
   // What was left for its size, or stands behind what was damaged, is due now.
   const mayBeMore = isCut || damaged.length > 0;
-  return { claims, nextDueAt: mayBeMore ? time.now : nextDueAt(ledger, leases, time) };
+  return { claims, nextDueAt: mayBeMore ? time.now : nextDueAt(database, leases, time) };
 }
 
 /** When a retried event falls due, or a lease ends. */
-function nextDueAt({ sql }: Ledger, leases: Leases, { now, tick }: Time): number {
+function nextDueAt({ sql }: JournalDatabase, leases: Leases, { now, tick }: Time): number {
   const leaseEndsAt = now + (leases.nextEnd() - tick);
   return Math.min(leaseEndsAt, maybeNumber(sql.nextWaiting, now) ?? Number.POSITIVE_INFINITY);
 }
 
 function lendRows(
-  ledger: Ledger,
+  database: JournalDatabase,
   leases: Leases,
   { max, time, own }: LendRequest,
 ): { readonly claims: ClaimRow[]; readonly damaged: readonly QueueRow[]; readonly isCut: boolean } {
   const claims: ClaimRow[] = [];
   const damaged: QueueRow[] = [];
   let bytes = 0;
-  for (const row of dueRows(ledger, leases, max, time)) {
+  for (const row of dueRows(database, leases, max, time)) {
     const ownBytes = own?.get(row.seq);
-    const event = ownBytes === undefined ? load(ledger, row.seq) : { bytes: ownBytes, delivery: 1 };
+    const event = ownBytes === undefined ? load(database, row.seq) : { bytes: ownBytes, delivery: 1 };
     if (event === undefined) {
       damaged.push(row);
       continue;
@@ -65,17 +65,17 @@ function lendRows(
 }
 
 /** Makes waiting events due, the oldest first and `spreadMs` apart. */
-export function wakeWaiting(ledger: Ledger, spreadMs: number, now: number): void {
-  ledger.transaction(() => {
-    const rows = ledger.sql.waitingOldest.all(now, WAKE_LIMIT);
-    for (const [index, row] of rows.entries()) ledger.sql.hasten.run(now + index * spreadMs, Number(row['seq']));
+export function wakeWaiting(database: JournalDatabase, spreadMs: number, now: number): void {
+  database.transaction(() => {
+    const rows = database.sql.waitingOldest.all(now, WAKE_LIMIT);
+    for (const [index, row] of rows.entries()) database.sql.hasten.run(now + index * spreadMs, Number(row['seq']));
   });
 }
 
 /** The first `max` unlent events that are due, from both queues in one order. */
-function dueRows({ sql }: Ledger, leases: Leases, max: number, { now, tick }: Time): QueueRow[] {
+function dueRows({ sql }: JournalDatabase, leases: Leases, max: number, { now, tick }: Time): QueueRow[] {
   leases.dropEnded(tick);
-  // Lent events stand at the head of their queue until they are settled.
+  // Lent events stand at the head of their queue until they are completed.
   const waiting = sql.waitingDue.all(now, max + leases.waitingCount).map(waitingRow);
   const fresh = sql.freshAfter.all(leases.freshCursor, max).map(freshRow);
   return [...waiting, ...fresh]
@@ -113,7 +113,7 @@ interface DueEvent {
 }
 
 /** Undefined for a record that is no longer what was stored. */
-function load({ sql }: Ledger, seq: number): DueEvent | undefined {
+function load({ sql }: JournalDatabase, seq: number): DueEvent | undefined {
   const row = sql.loadEvent.get(seq);
   if (row === undefined) return undefined;
   const checked = checkedOf(row);
@@ -132,12 +132,12 @@ function lend(leases: Leases, row: QueueRow, { delivery, stored }: DueEvent, tic
 }
 
 /** Damaged records become dead letters; their neighbours go on. */
-function setAside(ledger: Ledger, rows: readonly QueueRow[], now: number): void {
-  const { sql, counters } = ledger;
-  ledger.transaction(() => {
+function setAside(database: JournalDatabase, rows: readonly QueueRow[], now: number): void {
+  const { sql, counters } = database;
+  database.transaction(() => {
     for (const { seq, fresh } of rows) {
       (fresh ? sql.dropFresh : sql.dropWaiting).run(seq);
-      sql.bury.run(seq, now, 'damaged', 'the record fails its checksum');
+      sql.deadLetter.run(seq, now, 'damaged', 'the record fails its checksum');
     }
     counters.pending -= rows.length;
     counters.dead += rows.length;

@@ -1,11 +1,16 @@
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { JournalStats } from '../journal.ts';
-import { checkedOf, checksum, type Ledger, maybeNumber } from './ledger.ts';
+import { checkedOf, checksum, type JournalDatabase, maybeNumber } from './database.ts';
 
-/** Makes a settled record pending again; see `Archive.redeliver`. */
-export function redeliver(ledger: Ledger, seq: number, event: RegistryEvent | undefined, now: number): boolean {
-  const { sql, counters } = ledger;
-  return ledger.transaction(() => {
+/** Makes a completed record pending again; see `History.redeliver`. */
+export function redeliver(
+  database: JournalDatabase,
+  seq: number,
+  event: RegistryEvent | undefined,
+  now: number,
+): boolean {
+  const { sql, counters } = database;
+  return database.transaction(() => {
     const stored = sql.loadEvent.get(seq);
     if (stored === undefined || sql.isFresh.get(seq) || sql.isWaiting.get(seq)) return false;
     const eventJson = event === undefined ? String(stored['event']) : JSON.stringify(event);
@@ -19,23 +24,23 @@ export function redeliver(ledger: Ledger, seq: number, event: RegistryEvent | un
   });
 }
 
-export function stats(ledger: Ledger): JournalStats {
-  const { pending, dead, damaged } = ledger.counters;
-  const oldestPendingAt = maybeNumber(ledger.sql.oldestPending);
-  const oldestDeadAt = maybeNumber(ledger.sql.oldestDead);
+export function stats(database: JournalDatabase): JournalStats {
+  const { pending, dead, damaged } = database.counters;
+  const oldestPendingAt = maybeNumber(database.sql.oldestPending);
+  const oldestDeadAt = maybeNumber(database.sql.oldestDead);
   return {
     pending,
     dead,
     damaged,
-    bytes: ledger.bytesInUse(),
+    bytes: database.bytesInUse(),
     ...(oldestPendingAt === undefined ? {} : { oldestPendingAt }),
     ...(oldestDeadAt === undefined ? {} : { oldestDeadAt }),
   };
 }
 
 /** Writes as an append would. Throws when that fails. */
-export function check(ledger: Ledger, now: number): void {
-  const obstacle = ledger.obstacle();
+export function check(database: JournalDatabase, now: number): void {
+  const obstacle = database.obstacle();
   if (obstacle !== undefined) throw new Error(obstacle.detail);
-  ledger.transaction(() => ledger.sql.remember.run('checked_at', now));
+  database.transaction(() => database.sql.remember.run('checked_at', now));
 }

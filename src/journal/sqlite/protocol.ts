@@ -1,4 +1,4 @@
-import type { DeliveryHistory } from '../../model/delivery.ts';
+import type { Completion, DeliveryHistory } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type {
   Appended,
@@ -8,7 +8,6 @@ import type {
   Pruned,
   RecordState,
   RecordSummary,
-  Settlement,
 } from '../journal.ts';
 
 /** What time it is, by a `Clock`. */
@@ -72,7 +71,7 @@ export interface StoreFailure {
    * `full` and `unwritable` may heal; `unreadable` (the file is damaged) and `locked` (somebody else owns it) do not.
    * `refused` is about one record, not about the disk.
    */
-  readonly kind: 'full' | 'unwritable' | 'unreadable' | 'locked' | 'refused';
+  readonly kind: 'full' | 'unwritable' | 'unreadable' | 'locked' | 'unstorable';
   readonly detail: string;
 }
 
@@ -88,7 +87,7 @@ export interface LeaseKey {
 export interface WriteBatch {
   readonly records: readonly RecordRow[];
   readonly raw: Uint8Array<ArrayBuffer>;
-  readonly settlements: readonly Settlement[];
+  readonly completions: readonly Completion[];
 }
 
 /** A `NewRecord` as it crosses to the other thread: texts are made on the side that has them at hand. */
@@ -102,8 +101,8 @@ export interface WriteResult {
   /** One for each record; absent when none was kept, `refusal` says why. */
   readonly appended?: readonly Appended[];
   readonly refusal?: StoreFailure;
-  /** One for each settlement; absent when they could not be stored and must be sent again. */
-  readonly settled?: readonly boolean[];
+  /** One for each completion; absent when they could not be stored and must be sent again. */
+  readonly completed?: readonly boolean[];
 }
 
 export interface LentRows {

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { aBuriedRecord, aRecord } from '../../../test/support/records.ts';
+import { aDeadLetter, aRecord } from '../../../test/support/records.ts';
+import { TestDatabase, temporaryFolder } from '../../../test/support/test-database.ts';
 import type { Time } from './protocol.ts';
 import { Pruner } from './prune.ts';
-import { TestLedger, temporaryFolder } from './test-ledger.ts';
 
 const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
 
 describe('forgetting', () => {
   test('goes in small steps, and reaches history that stands behind many records which stay', (context) => {
-    const journal = new TestLedger(join(temporaryFolder(context), 'journal.db'), 100_000);
+    const journal = new TestDatabase(join(temporaryFolder(context), 'journal.db'), 100_000);
     context.after(() => journal.db.close());
     const names = Array.from({ length: 500 }, (_, index) => `${index}`);
-    journal.append(TIME, ...names.map((name) => aBuriedRecord(`dead ${name}`, TIME.now)));
+    journal.append(TIME, ...names.map((name) => aDeadLetter(`dead ${name}`, TIME.now)));
     journal.append(TIME, ...names.map((name) => aRecord(`delivered ${name}`, TIME.now)));
     journal.deliverAll(TIME);
-    const pruner = new Pruner(journal.ledger, 0);
+    const pruner = new Pruner(journal.database, 0);
 
     const gone: number[] = [];
     for (let mayBeMore = true; mayBeMore; ) {
@@ -30,6 +30,6 @@ describe('forgetting', () => {
       gone.reduce((sum, count) => sum + count, 0),
       500,
     );
-    assert.equal(journal.ledger.counters.dead, 500);
+    assert.equal(journal.database.counters.dead, 500);
   });
 });

@@ -1,10 +1,10 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Pruned } from '../journal.ts';
-import { blob, type Ledger } from './ledger.ts';
+import { blob, type JournalDatabase } from './database.ts';
 
 const DAY_MS = 86_400_000;
 
-/** How long settled history is kept, and how long a key is remembered. */
+/** How long completed history is kept, and how long a key is remembered. */
 const HISTORY_MS = 7 * DAY_MS;
 
 /** How long an operator has to look at a dead letter. */
@@ -15,21 +15,21 @@ const STEP = 200;
 
 /** Walks the records from the oldest on, a step at a time, and forgets what has had its time. */
 export class Pruner {
-  readonly #ledger: Ledger;
+  readonly #database: JournalDatabase;
   readonly #maxBytes: number;
   #after = 0;
 
-  constructor(ledger: Ledger, maxBytes: number) {
-    this.#ledger = ledger;
+  constructor(database: JournalDatabase, maxBytes: number) {
+    this.#database = database;
     this.#maxBytes = maxBytes;
   }
 
   /** There may be more until the walk is through, and begins anew next time. */
   step(now: number): Pruned {
-    const { sql, counters } = this.#ledger;
+    const { sql, counters } = this.#database;
     // History gives way also when there is no room for new events, whoever filled the disk.
-    const tooLarge = this.#ledger.bytesInUse() > this.#maxBytes || !this.#ledger.hasRoom();
-    return this.#ledger.transaction(() => {
+    const tooLarge = this.#database.bytesInUse() > this.#maxBytes || !this.#database.hasRoom();
+    return this.#database.transaction(() => {
       const rows = sql.scan.all(this.#after, STEP);
       const gone = rows.filter((row) => mayGo(row, now, tooLarge));
       for (const row of gone) this.#forget(row, now);
@@ -49,7 +49,7 @@ export class Pruner {
   }
 
   #forget(row: Record<string, SQLOutputValue>, now: number): void {
-    const { sql, counters, keys } = this.#ledger;
+    const { sql, counters, keys } = this.#database;
     const seq = Number(row['seq']);
     const key = blob(row['dedup_key']);
     const receivedAt = Number(row['received_at']);
@@ -61,7 +61,7 @@ export class Pruner {
   }
 
   #forgetKeys(now: number): number {
-    const { sql, keys } = this.#ledger;
+    const { sql, keys } = this.#database;
     const rows = sql.expiredKeys.all(now - HISTORY_MS, STEP);
     for (const row of rows) {
       const seq = Number(row['seq']);
@@ -78,7 +78,7 @@ function toHex(key: Uint8Array): string {
 
 function mayGo(row: Record<string, SQLOutputValue>, now: number, tooLarge: boolean): boolean {
   if (row['pending'] === 1) return false;
-  const buriedAt = row['buried_at'];
-  if (typeof buriedAt === 'number') return buriedAt <= now - DEAD_LETTER_MS;
+  const deadLetteredAt = row['dead_lettered_at'];
+  if (typeof deadLetteredAt === 'number') return deadLetteredAt <= now - DEAD_LETTER_MS;
   return tooLarge || Number(row['received_at']) <= now - HISTORY_MS;
 }

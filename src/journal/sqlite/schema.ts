@@ -78,6 +78,13 @@ const MIGRATIONS: readonly string[] = [
      until INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX recent_content_by_until ON recent_content (until);`,
+  // The words of the first alpha: verdicts settle and bury, the outcome refused, buried dead letters.
+  `ALTER TABLE dead_letter RENAME COLUMN buried_at TO dead_lettered_at;
+   ALTER TABLE attempt RENAME COLUMN verdict TO decision;
+   UPDATE dead_letter SET reason = 'rejected' WHERE reason = 'refused';
+   UPDATE attempt SET outcome = json_set(outcome, '$.kind', 'rejected') WHERE outcome ->> '$.kind' = 'refused';
+   UPDATE attempt SET decision = CASE decision WHEN 'settle' THEN 'complete' ELSE 'dead-letter' END
+     WHERE decision IN ('settle', 'bury');`,
 ];
 
 /**

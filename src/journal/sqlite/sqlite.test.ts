@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { type Harness, journalSuite } from '../journal.suite.ts';
+import { type Harness, journalSuite } from '../suite/journal.suite.ts';
 import { SqliteJournal, type SqliteJournalOptions } from './sqlite.ts';
 
 const MAX_HISTORY_BYTES = 16 * 1024 * 1024;

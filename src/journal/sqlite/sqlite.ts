@@ -1,9 +1,8 @@
+import type { Claim, Completion } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { Clock } from '../clock.ts';
-import { JournalFault } from '../fault.ts';
 import type {
   AppendOutcome,
-  Claim,
   Journal,
   JournalRecord,
   JournalStats,
@@ -11,8 +10,8 @@ import type {
   Pruned,
   RecordState,
   RecordSummary,
-  Settlement,
 } from '../journal.ts';
+import { JournalFault } from '../journal-fault.ts';
 import { claimOf, recordsBySeq } from './claims.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { DueWatch } from './due-watch.ts';
@@ -25,7 +24,7 @@ export interface SqliteJournalOptions {
   readonly path: string;
   /** Free disk below which nothing is taken in, bytes. */
   readonly reserveBytes: number;
-  /** Size beyond which settled history is forgotten early, bytes. */
+  /** Size beyond which completed history is forgotten early, bytes. */
   readonly maxBytes: number;
   readonly allowNetworkFileSystem: boolean;
   readonly clock: Clock;
@@ -103,10 +102,10 @@ export class SqliteJournal implements Journal {
     await this.#ask({ kind: 'renew', leases, time: this.#time() });
   }
 
-  async settle(settlement: Settlement): Promise<boolean> {
-    const settled = await this.#queue.settle(settlement);
-    if (settlement.verdict.kind === 'retry') this.#due.changed();
-    return settled;
+  async complete(completion: Completion): Promise<boolean> {
+    const completed = await this.#queue.complete(completion);
+    if (completion.decision.kind === 'retry') this.#due.changed();
+    return completed;
   }
 
   async wake(spreadMs: number): Promise<void> {

@@ -24,7 +24,7 @@ const SQL = {
   insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum,
     payload_start, payload_end) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)`,
   insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
-  bury: 'INSERT INTO dead_letter (seq, buried_at, reason, detail) VALUES (?, ?, ?, ?)',
+  deadLetter: 'INSERT INTO dead_letter (seq, dead_lettered_at, reason, detail) VALUES (?, ?, ?, ?)',
 
   freshAfter: 'SELECT seq, received_at FROM fresh WHERE seq > ? ORDER BY seq LIMIT ?',
   waitingDue: `SELECT seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at FROM waiting
@@ -33,8 +33,8 @@ const SQL = {
   loadEvent:
     'SELECT received_at, headers, event, delivery, raw, checksum, payload_start, payload_end FROM event WHERE seq = ?',
 
-  insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, verdict) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET outcome = excluded.outcome, verdict = excluded.verdict`,
+  insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, decision) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET outcome = excluded.outcome, decision = excluded.decision`,
   dropFresh: 'DELETE FROM fresh WHERE seq = ?',
   dropWaiting: 'DELETE FROM waiting WHERE seq = ?',
   wait: `INSERT INTO waiting (seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at)
@@ -51,13 +51,13 @@ const SQL = {
 
   oldestPending: `SELECT min(received_at) AS n FROM (SELECT received_at FROM
     (SELECT received_at FROM fresh ORDER BY seq LIMIT 1) UNION ALL SELECT min(received_at) FROM waiting)`,
-  oldestDead: 'SELECT buried_at AS n FROM dead_letter ORDER BY seq LIMIT 1',
+  oldestDead: 'SELECT dead_lettered_at AS n FROM dead_letter ORDER BY seq LIMIT 1',
   lastSeq: `SELECT max(coalesce((SELECT max(seq) FROM event), 0),
     coalesce((SELECT value FROM meta WHERE name = 'last_seq'), 0)) AS n`,
   countPending: 'SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM waiting) AS n',
   countDead: 'SELECT count(*) AS n FROM dead_letter',
 
-  scan: `SELECT e.seq, e.received_at, e.dedup_key, d.buried_at,
+  scan: `SELECT e.seq, e.received_at, e.dedup_key, d.dead_lettered_at,
       EXISTS (SELECT 1 FROM fresh f WHERE f.seq = e.seq) OR EXISTS (SELECT 1 FROM waiting w WHERE w.seq = e.seq) AS pending
     FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
   forgetEvent: 'DELETE FROM event WHERE seq = ?',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { JournalFault } from '../fault.ts';
+import { JournalFault } from '../journal-fault.ts';
 import type { Reply, StoreFailure, ThreadData } from './protocol.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { JournalDatabase } from './database.ts';
 import { classify } from './failure.ts';
 import { History } from './history.ts';
 import { Leases } from './leases.ts';
-import { Ledger } from './ledger.ts';
 import { lendDue, wakeWaiting } from './lend.ts';
 import { check, redeliver, stats } from './operate.ts';
 import type { ReadRequest, Reply, Request, ThreadData, WriteBatch, WriteResult } from './protocol.ts';
@@ -16,29 +16,29 @@ import { writeBatch } from './write.ts';
 function startWriter(data: ThreadData): (request: Request) => Reply {
   const owner = takeOwnership(data.path);
   const db = openForWriting(data.path, data.reserveBytes);
-  const ledger = new Ledger(db, data);
+  const database = new JournalDatabase(db, data);
   // A thousand claims a millisecond are more than anybody makes: no fence of an earlier owner comes again.
   const leases = new Leases(Date.now() * 1000);
-  const pruner = new Pruner(ledger, data.maxBytes);
+  const pruner = new Pruner(database, data.maxBytes);
 
   function answer(request: Request): Reply {
     switch (request.kind) {
       case 'write':
-        return write(ledger, leases, request);
+        return write(database, leases, request);
       case 'claim':
-        return { kind: 'claimed', lent: lendDue(ledger, leases, request) };
+        return { kind: 'claimed', lent: lendDue(database, leases, request) };
       case 'renew':
         for (const key of request.leases) leases.renew(key, request.time.tick);
         return { kind: 'done', ok: true };
       case 'wake':
-        wakeWaiting(ledger, request.spreadMs, request.time.now);
+        wakeWaiting(database, request.spreadMs, request.time.now);
         return { kind: 'done', ok: true };
       case 'redeliver':
-        return { kind: 'done', ok: redeliver(ledger, request.seq, request.event, request.time.now) };
+        return { kind: 'done', ok: redeliver(database, request.seq, request.event, request.time.now) };
       case 'stats':
-        return { kind: 'stats', stats: stats(ledger) };
+        return { kind: 'stats', stats: stats(database) };
       case 'check':
-        check(ledger, request.time.now);
+        check(database, request.time.now);
         return { kind: 'done', ok: true };
       case 'prune':
         return { kind: 'pruned', pruned: pruner.step(request.time.now) };
@@ -51,15 +51,15 @@ function startWriter(data: ThreadData): (request: Request) => Reply {
   return answer;
 }
 
-function write(ledger: Ledger, leases: Leases, request: Extract<Request, { kind: 'write' }>): Reply {
+function write(database: JournalDatabase, leases: Leases, request: Extract<Request, { kind: 'write' }>): Reply {
   const { batch, lend, time } = request;
-  const result = writeBatch(ledger, leases, batch, time);
+  const result = writeBatch(database, leases, batch, time);
   if (lend === 0) return { kind: 'written', result };
   try {
     return {
       kind: 'written',
       result,
-      lent: lendDue(ledger, leases, { max: lend, time, own: sizesBySeq(batch, result) }),
+      lent: lendDue(database, leases, { max: lend, time, own: sizesBySeq(batch, result) }),
     };
   } catch {
     // What was written stays so. Whoever waits asks for himself, and hears of it then.
@@ -71,8 +71,8 @@ function sizesBySeq({ records }: WriteBatch, { appended = [] }: WriteResult): Re
   const sizes = new Map<number, number>();
   let start = 0;
   for (const [index, { rawEnd }] of records.entries()) {
-    const fate = appended[index];
-    if (fate?.kind === 'kept') sizes.set(fate.seq, rawEnd - start);
+    const result = appended[index];
+    if (result?.kind === 'kept') sizes.set(result.seq, rawEnd - start);
     start = rawEnd;
   }
   return sizes;

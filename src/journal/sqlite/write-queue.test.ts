@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
-import type { NewRecord, Settlement } from '../journal.ts';
+import type { Completion } from '../../model/delivery.ts';
+import type { NewRecord } from '../journal.ts';
 import type { WriteBatch, WriteResult } from './protocol.ts';
 import { WriteQueue } from './write-queue.ts';
 
 const HANG = { timeout: 30_000 };
 const MIB = 1024 * 1024;
-const SETTLED: Settlement = { seq: 1, fence: 1, verdict: { kind: 'settle' } };
+const COMPLETED: Completion = { seq: 1, fence: 1, decision: { kind: 'complete' } };
 
 /** A disk that answers when the test says so. */
 class Disk {
@@ -39,10 +40,10 @@ class Disk {
   }
 }
 
-function kept({ records, settlements }: WriteBatch): WriteResult {
+function kept({ records, completions }: WriteBatch): WriteResult {
   return {
     appended: records.map((_, index) => ({ kind: 'kept', seq: index + 1 })),
-    settled: settlements.map(() => true),
+    completed: completions.map(() => true),
   };
 }
 
@@ -60,14 +61,14 @@ describe('the queue before the disk', () => {
     const queue = new WriteQueue(disk.commit);
     const first = queue.append(many(1));
     await disk.until(1);
-    const others = [queue.append(many(1)), queue.append(many(2)), queue.settle(SETTLED)] as const;
+    const others = [queue.append(many(1)), queue.append(many(2)), queue.complete(COMPLETED)] as const;
     disk.answer();
     await disk.until(2);
     disk.answer();
 
     assert.equal((await first).kind, 'appended');
     assert.deepEqual(
-      disk.batches.map(({ records, settlements }) => [records.length, settlements.length]),
+      disk.batches.map(({ records, completions }) => [records.length, completions.length]),
       [
         [1, 0],
         [3, 1],
@@ -139,10 +140,10 @@ describe('the queue before the disk', () => {
     await queue.close();
   });
 
-  test('settlements that the disk refuses are sent again until it takes them', HANG, async () => {
+  test('completions that the disk refuses are sent again until it takes them', HANG, async () => {
     const disk = new Disk();
     const queue = new WriteQueue(disk.commit);
-    const settled = queue.settle(SETTLED);
+    const completed = queue.complete(COMPLETED);
     for (let time = 1; time <= 2; time++) {
       await disk.until(time);
       disk.answer(full);
@@ -150,10 +151,10 @@ describe('the queue before the disk', () => {
     await disk.until(3);
     disk.answer();
 
-    assert.equal(await settled, true);
+    assert.equal(await completed, true);
     assert.deepEqual(
-      disk.batches.map(({ settlements }) => settlements),
-      [[SETTLED], [SETTLED], [SETTLED]],
+      disk.batches.map(({ completions }) => completions),
+      [[COMPLETED], [COMPLETED], [COMPLETED]],
     );
     await queue.close();
   });
@@ -166,7 +167,7 @@ describe('the queue before the disk', () => {
     const waiting = queue.append(many(1));
     const closing = queue.close();
     assert.deepEqual(await queue.append(many(1)), { kind: 'unavailable', reason: 'closed' });
-    assert.equal(await queue.settle(SETTLED), false);
+    assert.equal(await queue.complete(COMPLETED), false);
 
     disk.answer();
     await disk.until(2);
@@ -177,12 +178,12 @@ describe('the queue before the disk', () => {
     assert.equal((await waiting).kind, 'appended');
   });
 
-  test('closing ends settlements that the disk refuses', HANG, async () => {
+  test('closing ends completions that the disk refuses', HANG, async () => {
     const disk = new Disk();
     const queue = new WriteQueue(disk.commit);
-    const under = queue.settle(SETTLED);
+    const under = queue.complete(COMPLETED);
     await disk.until(1);
-    const waiting = queue.settle(SETTLED);
+    const waiting = queue.complete(COMPLETED);
     const closing = queue.close();
     disk.answer(full);
     await disk.until(2);

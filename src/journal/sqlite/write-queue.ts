@@ -1,4 +1,5 @@
-import type { Appended, AppendOutcome, NewRecord, Settlement } from '../journal.ts';
+import type { Completion } from '../../model/delivery.ts';
+import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
 import type { RecordRow, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
 
 /** What one commit takes at most. More would make those wait who came first. */
@@ -14,13 +15,13 @@ const APPEND_MS = 4000;
 const SWEEP_MS = 250;
 
 /**
- * For how long a settlement waits for others to share a commit with, milliseconds. A crash within them offers its event
+ * For how long a completion waits for others to share a commit with, milliseconds. A crash within them offers its event
  * once more.
  */
-const SETTLE_LINGER_MS = 5;
+const COMPLETE_LINGER_MS = 5;
 
-/** After how long settlements are tried again that the disk refused. */
-const RESETTLE_MS = 1000;
+/** After how long completions are tried again that the disk refused. */
+const RECOMPLETE_MS = 1000;
 
 interface WaitingAppend {
   readonly records: readonly NewRecord[];
@@ -29,9 +30,9 @@ interface WaitingAppend {
   readonly resolve: (outcome: AppendOutcome) => void;
 }
 
-interface WaitingSettlement {
-  readonly settlement: Settlement;
-  readonly resolve: (settled: boolean) => void;
+interface WaitingCompletion {
+  readonly completion: Completion;
+  readonly resolve: (completed: boolean) => void;
 }
 
 /**
@@ -42,12 +43,12 @@ export class WriteQueue {
   readonly #commit: (batch: WriteBatch, records: readonly NewRecord[]) => Promise<WriteResult>;
   readonly #sweeper: NodeJS.Timeout;
   #appends: WaitingAppend[] = [];
-  #settlements: WaitingSettlement[] = [];
+  #completions: WaitingCompletion[] = [];
   #records = 0;
   #bytes = 0;
   #isScheduled = false;
   #linger: NodeJS.Timeout | undefined;
-  #isResettling = false;
+  #isRecompleting = false;
   #underWay: Promise<void> | undefined;
   readonly #inFlight = new Set<WaitingAppend>();
   #closed = false;
@@ -75,10 +76,10 @@ export class WriteQueue {
     });
   }
 
-  settle(settlement: Settlement): Promise<boolean> {
+  complete(completion: Completion): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
-      this.#settlements.push({ settlement, resolve });
+      this.#completions.push({ completion, resolve });
       this.#startSoon();
     });
   }
@@ -93,11 +94,11 @@ export class WriteQueue {
       await new Promise((resolve) => setImmediate(resolve));
     }
     clearInterval(this.#sweeper);
-    for (const { resolve } of this.#settlements.splice(0)) resolve(false);
+    for (const { resolve } of this.#completions.splice(0)) resolve(false);
   }
 
   #hasWork(): boolean {
-    return this.#appends.length > 0 || (this.#settlements.length > 0 && !this.#isResettling);
+    return this.#appends.length > 0 || (this.#completions.length > 0 && !this.#isRecompleting);
   }
 
   /**
@@ -119,26 +120,26 @@ export class WriteQueue {
   }
 
   async #run(appends: readonly WaitingAppend[]): Promise<void> {
-    const settlements = this.#settlements.splice(0);
+    const completions = this.#completions.splice(0);
     for (const append of appends) this.#inFlight.add(append);
-    const result = await this.#send(appends, settlements);
+    const result = await this.#send(appends, completions);
     for (const append of appends) this.#inFlight.delete(append);
     answer(appends, result);
-    this.#answerSettlements(settlements, result);
+    this.#answerCompletions(completions, result);
   }
 
-  async #send(appends: readonly WaitingAppend[], settlements: readonly WaitingSettlement[]): Promise<WriteResult> {
+  async #send(appends: readonly WaitingAppend[], completions: readonly WaitingCompletion[]): Promise<WriteResult> {
     try {
       const records = appends.flatMap((append) => append.records);
-      return await this.#commit(pack(records, settlements), records);
+      return await this.#commit(pack(records, completions), records);
     } catch {
       // The journal is broken for good; whoever owns it hears so from its thread.
       this.#closed = true;
-      return { refusal: BROKEN, settled: settlements.map(() => false) };
+      return { refusal: BROKEN, completed: completions.map(() => false) };
     }
   }
 
-  /** Nobody waits for a settlement: it travels with the next append, or with other settlements a moment later. */
+  /** Nobody waits for a completion: it travels with the next append, or with other completions a moment later. */
   #startSoon(): void {
     // Closing waits for no timer, and what was taken in by then is to be stored.
     if (this.#closed) {
@@ -148,26 +149,26 @@ export class WriteQueue {
     this.#linger ??= setTimeout(() => {
       this.#linger = undefined;
       this.#start();
-    }, SETTLE_LINGER_MS);
+    }, COMPLETE_LINGER_MS);
   }
 
-  /** When the disk refuses even the settlements, they wait a moment and are sent again. */
-  #answerSettlements(settlements: readonly WaitingSettlement[], { settled }: WriteResult): void {
-    if (settled !== undefined) {
-      for (const [index, { resolve }] of settlements.entries()) resolve(settled[index] ?? false);
+  /** When the disk refuses even the completions, they wait a moment and are sent again. */
+  #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
+    if (completed !== undefined) {
+      for (const [index, { resolve }] of completions.entries()) resolve(completed[index] ?? false);
       return;
     }
-    if (settlements.length === 0) return;
+    if (completions.length === 0) return;
     if (this.#closed) {
-      for (const { resolve } of settlements) resolve(false);
+      for (const { resolve } of completions) resolve(false);
       return;
     }
-    this.#settlements.unshift(...settlements);
-    this.#isResettling = true;
+    this.#completions.unshift(...completions);
+    this.#isRecompleting = true;
     setTimeout(() => {
-      this.#isResettling = false;
+      this.#isRecompleting = false;
       this.#start();
-    }, RESETTLE_MS);
+    }, RECOMPLETE_MS);
   }
 
   #takeAppends(): WaitingAppend[] {
@@ -210,7 +211,7 @@ export class WriteQueue {
 
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
 
-function pack(records: readonly NewRecord[], settlements: readonly WaitingSettlement[]): WriteBatch {
+function pack(records: readonly NewRecord[], completions: readonly WaitingCompletion[]): WriteBatch {
   const raw = new Uint8Array(records.reduce((sum, record) => sum + record.raw.byteLength, 0));
   let end = 0;
   const rows = records.map((record) => {
@@ -218,7 +219,7 @@ function pack(records: readonly NewRecord[], settlements: readonly WaitingSettle
     end += record.raw.byteLength;
     return row(record, end);
   });
-  return { records: rows, raw, settlements: settlements.map(({ settlement }) => settlement) };
+  return { records: rows, raw, completions: completions.map(({ completion }) => completion) };
 }
 
 function row({ headers, event, raw: _, ...record }: NewRecord, rawEnd: number): RecordRow {
@@ -228,9 +229,9 @@ function row({ headers, event, raw: _, ...record }: NewRecord, rawEnd: number): 
 function answer(appends: readonly WaitingAppend[], { appended, refusal }: WriteResult): void {
   let start = 0;
   for (const { records, resolve } of appends) {
-    const fates = appended?.slice(start, start + records.length);
+    const results = appended?.slice(start, start + records.length);
     start += records.length;
-    resolve(fates === undefined ? { kind: 'unavailable', reason: reasonOf(refusal) } : appendedOutcome(fates));
+    resolve(results === undefined ? { kind: 'unavailable', reason: reasonOf(refusal) } : appendedOutcome(results));
   }
 }
 

@@ -2,21 +2,21 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { aLargeRecord, anAttempt, aRecord, DELIVERED } from '../../../test/support/records.ts';
+import { packed, TestDatabase, temporaryFolder } from '../../../test/support/test-database.ts';
 import type { NewRecord } from '../journal.ts';
 import { lendDue } from './lend.ts';
 import type { Time } from './protocol.ts';
-import { packed, TestLedger, temporaryFolder } from './test-ledger.ts';
 
 const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
 
-function open(context: TestContext): TestLedger {
-  const journal = new TestLedger(join(temporaryFolder(context), 'journal.db'), 1_000);
+function open(context: TestContext): TestDatabase {
+  const journal = new TestDatabase(join(temporaryFolder(context), 'journal.db'), 1_000);
   context.after(() => journal.db.close());
   return journal;
 }
 
 /** From here on the database cannot grow. SQLite answers as for a full disk. */
-function fill(journal: TestLedger, pages: number): void {
+function fill(journal: TestDatabase, pages: number): void {
   const used = Number(journal.db.prepare('PRAGMA page_count').get()?.['page_count']);
   journal.db.exec(`PRAGMA max_page_count = ${used + pages}`);
 }
@@ -36,12 +36,12 @@ describe('a commit of the SQLite journal', () => {
       const { appended } = journal.append(TIME, before, aRecord('bad', TIME.now, changes), after);
 
       assert.deepEqual(appended, [{ kind: 'kept', seq: 1 }, { kind: 'unstorable' }, { kind: 'kept', seq: 2 }]);
-      const { claims } = lendDue(journal.ledger, journal.leases, { max: 10, time: TIME });
+      const { claims } = lendDue(journal.database, journal.leases, { max: 10, time: TIME });
       assert.deepEqual(
         claims.map(({ seq }) => seq),
         [1, 2],
       );
-      assert.equal(journal.ledger.counters.pending, 2);
+      assert.equal(journal.database.counters.pending, 2);
     });
   }
 
@@ -52,39 +52,39 @@ describe('a commit of the SQLite journal', () => {
     assert.deepEqual(journal.append(TIME, record).appended, [{ kind: 'kept', seq: 1 }]);
 
     assert.equal(
-      lendDue(journal.ledger, journal.leases, { max: 1, time: TIME }).claims[0]?.stored?.payload,
+      lendDue(journal.database, journal.leases, { max: 1, time: TIME }).claims[0]?.stored?.payload,
       '\u0000\uFFFD',
     );
   });
 
-  test('a settlement that cannot be stored does not keep its neighbours from being settled', (context) => {
+  test('a completion that cannot be stored does not keep its neighbours from being completed', (context) => {
     const journal = open(context);
     journal.append(TIME, aRecord('a', TIME.now), aRecord('b', TIME.now), aRecord('c', TIME.now));
-    const { claims } = lendDue(journal.ledger, journal.leases, { max: 10, time: TIME });
-    const settlements = claims.map(({ seq, fence }, index) => {
+    const { claims } = lendDue(journal.database, journal.leases, { max: 10, time: TIME });
+    const completions = claims.map(({ seq, fence }, index) => {
       const attempt = { ...anAttempt(TIME.now, DELIVERED), durationMs: index === 1 ? 0.5 : 1 };
-      return { seq, fence, attempt, verdict: { kind: 'settle' } } as const;
+      return { seq, fence, attempt, decision: { kind: 'complete' } } as const;
     });
 
-    assert.deepEqual(journal.settle(TIME, ...settlements).settled, [true, false, true]);
+    assert.deepEqual(journal.complete(TIME, ...completions).completed, [true, false, true]);
 
-    assert.equal(journal.ledger.counters.pending, 1);
+    assert.equal(journal.database.counters.pending, 1);
   });
 
-  test('a full disk refuses the records of a commit, and takes its settlements', (context) => {
+  test('a full disk refuses the records of a commit, and takes its completions', (context) => {
     const journal = open(context);
     journal.append(TIME, aRecord('a', TIME.now));
-    const settlements = lendDue(journal.ledger, journal.leases, { max: 1, time: TIME }).claims.map(
-      ({ seq, fence }) => ({ seq, fence, verdict: { kind: 'settle' } }) as const,
+    const completions = lendDue(journal.database, journal.leases, { max: 1, time: TIME }).claims.map(
+      ({ seq, fence }) => ({ seq, fence, decision: { kind: 'complete' } }) as const,
     );
     fill(journal, 1);
 
-    const result = journal.write(TIME, { ...packed([aLargeRecord('b', TIME.now, 100_000)]), settlements });
+    const result = journal.write(TIME, { ...packed([aLargeRecord('b', TIME.now, 100_000)]), completions });
 
     assert.equal(result.refusal?.kind, 'full');
     assert.equal(result.appended, undefined);
-    assert.deepEqual(result.settled, [true]);
-    assert.equal(journal.ledger.counters.pending, 0);
+    assert.deepEqual(result.completed, [true]);
+    assert.equal(journal.database.counters.pending, 0);
   });
 
   test('when the disk becomes full between records that are stored one by one, those before are stored', (context) => {

@@ -5,12 +5,11 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { AnsweringServer, answering, type React } from '../../../test/support/answering-server.ts';
 import { Changes } from '../../../test/support/changes.ts';
-import { aRegistryEvent } from '../../../test/support/records.ts';
-import type { Outcome } from '../../model/delivery.ts';
+import { aClaim, aRegistryEvent } from '../../../test/support/records.ts';
+import type { Claim, Outcome } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import { HttpClient } from '../http-client.ts';
-import { type Behaviour, type SinkHarness, sinkSuite } from '../sink.suite.ts';
-import type { Emission } from '../sink.ts';
+import { type Behaviour, type SinkHarness, sinkSuite } from '../suite/sink.suite.ts';
 import { BrigadeSink } from './brigade.ts';
 
 const TOKEN = 'a-very-secret-token';
@@ -19,8 +18,9 @@ const NOW = Date.UTC(2026, 0, 1, 12);
 const EMPTY_LIST = '{"kind":"EventList","apiVersion":"brigade.sh/v2","metadata":{"remainingItemCount":0}}';
 const WHO = '{"kind":"PrincipalReference","apiVersion":"brigade.sh/v2","type":"SERVICE_ACCOUNT","id":"gateway"}';
 
-function anEmission(changes: Partial<RegistryEvent> = {}): Emission {
-  return { event: { ...aRegistryEvent('a'), ...changes }, payload: '{"action":"push"}', delivery: 1 };
+/** A claim of a push with these fields of its event changed. */
+function aClaimOf(changes: Partial<RegistryEvent> = {}): Claim {
+  return aClaim('a', { event: { ...aRegistryEvent('a'), ...changes } });
 }
 
 function aSink(t: TestContext, address: string): BrigadeSink {
@@ -38,7 +38,7 @@ async function aServedSink(t: TestContext, react: React) {
 /** What the sink says of an answer. */
 async function outcomeOf(t: TestContext, ...answer: Parameters<typeof answering>): Promise<Outcome> {
   const { sink } = await aServedSink(t, answering(...answer));
-  return sink.emit(anEmission(), NEVER);
+  return sink.deliver(aClaimOf(), NEVER);
 }
 
 function anError(kind: string, reason?: string, details?: readonly string[]): string {
@@ -147,14 +147,14 @@ const TABLE: readonly (readonly [number, Outcome['kind']])[] = [
   [301, 'unavailable'],
   [302, 'unavailable'],
   [307, 'unavailable'],
-  [400, 'refused'],
+  [400, 'rejected'],
   [401, 'unavailable'],
   [403, 'unavailable'],
-  [404, 'refused'],
+  [404, 'rejected'],
   [405, 'unavailable'],
-  [409, 'refused'],
-  [413, 'refused'],
-  [422, 'refused'],
+  [409, 'rejected'],
+  [413, 'rejected'],
+  [422, 'rejected'],
   [429, 'unavailable'],
   [500, 'uncertain'],
   [501, 'uncertain'],
@@ -224,7 +224,7 @@ test('what Brigade gives as reason and details is told', async (t) => {
   const details = ['labels.tag: Does not match', 'qualifiers.registry: String length'];
   const outcome = await outcomeOf(t, 400, anError('BadRequestError', 'Request body failed JSON validation', details));
   assert.deepEqual(outcome, {
-    kind: 'refused',
+    kind: 'rejected',
     detail: '400 Request body failed JSON validation; labels.tag: Does not match; qualifiers.registry: String length',
   });
 });
@@ -263,7 +263,7 @@ test('a 429 and refused credentials have their Retry-After too, and a refusal ha
     const outcome = await outcomeOf(t, status, '', { 'retry-after': '7' });
     assert.equal(outcome.kind === 'unavailable' && outcome.retryAfterMs, 7000);
   }
-  assert.deepEqual(await outcomeOf(t, 400, '', { 'retry-after': '7' }), { kind: 'refused', detail: '400' });
+  assert.deepEqual(await outcomeOf(t, 400, '', { 'retry-after': '7' }), { kind: 'rejected', detail: '400' });
 });
 
 /** A Brigade before v2.6.0: labels and qualifiers of at most 63 characters. */
@@ -283,8 +283,8 @@ const NOTHING_ASKED = { method: '', path: '', headers: {}, body: '' };
 
 test('an old Brigade gets the event once more without labels over 63 characters, and is remembered', async (t) => {
   const { server, sink } = await aServedSink(t, beforeTwoSix);
-  const emission = anEmission({ repository: 'r'.repeat(64), tag: 't'.repeat(63) });
-  assert.deepEqual(await sink.emit(emission, NEVER), {
+  const claim = aClaimOf({ repository: 'r'.repeat(64), tag: 't'.repeat(63) });
+  assert.deepEqual(await sink.deliver(claim, NEVER), {
     kind: 'delivered',
     created: [],
     note: 'left out, not legal as a label: repo, digest',
@@ -292,12 +292,12 @@ test('an old Brigade gets the event once more without labels over 63 characters,
   assert.equal(server.asked.length, 2);
   assert.deepEqual(Object.keys(JSON.parse(server.asked[1]?.body ?? '').labels), ['tag', 'tagged', 'manifest']);
 
-  await sink.emit(emission, NEVER);
+  await sink.deliver(claim, NEVER);
   assert.equal(server.asked.length, 3);
 
   await sink.probe(NEVER);
   const before = server.asked.length;
-  await sink.emit(emission, NEVER);
+  await sink.deliver(claim, NEVER);
   assert.equal(server.asked.length - before, 2, 'after a probe it may have been upgraded');
 });
 
@@ -306,20 +306,20 @@ test('an event that an old Brigade refuses for another reason is sent once', asy
     'qualifiers.registry: String length must be less than or equal to 63',
   ]);
   const { server, sink } = await aServedSink(t, answering(400, error));
-  assert.equal((await sink.emit(anEmission(), NEVER)).kind, 'refused');
+  assert.equal((await sink.deliver(aClaimOf(), NEVER)).kind, 'rejected');
   assert.equal(server.asked.length, 1);
 });
 
 test('an event that Brigade refuses for its labels even without the long ones is refused', async (t) => {
   const error = anError('BadRequestError', 'no', ['labels.tag: String length must be less than or equal to 63']);
   const { server, sink } = await aServedSink(t, answering(400, error));
-  assert.equal((await sink.emit(anEmission(), NEVER)).kind, 'refused');
+  assert.equal((await sink.deliver(aClaimOf(), NEVER)).kind, 'rejected');
   assert.equal(server.asked.length, 2);
 });
 
 test('a label that is not legal is left out, and told', async (t) => {
   const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
-  const outcome = await sink.emit(anEmission({ repository: 'über/all', tag: 'a b' }), NEVER);
+  const outcome = await sink.deliver(aClaimOf({ repository: 'über/all', tag: 'a b' }), NEVER);
   assert.deepEqual(outcome, {
     kind: 'delivered',
     created: [],
@@ -332,16 +332,16 @@ test('a label that is not legal is left out, and told', async (t) => {
 test('an event that Brigade’s rules forbid is refused, and never sent', async (t) => {
   const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
   const { registry: _, ...event } = aRegistryEvent('a');
-  const forbidden: readonly Emission[] = [
-    { ...anEmission(), event },
-    anEmission({ registry: 'exämple.azurecr.io' }),
-    anEmission({ registry: 'example.azurecr.io\n' }),
-    anEmission({ registry: 'r'.repeat(256) }),
-    { ...anEmission(), payload: 'x'.repeat(512 * 1024 + 1) },
-    { ...anEmission(), payload: 'é'.repeat(256 * 1024 + 1) },
+  const forbidden: readonly Claim[] = [
+    { ...aClaimOf(), event },
+    aClaimOf({ registry: 'exämple.azurecr.io' }),
+    aClaimOf({ registry: 'example.azurecr.io\n' }),
+    aClaimOf({ registry: 'r'.repeat(256) }),
+    { ...aClaimOf(), payload: 'x'.repeat(512 * 1024 + 1) },
+    { ...aClaimOf(), payload: 'é'.repeat(256 * 1024 + 1) },
   ];
-  for (const emission of forbidden) assert.equal((await sink.emit(emission, NEVER)).kind, 'refused');
-  await sink.emit({ ...anEmission(), payload: 'x'.repeat(512 * 1024) }, NEVER);
+  for (const claim of forbidden) assert.equal((await sink.deliver(claim, NEVER)).kind, 'rejected');
+  await sink.deliver({ ...aClaimOf(), payload: 'x'.repeat(512 * 1024) }, NEVER);
   assert.equal(server.asked.length, 1);
 });
 
@@ -442,7 +442,7 @@ test('each request goes through the client that is current', async (t) => {
   t.after(() => Promise.all(clients.map((client) => client.close())));
   const turns = clients.values();
   const sink = new BrigadeSink({ client: () => turns.next().value ?? assert.fail(), now: () => NOW });
-  await sink.emit(anEmission(), NEVER);
-  await sink.emit(anEmission(), NEVER);
+  await sink.deliver(aClaimOf(), NEVER);
+  await sink.deliver(aClaimOf(), NEVER);
   assert.deepEqual([one.asked.length, two.asked.length], [1, 1]);
 });

@@ -1,8 +1,8 @@
 import { API_VERSION, type BrigadeEvent } from 'brigade-api/event';
-import type { CreatedEvent, Outcome } from '../../model/delivery.ts';
+import type { Claim, CreatedEvent, Outcome } from '../../model/delivery.ts';
 import { oneLine, retryAfter } from '../answer.ts';
-import type { Exchange, HttpClient } from '../http-client.ts';
-import type { Emission, Probe, Sink } from '../sink.ts';
+import type { HttpClient, HttpResult } from '../http-client.ts';
+import type { Probe, Sink } from '../sink.ts';
 import { type LabelRule, SOURCE, toBrigadeEvent } from './event-mapping.ts';
 
 /** Characters. */
@@ -24,11 +24,11 @@ const PREFLIGHT: BrigadeEvent = {
 /** What each status means (design: one table). Whatever is not here is told by its hundreds. */
 const OUTCOMES: ReadonlyMap<number, Outcome['kind']> = new Map([
   [201, 'delivered'],
-  [400, 'refused'],
-  [404, 'refused'],
-  [409, 'refused'],
-  [413, 'refused'],
-  [422, 'refused'],
+  [400, 'rejected'],
+  [404, 'rejected'],
+  [409, 'rejected'],
+  [413, 'rejected'],
+  [422, 'rejected'],
   [502, 'unavailable'],
   [503, 'unavailable'],
   [504, 'unavailable'],
@@ -46,12 +46,12 @@ export class BrigadeSink implements Sink {
     this.#now = options.now;
   }
 
-  async emit(emission: Emission, signal: AbortSignal): Promise<Outcome> {
+  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
     const rule = this.#labelRule;
-    const outcome = await this.#emit(emission, rule, signal);
-    if (rule === 'before-2.6' || outcome.kind !== 'refused' || !LABEL_TOO_LONG.test(outcome.detail)) return outcome;
+    const outcome = await this.#deliver(claim, rule, signal);
+    if (rule === 'before-2.6' || outcome.kind !== 'rejected' || !LABEL_TOO_LONG.test(outcome.detail)) return outcome;
     this.#labelRule = 'before-2.6';
-    return this.#emit(emission, 'before-2.6', signal);
+    return this.#deliver(claim, 'before-2.6', signal);
   }
 
   async probe(signal: AbortSignal): Promise<Probe> {
@@ -71,9 +71,9 @@ export class BrigadeSink implements Sink {
     await this.#client().close();
   }
 
-  async #emit(emission: Emission, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
-    const mapping = toBrigadeEvent(emission, rule);
-    if (mapping.kind === 'unmappable') return { kind: 'refused', detail: mapping.detail };
+  async #deliver(claim: Claim, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
+    const mapping = toBrigadeEvent(claim, rule);
+    if (mapping.kind === 'unmappable') return { kind: 'rejected', detail: mapping.detail };
     const body = JSON.stringify(mapping.event);
     const exchange = await this.#client().exchange({ method: 'POST', path: '/v2/events', body }, signal);
     const outcome = outcomeOf(exchange, this.#now);
@@ -85,7 +85,7 @@ export class BrigadeSink implements Sink {
 /** `labels.repo: String length must be less than or equal to 63` */
 const LABEL_TOO_LONG = /\blabels\.[\w-]+: String length must be less than or equal to 63\b/;
 
-function outcomeOf(exchange: Exchange, now: () => number): Outcome {
+function outcomeOf(exchange: HttpResult, now: () => number): Outcome {
   if (exchange.kind === 'unsent') return { kind: 'unavailable', detail: exchange.detail };
   if (exchange.kind === 'broken') return { kind: 'uncertain', detail: exchange.detail };
   const { status, headers } = exchange;
@@ -111,7 +111,7 @@ function outcomeByHundreds(status: number): 'unavailable' | 'uncertain' {
   return status >= 300 && status < 500 ? 'unavailable' : 'uncertain';
 }
 
-function delivered({ body, isCut }: Extract<Exchange, { kind: 'answered' }>): Outcome {
+function delivered({ body, isCut }: Extract<HttpResult, { kind: 'answered' }>): Outcome {
   if (isCut)
     return { kind: 'delivered', created: [], note: 'the answer was too long to read which events were created' };
   const created = createdEvents(body);
@@ -133,7 +133,7 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function unready(what: string, exchange: Exchange): Probe {
+function unready(what: string, exchange: HttpResult): Probe {
   if (exchange.kind !== 'answered') return { kind: 'unready', detail: exchange.detail, credentials: false };
   const credentials = exchange.status === 401 || exchange.status === 403;
   return { kind: 'unready', detail: oneLine(`${what}: ${describeAnswer(exchange)}`), credentials };
@@ -147,7 +147,7 @@ function principal(body: string): string {
 }
 
 /** Status, and Brigade's reason and details. Of a body that is not Brigade's nothing is repeated: it may be anything. */
-function describeAnswer({ status, body }: Extract<Exchange, { kind: 'answered' }>): string {
+function describeAnswer({ status, body }: Extract<HttpResult, { kind: 'answered' }>): string {
   const { reason, details } = parse(body) ?? {};
   const parts = [reason, ...(Array.isArray(details) ? details : [])].filter((part) => typeof part === 'string');
   const text = parts.length === 0 ? '' : ` ${parts.join('; ')}`;

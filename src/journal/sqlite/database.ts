@@ -17,7 +17,7 @@ interface Counters {
   damaged: number;
 }
 
-export interface LedgerOptions {
+export interface JournalDatabaseOptions {
   readonly path: string;
   /** Free disk below which no record is taken in, bytes. */
   readonly reserveBytes: number;
@@ -26,7 +26,7 @@ export interface LedgerOptions {
 }
 
 /** The connection that writes, with its statements, its counters and its one kind of transaction. */
-export class Ledger {
+export class JournalDatabase {
   readonly sql: Statements;
   readonly keys: DedupIndex;
   readonly #db: DatabaseSync;
@@ -36,7 +36,7 @@ export class Ledger {
   readonly #pageBytes: number;
   #counters: Counters;
 
-  constructor(db: DatabaseSync, options: LedgerOptions) {
+  constructor(db: DatabaseSync, options: JournalDatabaseOptions) {
     this.sql = prepareStatements(db);
     this.keys = new DedupIndex(this.sql, options.recentKeys);
     this.#db = db;
@@ -85,7 +85,7 @@ export class Ledger {
     }
   }
 
-  /** Why no record can be taken in, if so; settling and forgetting may go on. */
+  /** Why no record can be taken in, if so; completing and forgetting may go on. */
   obstacle(): StoreFailure | undefined {
     try {
       if (!this.#files.areInPlace()) return REPLACED;
@@ -95,7 +95,7 @@ export class Ledger {
     }
   }
 
-  /** Whether more than the reserve is free: what is less belongs to settling and forgetting. */
+  /** Whether more than the reserve is free: what is less belongs to completing and forgetting. */
   hasRoom(): boolean {
     const { bavail, bsize } = statfsSync(dirname(this.#path));
     // Free pages inside the file count: it never shrinks, and a full disk is to heal by forgetting.

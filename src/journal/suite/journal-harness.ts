@@ -1,5 +1,5 @@
 import { type TestContext, test } from 'node:test';
-import type { Journal } from './journal.ts';
+import type { Journal } from '../journal.ts';
 
 /** A journal under test, with its time and its crashes in the hands of the suite. Its functions need no `this`. */
 export interface Harness {
@@ -20,7 +20,7 @@ export interface Harness {
   readonly damage?: (seq: number) => Promise<void>;
   /** Makes every append unavailable, as a full disk does, until what it resolves to is called. */
   readonly obstruct?: () => Promise<() => Promise<void>>;
-  /** The size beyond which settled history is forgotten before its time; absent where no test can reach it. */
+  /** The size beyond which completed history is forgotten before its time; absent where no test can reach it. */
   readonly maxHistoryBytes?: number;
   /** Closes the journal if it is open and removes what it stored. */
   readonly dispose: () => Promise<void>;

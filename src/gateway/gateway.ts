@@ -1,36 +1,36 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AdminServer, startAdminServer } from './admin/admin-server.ts';
-import type { Authenticator } from './auth/authenticator.ts';
-import type { Callers } from './auth/callers.ts';
-import { EntraAuthenticator } from './auth/entra.ts';
-import { tokenAuthenticator } from './auth/token.ts';
-import type { Settings } from './config/settings.ts';
-import { decode } from './decode/decode.ts';
-import { Deliverer, WAKE_SPREAD_MS } from './deliver/deliver.ts';
-import { type GatewayFiles, unboundCallers, watchFiles } from './gateway-files.ts';
-import { Readiness } from './gateway-readiness.ts';
-import { createSink } from './gateway-sink.ts';
-import { type IngestServer, startIngestServer } from './http/ingest-server.ts';
-import { systemClock } from './journal/clock.ts';
-import type { Journal, Queue, Upkeep } from './journal/journal.ts';
-import { MemoryJournal } from './journal/memory.ts';
-import { SqliteJournal } from './journal/sqlite/sqlite.ts';
-import type { Fault } from './model/fault.ts';
-import { logProbe, observeDelivery } from './observe/delivery.ts';
-import { refreshGauges } from './observe/gauges.ts';
-import { observeIngest } from './observe/ingest.ts';
-import type { Log } from './observe/log.ts';
-import { Metrics } from './observe/metrics.ts';
-import { createPermit, createReceive } from './receive/receive.ts';
-import { createRedeliver } from './receive/redeliver.ts';
-import { Strangers } from './receive/strangers.ts';
-import type { Sink } from './sink/sink.ts';
+import { type AdminServer, startAdminServer } from '../admin/admin-server.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Callers } from '../auth/callers.ts';
+import { EntraAuthenticator } from '../auth/entra.ts';
+import { tokenAuthenticator } from '../auth/token.ts';
+import type { Settings } from '../config/settings.ts';
+import { decode } from '../decode/decode.ts';
+import { Deliverer, WAKE_SPREAD_MS } from '../deliver/deliver.ts';
+import { type IngestServer, startIngestServer } from '../http/ingest-server.ts';
+import { systemClock } from '../journal/clock.ts';
+import type { Journal, Maintenance, Queue } from '../journal/journal.ts';
+import { MemoryJournal } from '../journal/memory/memory.ts';
+import { SqliteJournal } from '../journal/sqlite/sqlite.ts';
+import type { Fault } from '../model/fault.ts';
+import { logProbe, observeDelivery } from '../observe/delivery.ts';
+import { refreshGauges } from '../observe/gauges.ts';
+import { observeIngest } from '../observe/ingest.ts';
+import type { Log } from '../observe/log.ts';
+import { Metrics } from '../observe/metrics.ts';
+import { AnonymousHandshakes } from '../receive/anonymous-handshakes.ts';
+import { createPermit, createReceive } from '../receive/receive.ts';
+import { createRedeliver } from '../receive/redeliver.ts';
+import type { Sink } from '../sink/sink.ts';
+import { createSink } from './connect-sink.ts';
+import { type GatewayFiles, unboundCallers, watchFiles } from './files.ts';
+import { Readiness } from './readiness.ts';
 
 /** For how long attempts go on after the signal to end, milliseconds. */
 const ATTEMPTS_GRACE_MS = 25_000;
 
 /** How often forgetting is thought of, and the pause between two steps of it, milliseconds. */
-const UPKEEP = { everyMs: 10_000, pauseMs: 50 };
+const PRUNING = { everyMs: 10_000, pauseMs: 50 };
 
 export interface GatewayOptions {
   readonly settings: Settings;
@@ -79,7 +79,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   deliverer.start();
   files.sink.onCredentialChange(() => deliverer.lookAgain());
   void preflight(sink, journal, log, stopping.signal);
-  const upkeep = keepUp(journal, log, stopping.signal);
+  const maintenance = pruneLoop(journal, log, stopping.signal);
   const running = started.move();
   return {
     ingestPort: ingest.address.port,
@@ -89,7 +89,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
       readiness.drain();
       stopping.abort();
       await shutDown({ ingest, deliverer }, settings.ingest.shutdownDelayMs, hurry);
-      await upkeep;
+      await maintenance;
       await running.disposeAsync();
     },
   };
@@ -114,7 +114,7 @@ function authenticatorOf(callers: { current(): Callers }): Authenticator {
 
 function startIngest({ settings, log, metrics, files, authenticator, journal, health }: Parts): Promise<IngestServer> {
   const { host, port, trustedProxies, maxBodyBytes, handshakeCredentials, contentWindow } = settings.ingest;
-  const strangers = new Strangers({ decode, handshakeCredentials, now: Date.now });
+  const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials, now: Date.now });
   return startIngestServer({
     host,
     port,
@@ -122,13 +122,13 @@ function startIngest({ settings, log, metrics, files, authenticator, journal, he
     limits: { maxBodyBytes },
     receive: createReceive({
       authenticator,
-      strangers,
+      anonymousHandshakes,
       decode,
       contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
       intake: journal,
       now: Date.now,
     }),
-    permit: createPermit({ authenticator, strangers }),
+    permit: createPermit({ authenticator, anonymousHandshakes }),
     healthy: () => !health.isBroken,
     observer: observeIngest(log, metrics),
     ...(files.certificate === undefined ? {} : { tls: files.certificate }),
@@ -152,8 +152,8 @@ function startAdmin({
     allowedHosts,
     token: files.adminToken,
     unreadiness: () => readiness.look(),
-    archive: journal,
-    redeliver: createRedeliver({ authenticator, decode, archive: journal }),
+    history: journal,
+    redeliver: createRedeliver({ authenticator, decode, history: journal }),
     metrics: async () => {
       const state = {
         isBreakerOpen: deliverer.breaker.kind === 'open',
@@ -205,20 +205,20 @@ async function preflight(sink: Sink, queue: Queue, log: Log, signal: AbortSignal
   if (signal.aborted) return;
   logProbe(log, probe);
   if (probe.kind === 'ready')
-    await queue.wake(WAKE_SPREAD_MS).catch((error: unknown) => log.error({ err: error }, 'upkeep.faulted'));
+    await queue.wake(WAKE_SPREAD_MS).catch((error: unknown) => log.error({ err: error }, 'delivery.faulted'));
 }
 
 /** Forgets a step at a time, as long as there is something to forget. */
-async function keepUp(upkeep: Upkeep, log: Log, signal: AbortSignal): Promise<void> {
+async function pruneLoop(maintenance: Maintenance, log: Log, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const mayBeMore = await upkeep.prune(Date.now()).then(
+    const mayBeMore = await maintenance.prune(Date.now()).then(
       (pruned) => pruned.mayBeMore,
       (error: unknown) => {
-        log.error({ err: error }, 'upkeep.faulted');
+        log.error({ err: error }, 'prune.faulted');
         return false;
       },
     );
-    const pause = mayBeMore ? UPKEEP.pauseMs : UPKEEP.everyMs;
+    const pause = mayBeMore ? PRUNING.pauseMs : PRUNING.everyMs;
     await sleep(pause, undefined, { signal, ref: false }).catch(() => {
       // Stopping ends every pause.
     });

@@ -1,17 +1,17 @@
-import type { Upkeep } from './journal/journal.ts';
+import type { Maintenance } from '../journal/journal.ts';
 
 /** For how long an answer of the journal whether it can append holds, milliseconds: the probe is open to everybody. */
 const READINESS_MS = 1000;
 
 /** Ready is who can append and is not about to end; whether Brigade is there does not matter. */
 export class Readiness {
-  readonly #upkeep: Upkeep;
+  readonly #maintenance: Maintenance;
   #look: Promise<string | undefined> | undefined;
   #lookedAt = 0;
   #isDraining = false;
 
-  constructor(upkeep: Upkeep) {
-    this.#upkeep = upkeep;
+  constructor(maintenance: Maintenance) {
+    this.#maintenance = maintenance;
   }
 
   drain(): void {
@@ -24,7 +24,7 @@ export class Readiness {
     const now = Date.now();
     if (this.#look === undefined || now - this.#lookedAt > READINESS_MS) {
       this.#lookedAt = now;
-      this.#look = this.#upkeep.check().then(
+      this.#look = this.#maintenance.check().then(
         () => undefined,
         () => 'the journal cannot append',
       );

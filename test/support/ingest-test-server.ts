@@ -1,13 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import type { IncomingWebhook, Receive, Reception } from '../receive/incoming-webhook.ts';
-import type { IngestObserver, Refusal, WebhookRecord } from './ingest-observer.ts';
-import { type IngestOptions, type IngestServer, startIngestServer } from './ingest-server.ts';
+import type { IngestObserver, RequestRejection, WebhookRecord } from '../../src/http/ingest-observer.ts';
+import { type IngestOptions, type IngestServer, startIngestServer } from '../../src/http/ingest-server.ts';
+import type { IncomingWebhook, Receive, Reception } from '../../src/receive/incoming-webhook.ts';
 
 /** What a test's observer heard, and the means to wait for more of it. */
 export class Heard implements IngestObserver {
   readonly records: WebhookRecord[] = [];
-  readonly refusals: Refusal[] = [];
+  readonly refusals: RequestRejection[] = [];
   readonly faults: unknown[] = [];
   readonly certificates: string[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -17,8 +17,8 @@ export class Heard implements IngestObserver {
     this.#wake();
   }
 
-  refused(refusal: Refusal): void {
-    this.refusals.push(refusal);
+  rejected(rejection: RequestRejection): void {
+    this.refusals.push(rejection);
     this.#wake();
   }
 
@@ -52,7 +52,7 @@ export async function receiveAnything({ headers, readBody }: IncomingWebhook): P
   const id = body.bytes.length > 100 ? `${body.bytes.length} bytes` : Buffer.from(body.bytes).toString();
   return {
     caller: 'tester',
-    answer: { kind: 'receipt', events: [{ id, action: 'push', fate: { kind: 'accepted', seq: 1 } }] },
+    answer: { kind: 'receipt', events: [{ id, action: 'push', result: { kind: 'accepted', seq: 1 } }] },
   };
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decode } from '../decode/decode.ts';
 import type { Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
-import { permissionAsked, Strangers } from './strangers.ts';
+import { AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
 
 const REJECTION: Rejection = { kind: 'unauthenticated' };
 
@@ -22,15 +22,15 @@ class Rig {
   time = 0;
   /** The most bytes that were asked for. */
   asked: number | undefined = 0;
-  readonly strangers: Strangers;
+  readonly anonymousHandshakes: AnonymousHandshakes;
 
   constructor(handshakeCredentials: 'required' | 'optional' = 'optional') {
-    this.strangers = new Strangers({ decode, handshakeCredentials, now: () => this.time });
+    this.anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials, now: () => this.time });
   }
 
   answer(type: string | undefined, body = VALIDATION, sender = '203.0.113.1') {
     const headers: Headers = type === undefined ? {} : { 'aeg-event-type': type };
-    return this.strangers.answer(
+    return this.anonymousHandshakes.answer(
       {
         headers,
         sender,
@@ -73,11 +73,11 @@ test('a header without a validation behind it turns nothing into one', async () 
   }
 });
 
-test('where handshakes need credentials strangers get no answer to any', async () => {
+test('where handshakes need credentials anonymousHandshakes get no answer to any', async () => {
   const rig = new Rig('required');
   assert.equal(await rig.answer('SubscriptionValidation'), REJECTION);
   assert.equal(await rig.answer('Unsubscribe'), REJECTION);
-  assert.equal(rig.strangers.admit('203.0.113.1', REJECTION), REJECTION);
+  assert.equal(rig.anonymousHandshakes.admit('203.0.113.1', REJECTION), REJECTION);
   assert.equal(rig.asked, 0);
 });
 
@@ -91,10 +91,11 @@ test('ten handshakes a minute are answered to one address, and those of others a
 });
 
 test('no more than 10,000 addresses are remembered', () => {
-  const { strangers } = new Rig();
-  for (let address = 0; address < 10_000; address++) assert.equal(strangers.admit(`${address}`, REJECTION), undefined);
-  assert.deepEqual(strangers.admit('one more', REJECTION), { kind: 'overloaded' });
-  assert.equal(strangers.admit('5', REJECTION), undefined);
+  const { anonymousHandshakes } = new Rig();
+  for (let address = 0; address < 10_000; address++)
+    assert.equal(anonymousHandshakes.admit(`${address}`, REJECTION), undefined);
+  assert.deepEqual(anonymousHandshakes.admit('one more', REJECTION), { kind: 'overloaded' });
+  assert.equal(anonymousHandshakes.admit('5', REJECTION), undefined);
 });
 
 test('permission is given for the origin and the rate that were asked for', () => {

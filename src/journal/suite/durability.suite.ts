@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import {
   append,
+  completeDelivered,
+  deadLetterClaim,
   keep,
   keepDelivered,
   keepOne,
@@ -9,11 +11,9 @@ import {
   lendOne,
   pruneAll,
   seqs,
-  settleBuried,
-  settleDelivered,
   settleRetried,
-} from '../../test/support/journal-steps.ts';
-import { aBuriedRecord, aRecord } from '../../test/support/records.ts';
+} from '../../../test/support/journal-steps.ts';
+import { aDeadLetter, aRecord } from '../../../test/support/records.ts';
 import type { Harness, Proof } from './journal-harness.ts';
 
 const HOUR = 3_600_000;
@@ -35,8 +35,8 @@ function durable(proves: Proof): Proof {
 function crashSuite(proves: Proof): void {
   proves('everything that was taken in is there after a crash', async ({ journal, now, reopen }) => {
     await keepDelivered(journal, aRecord('delivered', now()));
-    await keep(journal, aBuriedRecord('buried', now()), aRecord('given up', now()));
-    await settleBuried(journal, await lendOne(journal), now());
+    await keep(journal, aDeadLetter('dead-lettered', now()), aRecord('given up', now()));
+    await deadLetterClaim(journal, await lendOne(journal), now());
     await keepOne(journal, aRecord('retried', now()));
     await settleRetried(journal, await lendOne(journal), now(), now() + HOUR);
     await keepOne(journal, aRecord('new', now()));
@@ -55,7 +55,7 @@ function crashSuite(proves: Proof): void {
     assert.deepEqual(seqs(await lendAllDue(reopened, now())), [seq]);
   });
 
-  proves('claims are free after a crash, and what was lent before cannot be settled', async (harness) => {
+  proves('claims are free after a crash, and what was lent before cannot be completed', async (harness) => {
     const { journal, now, reopen } = harness;
     const kept = await keep(journal, aRecord('a', now()), aRecord('b', now()));
     const lost = await lend(journal);
@@ -63,14 +63,14 @@ function crashSuite(proves: Proof): void {
 
     const reopened = await reopen();
 
-    for (const claim of lost) assert.equal(await settleDelivered(reopened, claim, now()), false);
+    for (const claim of lost) assert.equal(await completeDelivered(reopened, claim, now()), false);
     const again = await lendAllDue(reopened, now());
     assert.deepEqual(new Set(seqs(again)), new Set(kept));
-    for (const claim of lost) assert.equal(await settleDelivered(reopened, claim, now()), false);
-    for (const claim of again) assert.equal(await settleDelivered(reopened, claim, now()), true);
+    for (const claim of lost) assert.equal(await completeDelivered(reopened, claim, now()), false);
+    for (const claim of again) assert.equal(await completeDelivered(reopened, claim, now()), true);
   });
 
-  proves('a settled event is not lent again after a crash', async ({ journal, now, reopen }) => {
+  proves('a completed event is not lent again after a crash', async ({ journal, now, reopen }) => {
     await keepDelivered(journal, aRecord('a', now()));
     assert.deepEqual(await lendAllDue(await reopen(), now()), []);
   });
@@ -122,9 +122,9 @@ function damageSuite(proves: Proof): void {
     const reopened = await reopen();
 
     assert.deepEqual(new Set(seqs(await lendAllDue(reopened, now()))), new Set([before, after]));
-    const [letter, ...others] = await reopened.find({ state: 'dead', limit: 10 });
+    const [letter, ...others] = await reopened.find({ state: 'dead-lettered', limit: 10 });
     assert.equal(letter?.seq, damaged);
-    assert.equal(letter?.burial?.reason, 'damaged');
+    assert.equal(letter?.deadLetter?.reason, 'damaged');
     assert.deepEqual(others, []);
     const { pending, dead, damaged: count } = await reopened.stats();
     assert.deepEqual({ pending, dead, count }, { pending: 2, dead: 1, count: 1 });

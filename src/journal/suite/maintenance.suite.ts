@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   append,
+  completeDelivered,
   keep,
   keepDelivered,
   keepOne,
@@ -8,10 +9,9 @@ import {
   lendOne,
   pruneAll,
   seqs,
-  settleDelivered,
   settleRetried,
-} from '../../test/support/journal-steps.ts';
-import { aBuriedRecord, aLargeRecord, aRecord } from '../../test/support/records.ts';
+} from '../../../test/support/journal-steps.ts';
+import { aDeadLetter, aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import type { Proof } from './journal-harness.ts';
 
 const HOUR = 3_600_000;
@@ -24,7 +24,7 @@ export function upkeepSuite(proves: Proof): void {
 }
 
 function retentionSuite(proves: Proof): void {
-  proves('settled history is kept for 7 days', async ({ journal, now, advance }) => {
+  proves('completed history is kept for 7 days', async ({ journal, now, advance }) => {
     await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
 
     await advance(7 * DAY - HOUR);
@@ -37,11 +37,11 @@ function retentionSuite(proves: Proof): void {
   });
 
   proves('dead letters are kept for 30 days', async ({ journal, now, advance }) => {
-    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+    const seq = await keepOne(journal, aDeadLetter('a', now()));
 
     await advance(30 * DAY - HOUR);
     await pruneAll(journal, now());
-    assert.equal((await journal.get(seq))?.state, 'dead');
+    assert.equal((await journal.get(seq))?.state, 'dead-lettered');
     await advance(2 * HOUR);
     await pruneAll(journal, now());
 
@@ -64,7 +64,7 @@ function retentionSuite(proves: Proof): void {
     async (harness, context) => {
       const { journal, now, maxHistoryBytes } = harness;
       if (maxHistoryBytes === undefined) return context.skip('its size is out of reach for a test');
-      const dead = await keepOne(journal, aBuriedRecord('dead', now()));
+      const dead = await keepOne(journal, aDeadLetter('dead-lettered', now()));
       const names = ['a', 'b', 'c', 'd', 'e', 'f'];
       const delivered: number[] = [];
       for (const name of names) {
@@ -78,7 +78,7 @@ function retentionSuite(proves: Proof): void {
       assert.ok(left.length < delivered.length);
       assert.deepEqual(left, delivered.slice(delivered.length - left.length).reverse());
       assert.equal((await journal.get(pending))?.state, 'pending');
-      assert.equal((await journal.get(dead))?.state, 'dead');
+      assert.equal((await journal.get(dead))?.state, 'dead-lettered');
       assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: delivered[0] ?? 0 }]);
     },
   );
@@ -115,7 +115,7 @@ function closeSuite(proves: Proof): void {
   });
 
   proves('a closed journal neither shows nor changes anything', async ({ journal, now }) => {
-    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+    const seq = await keepOne(journal, aDeadLetter('a', now()));
     await keepOne(journal, aRecord('b', now()));
     const claim = await lendOne(journal);
 
@@ -131,13 +131,13 @@ function closeSuite(proves: Proof): void {
     await assert.rejects(journal.prune(now()));
   });
 
-  proves('a closed journal takes no settlement', async ({ journal, now }) => {
+  proves('a closed journal takes no completion', async ({ journal, now }) => {
     await keepOne(journal, aRecord('a', now()));
     const claim = await lendOne(journal);
 
     await journal.close();
 
-    assert.equal(await settleDelivered(journal, claim, now()), false);
+    assert.equal(await completeDelivered(journal, claim, now()), false);
   });
 
   proves('closing ends the claims that wait', async ({ journal }) => {

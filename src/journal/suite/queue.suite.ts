@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import {
+  completeDelivered,
   keep,
   keepOne,
   lend,
   lendAllDue,
   lendOne,
   seqs,
-  settleDelivered,
   settleRetried,
-} from '../../test/support/journal-steps.ts';
-import { aLargeRecord, aRecord, aRegistryEvent, UNAVAILABLE } from '../../test/support/records.ts';
+} from '../../../test/support/journal-steps.ts';
+import { aLargeRecord, aRecord, aRegistryEvent, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Proof } from './journal-harness.ts';
 
 const SECOND = 1_000;
@@ -115,7 +115,7 @@ function lendingSuite(proves: Proof): void {
     await advance(90 * SECOND);
 
     assert.deepEqual(await lendAllDue(journal, now()), []);
-    assert.equal(await settleDelivered(journal, claim, now()), true);
+    assert.equal(await completeDelivered(journal, claim, now()), true);
   });
 
   proves('a stale fence renews nothing', async ({ journal, now, advance }) => {
@@ -158,8 +158,8 @@ function orderSuite(proves: Proof): void {
     const claim = await lendOne(journal);
     const history = { attempts: 1, uncertain: 1, agesFrom: startedAt - 5, lastAttemptAt: startedAt };
     const attempt = { at: startedAt, durationMs: 7, outcome: UNAVAILABLE };
-    const verdict = { kind: 'retry', at: dueAt, history } as const;
-    assert.equal(await journal.settle({ seq, fence: claim.fence, attempt, verdict }), true);
+    const decision = { kind: 'retry', at: dueAt, history } as const;
+    assert.equal(await journal.complete({ seq, fence: claim.fence, attempt, decision }), true);
     assert.equal((await journal.get(seq))?.dueAt, dueAt);
 
     await advance(9 * MINUTE);
@@ -168,7 +168,7 @@ function orderSuite(proves: Proof): void {
 
     const [again] = await lendAllDue(journal, now());
     assert.deepEqual(again, { ...claim, fence: again?.fence, history });
-    assert.deepEqual((await journal.get(seq))?.attempts, [{ ...attempt, delivery: 1, verdict: 'retry' }]);
+    assert.deepEqual((await journal.get(seq))?.attempts, [{ ...attempt, delivery: 1, decision: 'retry' }]);
   });
 
   proves('an event that is given back untried is lent again, and no attempt is recorded', async (harness) => {
@@ -176,7 +176,7 @@ function orderSuite(proves: Proof): void {
     await keepOne(journal, aRecord('a', now()));
     const { seq, fence, history } = await lendOne(journal);
 
-    assert.equal(await journal.settle({ seq, fence, verdict: { kind: 'retry', at: now(), history } }), true);
+    assert.equal(await journal.complete({ seq, fence, decision: { kind: 'retry', at: now(), history } }), true);
 
     assert.deepEqual((await lendOne(journal)).history, history);
     assert.deepEqual((await journal.get(seq))?.attempts, []);
@@ -222,7 +222,7 @@ function waitingSuite(proves: Proof): void {
 
   proves('a claim that waits is given what is redelivered', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    await settleDelivered(journal, await lendOne(journal), now());
+    await completeDelivered(journal, await lendOne(journal), now());
 
     const waiting = lend(journal);
     assert.equal(await journal.redeliver(seq), true);

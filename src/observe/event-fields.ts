@@ -4,7 +4,7 @@ import type { RegistryEvent } from '../model/registry-event.ts';
 const CHARACTERS = 256;
 
 /** What a log line tells of an event. */
-export function toldEvent(event: Partial<Omit<RegistryEvent, 'action'>> & { readonly action: string }): object {
+export function eventFields(event: Partial<Omit<RegistryEvent, 'action'>> & { readonly action: string }): object {
   const { id, action, registry, repository, tag, digest } = event;
   return {
     id: cut(id),

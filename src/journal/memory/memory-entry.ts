@@ -1,6 +1,6 @@
-import type { Attempt, DeliveryHistory, Verdict } from '../model/delivery.ts';
-import type { KeptEvent } from '../model/registry-event.ts';
-import type { JournalRecord, NewRecord, RecordedAttempt, RecordSummary } from './journal.ts';
+import type { Attempt, Decision, DeliveryHistory } from '../../model/delivery.ts';
+import type { KeptEvent } from '../../model/registry-event.ts';
+import type { JournalRecord, NewRecord, RecordedAttempt, RecordSummary } from '../journal.ts';
 
 export interface Lease {
   readonly fence: number;
@@ -17,7 +17,7 @@ export interface Pending {
 export type Status =
   | Pending
   | { readonly kind: 'delivered'; readonly at: number }
-  | { readonly kind: 'dead'; readonly burial: NonNullable<RecordSummary['burial']> };
+  | { readonly kind: 'dead-lettered'; readonly deadLetter: NonNullable<RecordSummary['deadLetter']> };
 
 /** A record as the memory journal holds it. */
 export interface Entry {
@@ -50,8 +50,8 @@ export function newEntry(seq: number, record: NewRecord, now: number): Entry {
     event: record.event,
     delivery: 1,
     attempts: [],
-    status: record.burial
-      ? { kind: 'dead', burial: { at: now, ...record.burial } }
+    status: record.deadLetter
+      ? { kind: 'dead-lettered', deadLetter: { at: now, ...record.deadLetter } }
       : { kind: 'pending', dueAt: record.receivedAt, history: newHistory(record.receivedAt) },
   };
 }
@@ -60,19 +60,19 @@ export function newHistory(agesFrom: number): DeliveryHistory {
   return { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 };
 }
 
-export function withAttempt(entry: Entry, attempt: Attempt, verdict: Verdict): readonly RecordedAttempt[] {
-  return [...entry.attempts, { ...attempt, delivery: entry.delivery, verdict: verdict.kind }].slice(-MAX_ATTEMPTS);
+export function withAttempt(entry: Entry, attempt: Attempt, decision: Decision): readonly RecordedAttempt[] {
+  return [...entry.attempts, { ...attempt, delivery: entry.delivery, decision: decision.kind }].slice(-MAX_ATTEMPTS);
 }
 
-/** What a pending entry becomes by a verdict. */
-export function statusAfter(verdict: Verdict, attempt: Attempt | undefined, now: number): Status {
-  switch (verdict.kind) {
-    case 'settle':
+/** What a pending entry becomes by a decision. */
+export function statusAfter(decision: Decision, attempt: Attempt | undefined, now: number): Status {
+  switch (decision.kind) {
+    case 'complete':
       return { kind: 'delivered', at: now };
     case 'retry':
-      return { kind: 'pending', dueAt: verdict.at, history: verdict.history };
-    case 'bury':
-      return { kind: 'dead', burial: { at: now, reason: verdict.reason, detail: detailOf(attempt) } };
+      return { kind: 'pending', dueAt: decision.at, history: decision.history };
+    case 'dead-letter':
+      return { kind: 'dead-lettered', deadLetter: { at: now, reason: decision.reason, detail: detailOf(attempt) } };
   }
 }
 
@@ -88,7 +88,7 @@ export function summaryOf({ seq, record, event, status }: Entry): RecordSummary 
     receivedAt: record.receivedAt,
     caller: record.caller,
     event,
-    ...(status.kind === 'dead' && { burial: status.burial }),
+    ...(status.kind === 'dead-lettered' && { deadLetter: status.deadLetter }),
   };
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { aRegistryEvent } from '../../test/support/records.ts';
-import type { Outcome } from '../model/delivery.ts';
-import type { Emission, Probe, Sink } from './sink.ts';
+import { aClaim } from '../../../test/support/records.ts';
+import type { Outcome } from '../../model/delivery.ts';
+import type { Probe, Sink } from '../sink.ts';
 
 /** How the far side of a sink behaves. */
 export type Behaviour =
@@ -42,16 +42,12 @@ const HANG_MS = 20_000;
 
 const NEVER = new AbortController().signal;
 
-function anEmission(name: string): Emission {
-  return { event: aRegistryEvent(name), payload: '{"action":"push"}', delivery: 1 };
-}
-
 /** What every sink promises; `open` opens one for each test, and has it closed with the test. */
 export function sinkSuite(name: string, open: (t: TestContext) => Promise<SinkHarness>): void {
   const proves = (title: string, run: (harness: SinkHarness) => Promise<void>): void => {
     test(title, { timeout: HANG_MS }, async (t) => run(await open(t)));
   };
-  describe(`${name}: emit`, () => emitSuite(proves));
+  describe(`${name}: deliver`, () => deliverSuite(proves));
   describe(`${name}: probe`, () => probeSuite(proves));
 }
 
@@ -59,7 +55,7 @@ type Proof = (title: string, run: (harness: SinkHarness) => Promise<void>) => vo
 
 const EXPECTED: Readonly<Record<Exclude<Behaviour, 'hangs'>, readonly Outcome['kind'][]>> = {
   takes: ['delivered'],
-  refuses: ['refused'],
+  refuses: ['rejected'],
   'refuses-credentials': ['unavailable'],
   'is-busy': ['unavailable'],
   'is-away': ['unavailable'],
@@ -68,22 +64,22 @@ const EXPECTED: Readonly<Record<Exclude<Behaviour, 'hangs'>, readonly Outcome['k
   'talks-nonsense': ['uncertain', 'delivered'],
 };
 
-function emitSuite(proves: Proof): void {
+function deliverSuite(proves: Proof): void {
   for (const behaviour of BEHAVIOURS) {
     proves(`a far side that ${words(behaviour)} gives ${EXPECTED[behaviour].join(' or ')}`, async (harness) => {
       await harness.behave(behaviour);
-      const outcome = await harness.sink.emit(anEmission('a'), NEVER);
+      const outcome = await harness.sink.deliver(aClaim('a'), NEVER);
       assert.ok(EXPECTED[behaviour].includes(outcome.kind), JSON.stringify(outcome));
       if (outcome.kind === 'delivered') assert.deepEqual(harness.taken(), ['a']);
-      if (outcome.kind === 'refused' || outcome.kind === 'unavailable') assert.deepEqual(harness.taken(), []);
-      if (outcome.kind !== 'delivered') assertTellable(outcome.detail, harness);
+      if (outcome.kind === 'rejected' || outcome.kind === 'unavailable') assert.deepEqual(harness.taken(), []);
+      if (outcome.kind !== 'delivered') assertPrintable(outcome.detail, harness);
     });
   }
 
   proves('refused credentials are told from everything else', async ({ sink, behave }) => {
     for (const behaviour of BEHAVIOURS) {
       await behave(behaviour);
-      const outcome = await sink.emit(anEmission('a'), NEVER);
+      const outcome = await sink.deliver(aClaim('a'), NEVER);
       const isOurs = outcome.kind === 'unavailable' && outcome.credentials === true;
       assert.equal(isOurs, behaviour === 'refuses-credentials', `${behaviour}: ${JSON.stringify(outcome)}`);
     }
@@ -92,7 +88,7 @@ function emitSuite(proves: Proof): void {
   proves('an attempt that hangs ends once it is given up, and nobody knows what became of it', async (harness) => {
     await harness.behave('hangs');
     const giveUp = new AbortController();
-    const outcome = harness.sink.emit(anEmission('a'), giveUp.signal);
+    const outcome = harness.sink.deliver(aClaim('a'), giveUp.signal);
     await harness.untilAsked();
     giveUp.abort();
     assert.equal((await outcome).kind, 'uncertain');
@@ -100,26 +96,26 @@ function emitSuite(proves: Proof): void {
 
   proves('nothing is taken of what was given up beforehand', async ({ sink, behave, taken }) => {
     await behave('takes');
-    const outcome = await sink.emit(anEmission('a'), AbortSignal.abort());
+    const outcome = await sink.deliver(aClaim('a'), AbortSignal.abort());
     assert.equal(outcome.kind, 'unavailable');
-    await sink.emit(anEmission('b'), NEVER);
+    await sink.deliver(aClaim('b'), NEVER);
     assert.deepEqual(taken(), ['b']);
   });
 
   proves('a far side that comes back takes events again', async ({ sink, behave, taken }) => {
     for (const behaviour of ['is-away', 'loses-its-answer', 'fails'] as const) {
       await behave(behaviour);
-      await sink.emit(anEmission(behaviour), NEVER);
+      await sink.deliver(aClaim(behaviour), NEVER);
     }
     await behave('takes');
-    assert.equal((await sink.emit(anEmission('a'), NEVER)).kind, 'delivered');
+    assert.equal((await sink.deliver(aClaim('a'), NEVER)).kind, 'delivered');
     assert.equal(taken().at(-1), 'a');
   });
 
   proves('many attempts at a time each get their own answer', async ({ sink, behave, taken }) => {
     await behave('takes');
     const names = Array.from({ length: 64 }, (_, index) => `event-${index}`);
-    const outcomes = await Promise.all(names.map((each) => sink.emit(anEmission(each), NEVER)));
+    const outcomes = await Promise.all(names.map((each) => sink.deliver(aClaim(each), NEVER)));
     assert.deepEqual(new Set(outcomes.map(({ kind }) => kind)), new Set(['delivered']));
     assert.deepEqual([...taken()].sort(), names.sort());
   });
@@ -130,7 +126,7 @@ function probeSuite(proves: Proof): void {
     await harness.behave('takes');
     const probe = await harness.sink.probe(NEVER);
     assert.equal(probe.kind, 'ready');
-    assertTellable(probe.detail, harness);
+    assertPrintable(probe.detail, harness);
     assert.deepEqual(harness.taken(), []);
   });
 
@@ -140,7 +136,7 @@ function probeSuite(proves: Proof): void {
       const probe = await harness.sink.probe(NEVER);
       assert.equal(probe.kind, 'unready');
       assert.equal(credentialsOf(probe), behaviour === 'refuses-credentials');
-      assertTellable(probe.detail, harness);
+      assertPrintable(probe.detail, harness);
     });
   }
 
@@ -173,7 +169,7 @@ function credentialsOf(probe: Probe): boolean {
   return probe.kind === 'unready' && probe.credentials;
 }
 
-function assertTellable(detail: string, { credential }: SinkHarness): void {
+function assertPrintable(detail: string, { credential }: SinkHarness): void {
   assert.ok(detail.length > 0 && detail.length <= 500, `${detail.length} characters`);
   assert.doesNotMatch(detail, /[\p{Cc}\u2028\u2029]/u);
   if (credential !== undefined) assert.ok(!detail.includes(credential), detail);

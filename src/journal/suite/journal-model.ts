@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { append, lend } from '../../test/support/journal-steps.ts';
-import { anAttempt, aRecord, UNAVAILABLE } from '../../test/support/records.ts';
-import type { Verdict } from '../model/delivery.ts';
-import type { Claim, Journal, RecordState } from './journal.ts';
+import { append, lend } from '../../../test/support/journal-steps.ts';
+import { anAttempt, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
+import type { Claim, Decision } from '../../model/delivery.ts';
+import type { Journal, RecordState } from '../journal.ts';
 import type { Harness } from './journal-harness.ts';
 
 export type Step =
   | { readonly kind: 'append'; readonly names: readonly string[] }
   | { readonly kind: 'claim'; readonly max: number }
-  | { readonly kind: 'settle'; readonly claim: number; readonly verdict: Verdict['kind'] }
+  | { readonly kind: 'complete'; readonly claim: number; readonly decision: Decision['kind'] }
   | { readonly kind: 'renew'; readonly claim: number }
   | { readonly kind: 'redeliver'; readonly record: number }
   | { readonly kind: 'advance'; readonly ticks: number }
@@ -19,10 +19,10 @@ const LEASE_MS = 120_000;
 export const TICK_MS = 50_000;
 const RETRY_AFTER_MS = 75_000;
 
-const STATE_AFTER: Readonly<Record<Verdict['kind'], RecordState>> = {
-  settle: 'delivered',
+const STATE_AFTER: Readonly<Record<Decision['kind'], RecordState>> = {
+  complete: 'delivered',
   retry: 'pending',
-  bury: 'dead',
+  'dead-letter': 'dead-lettered',
 };
 
 interface Known {
@@ -58,8 +58,8 @@ export class JournalModel {
         return this.#append(step.names);
       case 'claim':
         return this.#claim(step.max);
-      case 'settle':
-        return this.#settle(pick(this.#claims, step.claim), step.verdict);
+      case 'complete':
+        return this.#complete(pick(this.#claims, step.claim), step.decision);
       case 'renew':
         return this.#renew(pick(this.#claims, step.claim));
       case 'redeliver':
@@ -102,18 +102,18 @@ export class JournalModel {
     }
   }
 
-  async #settle(claim: Claim | undefined, kind: Verdict['kind']): Promise<void> {
+  async #complete(claim: Claim | undefined, kind: Decision['kind']): Promise<void> {
     if (claim === undefined) return;
     const { seq, fence, history } = claim;
     const startedAt = this.#harness.now();
-    const verdicts: Readonly<Record<Verdict['kind'], Verdict>> = {
-      settle: { kind: 'settle' },
+    const decisions: Readonly<Record<Decision['kind'], Decision>> = {
+      complete: { kind: 'complete' },
       retry: { kind: 'retry', at: startedAt + RETRY_AFTER_MS, history },
-      bury: { kind: 'bury', reason: 'expired' },
+      'dead-letter': { kind: 'dead-letter', reason: 'expired' },
     };
     const attempt = anAttempt(startedAt, UNAVAILABLE);
     const known = this.#lentTo(claim);
-    assert.equal(await this.journal.settle({ seq, fence, attempt, verdict: verdicts[kind] }), known !== undefined);
+    assert.equal(await this.journal.complete({ seq, fence, attempt, decision: decisions[kind] }), known !== undefined);
     if (known === undefined) return;
     known.state = STATE_AFTER[kind];
     known.dueAt = this.#now + RETRY_AFTER_MS;
@@ -129,9 +129,9 @@ export class JournalModel {
 
   async #redeliver(known: Known | undefined): Promise<void> {
     if (known === undefined) return;
-    const isSettled = known.state !== 'pending';
-    assert.equal(await this.journal.redeliver(known.seq), isSettled);
-    if (!isSettled) return;
+    const isCompleted = known.state !== 'pending';
+    assert.equal(await this.journal.redeliver(known.seq), isCompleted);
+    if (!isCompleted) return;
     known.state = 'pending';
     known.delivery += 1;
     known.dueAt = this.#now;

@@ -1,11 +1,11 @@
-import type { Outcome } from '../model/delivery.ts';
-import { oneLine, retryAfter } from './answer.ts';
+import type { Claim, Outcome } from '../../model/delivery.ts';
+import { oneLine, retryAfter } from '../answer.ts';
+import type { HttpClient, HttpResult } from '../http-client.ts';
+import type { Probe, Sink } from '../sink.ts';
 import { binary, describeEvent, structured } from './cloud-event.ts';
-import type { Exchange, HttpClient } from './http-client.ts';
-import type { Emission, Probe, Sink } from './sink.ts';
 
 /** Statuses by which a receiver says that this event, and not its address or its day, is at fault. */
-const REFUSALS: ReadonlySet<number> = new Set([400, 409, 413, 422]);
+const REQUEST_REJECTIONS: ReadonlySet<number> = new Set([400, 409, 413, 422]);
 
 /** Of a server, or of what stands before it, that passed nothing on. */
 const NOT_PASSED_ON: ReadonlySet<number> = new Set([502, 503, 504]);
@@ -29,11 +29,11 @@ export class CloudEventsSink implements Sink {
     this.#options = options;
   }
 
-  async emit(emission: Emission, signal: AbortSignal): Promise<Outcome> {
-    const described = describeEvent(emission);
-    if (described.kind === 'unmappable') return { kind: 'refused', detail: described.detail };
+  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+    const described = describeEvent(claim);
+    if (described.kind === 'unmappable') return { kind: 'rejected', detail: described.detail };
     const write = this.#options.mode === 'binary' ? binary : structured;
-    const message = write(described.attributes, emission.payload);
+    const message = write(described.attributes, claim.payload);
     const exchange = await this.#options.client().exchange({ method: 'POST', path: '', ...message }, signal);
     return outcomeOf(exchange, this.#options.now);
   }
@@ -64,14 +64,14 @@ export class CloudEventsSink implements Sink {
 }
 
 /** Of the answer nothing is repeated but its status: it may be anything. */
-function outcomeOf(exchange: Exchange, now: () => number): Outcome {
+function outcomeOf(exchange: HttpResult, now: () => number): Outcome {
   if (exchange.kind === 'unsent') return { kind: 'unavailable', detail: exchange.detail };
   if (exchange.kind === 'broken') return { kind: 'uncertain', detail: exchange.detail };
   const { status, headers } = exchange;
   if (isTaken(status)) return { kind: 'delivered' };
   const detail = oneLine(`the receiver answered ${status}`);
-  if (REFUSALS.has(status)) return { kind: 'refused', detail };
-  // 404, 405, 410, 415 and redirections mean that the address is wrong: events are not to be buried for that.
+  if (REQUEST_REJECTIONS.has(status)) return { kind: 'rejected', detail };
+  // 404, 405, 410, 415 and redirections mean that the address is wrong: events are not to be deadLettered for that.
   if (status >= 500 && !NOT_PASSED_ON.has(status)) return { kind: 'uncertain', detail };
   const retryAfterMs = retryAfter(headers['retry-after'], now);
   return {

@@ -17,7 +17,7 @@ const MAX_ADDRESSES = 10_000;
 /** Event Grid's documentation has the first, Microsoft's own Functions trigger looks for the second. */
 const UNSUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscriptiondeletion', 'unsubscribe']);
 
-export interface StrangersOptions {
+export interface AnonymousHandshakesOptions {
   readonly decode: Decode;
   /** Whether handshakes need credentials as well. */
   readonly handshakeCredentials: 'required' | 'optional';
@@ -29,12 +29,12 @@ export interface StrangersOptions {
  * What is answered to somebody whose credentials are not known: handshakes, for nobody says whether Azure sends the
  * configured headers along with them. Nothing is kept of them, and nothing is fetched.
  */
-export class Strangers {
-  readonly #options: StrangersOptions;
+export class AnonymousHandshakes {
+  readonly #options: AnonymousHandshakesOptions;
   #counts = new Map<string, number>();
   #windowEndsAt = 0;
 
-  constructor(options: StrangersOptions) {
+  constructor(options: AnonymousHandshakesOptions) {
     this.#options = options;
   }
 
@@ -43,8 +43,8 @@ export class Strangers {
     const type = textOf(webhook.headers['aeg-event-type']).toLowerCase();
     const isValidation = type === 'subscriptionvalidation';
     if (!isValidation && !UNSUBSCRIPTIONS.has(type)) return rejection;
-    const refusal = this.admit(webhook.sender, rejection);
-    if (refusal !== undefined) return refusal;
+    const notAdmitted = this.admit(webhook.sender, rejection);
+    if (notAdmitted !== undefined) return notAdmitted;
     return isValidation ? this.#validate(webhook, rejection) : { kind: 'unsubscription' };
   }
 

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import type { NewRecord, Settlement } from '../journal.ts';
-import { Leases } from './leases.ts';
-import { Ledger } from './ledger.ts';
-import { lendDue } from './lend.ts';
-import type { Time, WriteBatch, WriteResult } from './protocol.ts';
-import { openForWriting } from './schema.ts';
-import { writeBatch } from './write.ts';
+import type { NewRecord } from '../../src/journal/journal.ts';
+import { JournalDatabase } from '../../src/journal/sqlite/database.ts';
+import { Leases } from '../../src/journal/sqlite/leases.ts';
+import { lendDue } from '../../src/journal/sqlite/lend.ts';
+import type { Time, WriteBatch, WriteResult } from '../../src/journal/sqlite/protocol.ts';
+import { openForWriting } from '../../src/journal/sqlite/schema.ts';
+import { writeBatch } from '../../src/journal/sqlite/write.ts';
+import type { Completion } from '../../src/model/delivery.ts';
 
 /** A folder that goes when the test ends. */
 export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
@@ -19,25 +20,25 @@ export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
 }
 
 /** What the thread that owns a journal's database does, in this one: a real file, and no thread. */
-export class TestLedger {
+export class TestDatabase {
   readonly #path: string;
   readonly #recentKeys: number;
   db: DatabaseSync;
-  ledger: Ledger;
+  database: JournalDatabase;
   leases = new Leases(0);
 
   constructor(path: string, recentKeys: number) {
     this.#path = path;
     this.#recentKeys = recentKeys;
     this.db = openForWriting(path, 0);
-    this.ledger = this.#createLedger();
+    this.database = this.#openDatabase();
   }
 
   /** Whatever was only in memory is gone. */
   crash(): void {
     this.db.close();
     this.db = openForWriting(this.#path, 0);
-    this.ledger = this.#createLedger();
+    this.database = this.#openDatabase();
     this.leases = new Leases(0);
   }
 
@@ -47,28 +48,28 @@ export class TestLedger {
   }
 
   append(time: Time, ...records: readonly NewRecord[]): WriteResult {
-    return this.write(time, { ...packed(records), settlements: [] });
+    return this.write(time, { ...packed(records), completions: [] });
   }
 
-  settle(time: Time, ...settlements: readonly Settlement[]): WriteResult {
-    return this.write(time, { ...packed([]), settlements });
+  complete(time: Time, ...completions: readonly Completion[]): WriteResult {
+    return this.write(time, { ...packed([]), completions });
   }
 
   write(time: Time, batch: WriteBatch): WriteResult {
-    return writeBatch(this.ledger, this.leases, batch, time);
+    return writeBatch(this.database, this.leases, batch, time);
   }
 
   /** Every event that is due is delivered. */
   deliverAll(time: Time): void {
     for (;;) {
-      const { claims } = lendDue(this.ledger, this.leases, { max: 500, time });
+      const { claims } = lendDue(this.database, this.leases, { max: 500, time });
       if (claims.length === 0) return;
-      this.settle(time, ...claims.map(({ seq, fence }) => ({ seq, fence, verdict: { kind: 'settle' as const } })));
+      this.complete(time, ...claims.map(({ seq, fence }) => ({ seq, fence, decision: { kind: 'complete' as const } })));
     }
   }
 
-  #createLedger(): Ledger {
-    return new Ledger(this.db, { path: this.#path, reserveBytes: 0, recentKeys: this.#recentKeys });
+  #openDatabase(): JournalDatabase {
+    return new JournalDatabase(this.db, { path: this.#path, reserveBytes: 0, recentKeys: this.#recentKeys });
   }
 }
 

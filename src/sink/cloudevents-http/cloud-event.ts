@@ -1,4 +1,4 @@
-import type { Emission } from './sink.ts';
+import type { Claim } from '../../model/delivery.ts';
 
 /** A type is this and the action: `sh.brigade.acr.push`. */
 const TYPE_PREFIX = 'sh.brigade.acr.';
@@ -20,7 +20,7 @@ export type Described =
  * The CloudEvent for a registry event. `id` is the event id and `source` the registry, which together identify it; the
  * extension `delivery` grows when an operator redelivers it on purpose, and `traceparent` is the webhook's.
  */
-export function describeEvent({ event, payload, delivery, traceparent }: Emission): Described {
+export function describeEvent({ event, payload, delivery, traceparent }: Claim): Described {
   const { id, action, registry = '', repository, tag, timestamp } = event;
   if (!REGISTRY.test(registry)) return { kind: 'unmappable', detail: 'the registry is not legal as a source' };
   if (!isJson(payload)) return { kind: 'unmappable', detail: 'the payload is not JSON' };

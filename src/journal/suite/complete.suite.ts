@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import {
+  completeDelivered,
+  deadLetterClaim,
   keep,
   keepOne,
   lend,
   lendAllDue,
   lendOne,
   seqs,
-  settleBuried,
-  settleDelivered,
   settleRetried,
-} from '../../test/support/journal-steps.ts';
-import { anAttempt, aRecord, UNCERTAIN } from '../../test/support/records.ts';
-import type { Journal } from './journal.ts';
+} from '../../../test/support/journal-steps.ts';
+import { anAttempt, aRecord, UNCERTAIN } from '../../../test/support/records.ts';
+import type { Journal } from '../journal.ts';
 import type { Proof } from './journal-harness.ts';
 
 const SECOND = 1_000;
@@ -25,9 +25,9 @@ export function settleSuite(proves: Proof): void {
 }
 
 function verdictSuite(proves: Proof): void {
-  proves('a settled event is never lent again', async ({ journal, now, advance }) => {
+  proves('a completed event is never lent again', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    assert.equal(await settleDelivered(journal, await lendOne(journal), now()), true);
+    assert.equal(await completeDelivered(journal, await lendOne(journal), now()), true);
 
     await advance(HOUR);
     await journal.wake(0);
@@ -41,78 +41,78 @@ function verdictSuite(proves: Proof): void {
     const seq = await keepOne(journal, aRecord('a', now()));
     const { fence } = await lendOne(journal);
     const attempt = anAttempt(now(), UNCERTAIN);
-    const buriedAfter = now();
-    const verdict = { kind: 'bury', reason: 'uncertain' } as const;
-    assert.equal(await journal.settle({ seq, fence, attempt, verdict }), true);
+    const deadLetteredAfter = now();
+    const decision = { kind: 'dead-letter', reason: 'uncertain' } as const;
+    assert.equal(await journal.complete({ seq, fence, attempt, decision }), true);
 
     await advance(HOUR);
     assert.deepEqual(await lendAllDue(journal, now()), []);
 
     const record = await journal.get(seq);
-    assert.equal(record?.state, 'dead');
-    assert.equal(record?.burial?.reason, 'uncertain');
-    assert.equal(record?.burial?.detail, '500');
-    assert.ok((record?.burial?.at ?? 0) >= buriedAfter);
-    const [summary] = await journal.find({ state: 'dead', limit: 1 });
-    assert.deepEqual(summary?.burial, record?.burial);
+    assert.equal(record?.state, 'dead-lettered');
+    assert.equal(record?.deadLetter?.reason, 'uncertain');
+    assert.equal(record?.deadLetter?.detail, '500');
+    assert.ok((record?.deadLetter?.at ?? 0) >= deadLetteredAfter);
+    const [summary] = await journal.find({ state: 'dead-lettered', limit: 1 });
+    assert.deepEqual(summary?.deadLetter, record?.deadLetter);
   });
 }
 
 function fenceSuite(proves: Proof): void {
-  proves('a settlement with a stale fence is not taken and changes nothing', async ({ journal, now, advance }) => {
+  proves('a completion with a stale fence is not taken and changes nothing', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     const stale = await lendOne(journal);
     await advance(121 * SECOND);
     const current = await lendOne(journal);
     const before = await journal.get(seq);
 
-    assert.equal(await settleDelivered(journal, stale, now()), false);
-    assert.equal(await settleBuried(journal, stale, now()), false);
+    assert.equal(await completeDelivered(journal, stale, now()), false);
+    assert.equal(await deadLetterClaim(journal, stale, now()), false);
     assert.equal(await settleRetried(journal, stale, now(), now()), false);
 
     assert.deepEqual(await journal.get(seq), before);
     assert.deepEqual(await lendAllDue(journal, now()), []);
-    assert.equal(await settleDelivered(journal, current, now()), true);
+    assert.equal(await completeDelivered(journal, current, now()), true);
   });
 
-  proves('a settlement is not taken once the lease has ended', async ({ journal, now, advance }) => {
+  proves('a completion is not taken once the lease has ended', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     const lapsed = await lendOne(journal);
     await advance(121 * SECOND);
 
-    assert.equal(await settleDelivered(journal, lapsed, now()), false);
+    assert.equal(await completeDelivered(journal, lapsed, now()), false);
 
     assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
     assert.deepEqual((await journal.get(seq))?.attempts, []);
   });
 
-  proves('a claim is settled once', async ({ journal, now }) => {
+  proves('a claim is completed once', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     const claim = await lendOne(journal);
     assert.equal(await settleRetried(journal, claim, now(), now() + HOUR), true);
 
-    assert.equal(await settleDelivered(journal, claim, now()), false);
+    assert.equal(await completeDelivered(journal, claim, now()), false);
 
     const record = await journal.get(seq);
     assert.equal(record?.state, 'pending');
     assert.equal(record?.attempts.length, 1);
   });
 
-  proves('a settlement from before a redelivery is not taken', async ({ journal, now }) => {
+  proves('a completion from before a redelivery is not taken', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     const claim = await lendOne(journal);
-    assert.equal(await settleBuried(journal, claim, now()), true);
+    assert.equal(await deadLetterClaim(journal, claim, now()), true);
     assert.equal(await journal.redeliver(seq), true);
 
-    assert.equal(await settleDelivered(journal, claim, now()), false);
+    assert.equal(await completeDelivered(journal, claim, now()), false);
 
     assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
   });
 
-  proves('a settlement of a record that does not exist is not taken', async ({ journal, now }) => {
+  proves('a completion of a record that does not exist is not taken', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     const { fence } = await lendOne(journal);
-    assert.equal(await settleDelivered(journal, { seq: seq + 1, fence }, now()), false);
+    assert.equal(await completeDelivered(journal, { seq: seq + 1, fence }, now()), false);
   });
 }
 
@@ -130,7 +130,7 @@ function wakeSuite(proves: Proof): void {
     for (const next of [oldest, younger, youngest]) {
       const due = await lendAllDue(journal, now());
       assert.deepEqual(seqs(due), [next]);
-      for (const claim of due) assert.equal(await settleDelivered(journal, claim, now()), true);
+      for (const claim of due) assert.equal(await completeDelivered(journal, claim, now()), true);
       await advance(11 * MINUTE);
     }
   });
@@ -169,7 +169,7 @@ function wakeSuite(proves: Proof): void {
 
     const [due, ...others] = await lendAllDue(journal, now());
     assert.deepEqual([due?.seq, others], [other, []]);
-    assert.ok(due !== undefined && (await settleDelivered(journal, due, now())));
+    assert.ok(due !== undefined && (await completeDelivered(journal, due, now())));
     await advance(HOUR);
     assert.deepEqual(seqs(await lendAllDue(journal, now())), [uncertain]);
   });
@@ -181,7 +181,7 @@ function wakeSuite(proves: Proof): void {
     await journal.wake(0);
 
     assert.deepEqual(await lendAllDue(journal, now()), []);
-    assert.equal(await settleDelivered(journal, claim, now()), true);
+    assert.equal(await completeDelivered(journal, claim, now()), true);
   });
 }
 

@@ -1,18 +1,18 @@
-import { type Callers, everyCaller, joinedCallers } from './auth/callers.ts';
-import { isUnbound } from './auth/scope.ts';
-import { parseTokens } from './auth/tokens-file.ts';
-import type { ConfigFile } from './config/config-file.ts';
-import type { Credential } from './config/credential.ts';
-import type { ParseFiles } from './config/file-content.ts';
-import { parseSecretFile, parseTlsFiles, type TlsPair } from './config/file-types.ts';
-import type { Settings } from './config/settings.ts';
-import { WatchedFile } from './config/watched-file.ts';
-import { connectSink, type SinkConnection } from './gateway-sink.ts';
-import { Fault } from './model/fault.ts';
-import { NO_POLICY } from './model/policy.ts';
-import { observeFile } from './observe/files.ts';
-import type { Log } from './observe/log.ts';
-import type { Metrics, WatchedName } from './observe/metrics.ts';
+import { type Callers, everyCaller, joinedCallers } from '../auth/callers.ts';
+import { isUnbound } from '../auth/scope.ts';
+import { parseTokens } from '../auth/tokens-file.ts';
+import type { ConfigFile } from '../config/config-file.ts';
+import type { Credential } from '../config/credential.ts';
+import type { ParseFiles } from '../config/file-content.ts';
+import { parseSecretFile, parseTlsFiles, type TlsPair } from '../config/file-types.ts';
+import type { Settings } from '../config/settings.ts';
+import { WatchedFile } from '../config/watched-file.ts';
+import { Fault } from '../model/fault.ts';
+import { NO_POLICY } from '../model/policy.ts';
+import { observeFile } from '../observe/files.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics, WatchedName } from '../observe/metrics.ts';
+import { connectSink, type SinkConnection } from './connect-sink.ts';
 
 /** A file was fit when the settings were read, and is not any more. */
 export class FileFault extends Fault {
@@ -98,6 +98,6 @@ async function watchCallers(
 
 /** Who has no such file need not load YAML. */
 async function watchConfig(path: string, watch: Watch): Promise<WatchedFile<ConfigFile>> {
-  const { parseConfigFile } = await import('./config/config-file.ts');
+  const { parseConfigFile } = await import('../config/config-file.ts');
   return watch('config', [path], parseConfigFile);
 }

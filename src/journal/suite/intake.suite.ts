@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { append, keep, keepOne, lendAllDue, pruneAll, seqs } from '../../test/support/journal-steps.ts';
-import { aBuriedRecord, aKey, aRecord } from '../../test/support/records.ts';
-import type { Appended } from './journal.ts';
+import { append, keep, keepOne, lendAllDue, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
+import { aDeadLetter, aKey, aRecord } from '../../../test/support/records.ts';
+import type { Appended } from '../journal.ts';
 import type { Proof } from './journal-harness.ts';
 
 export function intakeSuite(proves: Proof): void {
@@ -88,9 +88,9 @@ export function intakeSuite(proves: Proof): void {
     assert.equal((await lendAllDue(journal, now())).length, 1);
   });
 
-  proves('what is buried on arrival makes nothing a duplicate that tells the same', async ({ journal, now }) => {
+  proves('what is deadLettered on arrival makes nothing a duplicate that tells the same', async ({ journal, now }) => {
     const content = { key: aKey('content'), windowMs: 60_000 };
-    await keepOne(journal, { ...aBuriedRecord('a', now()), content });
+    await keepOne(journal, { ...aDeadLetter('a', now()), content });
     await keepOne(journal, aRecord('b', now(), { content }));
   });
 
@@ -110,26 +110,29 @@ export function intakeSuite(proves: Proof): void {
     assert.deepEqual(await journal.append([]), { kind: 'appended', records: [] });
   });
 
-  proves('an event that is buried on arrival goes to the dead letters and is never lent', async ({ journal, now }) => {
-    const arrivedAt = now();
-    const [buried, healthy] = await keep(journal, aBuriedRecord('a', arrivedAt), aRecord('b', arrivedAt));
+  proves(
+    'an event that is deadLettered on arrival goes to the dead letters and is never lent',
+    async ({ journal, now }) => {
+      const arrivedAt = now();
+      const [deadLettered, healthy] = await keep(journal, aDeadLetter('a', arrivedAt), aRecord('b', arrivedAt));
 
-    assert.deepEqual(seqs(await lendAllDue(journal, now())), [healthy]);
+      assert.deepEqual(seqs(await lendAllDue(journal, now())), [healthy]);
 
-    const [summary] = await journal.find({ state: 'dead', limit: 10 });
-    assert.equal(summary?.seq, buried);
-    assert.equal(summary?.burial?.reason, 'no-registry');
-    assert.equal(summary?.burial?.detail, 'request.host is absent');
-    assert.ok((summary?.burial?.at ?? 0) >= arrivedAt);
-  });
+      const [summary] = await journal.find({ state: 'dead-lettered', limit: 10 });
+      assert.equal(summary?.seq, deadLettered);
+      assert.equal(summary?.deadLetter?.reason, 'no-registry');
+      assert.equal(summary?.deadLetter?.detail, 'request.host is absent');
+      assert.ok((summary?.deadLetter?.at ?? 0) >= arrivedAt);
+    },
+  );
 
   proves('a duplicate of a dead letter does not revive it', async ({ journal, now }) => {
-    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+    const seq = await keepOne(journal, aDeadLetter('a', now()));
 
     assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
 
     assert.deepEqual(await lendAllDue(journal, now()), []);
-    assert.equal((await journal.get(seq))?.state, 'dead');
+    assert.equal((await journal.get(seq))?.state, 'dead-lettered');
   });
 
   proves('what cannot be made durable is refused within 5 seconds, and taken when it can', async (harness, context) => {

@@ -1,15 +1,16 @@
-import { isRegistryEvent } from '../model/registry-event.ts';
-import type { Claim, JournalStats, NewRecord } from './journal.ts';
+import type { Claim } from '../../model/delivery.ts';
+import { isRegistryEvent } from '../../model/registry-event.ts';
+import type { JournalStats, NewRecord } from '../journal.ts';
+import { payloadOf } from '../payload.ts';
+import { traceOf } from '../traceparent.ts';
 import { DueLine } from './memory-due-line.ts';
 import { type Entry, newEntry, type Status } from './memory-entry.ts';
-import { payloadOf } from './payload.ts';
-import { traceOf } from './traceparent.ts';
 
 const LEASE_MS = 120_000;
 const CLAIM_BYTES = 8 * 1024 * 1024;
 
 const DAY_MS = 86_400_000;
-const SETTLED_MS = 7 * DAY_MS;
+const HISTORY_MS = 7 * DAY_MS;
 const DEAD_MS = 30 * DAY_MS;
 
 /** Keeps the byte order mark, which is a part of the event. */
@@ -123,7 +124,7 @@ export class MemoryEntries {
     const deadSince: number[] = [];
     for (const { record, status } of this.#entries.values()) {
       if (status.kind === 'pending') pendingSince.push(record.receivedAt);
-      if (status.kind === 'dead') deadSince.push(status.burial.at);
+      if (status.kind === 'dead-lettered') deadSince.push(status.deadLetter.at);
     }
     return {
       pending: pendingSince.length,
@@ -142,8 +143,8 @@ export class MemoryEntries {
 }
 
 function isOver(status: Status, now: number): boolean {
-  if (status.kind === 'delivered') return status.at < now - SETTLED_MS;
-  return status.kind === 'dead' && status.burial.at < now - DEAD_MS;
+  if (status.kind === 'delivered') return status.at < now - HISTORY_MS;
+  return status.kind === 'dead-lettered' && status.deadLetter.at < now - DEAD_MS;
 }
 
 function least(numbers: readonly number[]): number {

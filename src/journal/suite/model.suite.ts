@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { lendAllDue, seqs } from '../../test/support/journal-steps.ts';
+import { lendAllDue, seqs } from '../../../test/support/journal-steps.ts';
 import type { Harness } from './journal-harness.ts';
 import { JournalModel, type Step, TICK_MS } from './journal-model.ts';
 
@@ -13,9 +13,9 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      kind: fc.constant('settle'),
+      kind: fc.constant('complete'),
       claim: fc.nat(7),
-      verdict: fc.constantFrom('settle', 'retry', 'bury'),
+      decision: fc.constantFrom('complete', 'retry', 'dead-letter'),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), claim: fc.nat(7) }) },

@@ -1,10 +1,9 @@
-import type { RegistryEvent } from '../model/registry-event.ts';
-import type { Clock } from './clock.ts';
-import { JournalFault } from './fault.ts';
+import type { Claim, Completion } from '../../model/delivery.ts';
+import type { RegistryEvent } from '../../model/registry-event.ts';
+import type { Clock } from '../clock.ts';
 import type {
   Appended,
   AppendOutcome,
-  Claim,
   Journal,
   JournalRecord,
   JournalStats,
@@ -12,8 +11,8 @@ import type {
   Pruned,
   RecordState,
   RecordSummary,
-  Settlement,
-} from './journal.ts';
+} from '../journal.ts';
+import { JournalFault } from '../journal-fault.ts';
 import { MemoryEntries } from './memory-entries.ts';
 import { bytesOf, newHistory, recordOf, statusAfter, summaryOf, withAttempt } from './memory-entry.ts';
 
@@ -73,13 +72,13 @@ export class MemoryJournal implements Journal {
     for (const { seq, fence } of claims) this.#entries.renew(seq, fence, this.#clock.now());
   }
 
-  async settle({ seq, fence, attempt, verdict }: Settlement): Promise<boolean> {
+  async complete({ seq, fence, attempt, decision }: Completion): Promise<boolean> {
     if (this.#closed) return false;
     const now = this.#clock.now();
     const entry = this.#entries.lent(seq, fence, now);
     if (entry === undefined) return false;
-    if (attempt !== undefined) entry.attempts = withAttempt(entry, attempt, verdict);
-    this.#entries.change(entry, statusAfter(verdict, attempt, now));
+    if (attempt !== undefined) entry.attempts = withAttempt(entry, attempt, decision);
+    this.#entries.change(entry, statusAfter(decision, attempt, now));
     this.#notify();
     return true;
   }
@@ -164,13 +163,13 @@ export class MemoryJournal implements Journal {
   #keep(record: NewRecord): Appended {
     const original = this.#keys.get(record.dedupKey);
     if (original !== undefined) return { kind: 'duplicate', of: original.seq };
-    const { content, receivedAt, burial } = record;
+    const { content, receivedAt, deadLetter } = record;
     const first = content && this.#contents.get(content.key);
     if (first !== undefined && first.until > receivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
     const now = this.#clock.now();
     const seq = this.#entries.add(record, now);
     this.#keys.set(record.dedupKey, { seq, at: now });
-    if (content !== undefined && burial === undefined) {
+    if (content !== undefined && deadLetter === undefined) {
       this.#contents.set(content.key, { seq, until: receivedAt + content.windowMs });
     }
     return { kind: 'kept', seq };

@@ -3,24 +3,20 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { AnsweringServer, answering, type React } from '../../test/support/answering-server.ts';
-import { aRegistryEvent } from '../../test/support/records.ts';
-import type { Outcome } from '../model/delivery.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
+import { AnsweringServer, answering, type React } from '../../../test/support/answering-server.ts';
+import { aClaim, aRegistryEvent } from '../../../test/support/records.ts';
+import type { Claim, Outcome } from '../../model/delivery.ts';
+import type { RegistryEvent } from '../../model/registry-event.ts';
+import { HttpClient } from '../http-client.ts';
+import { type Behaviour, type SinkHarness, sinkSuite } from '../suite/sink.suite.ts';
 import { CloudEventsSink } from './cloudevents-http.ts';
-import { HttpClient } from './http-client.ts';
-import { type Behaviour, type SinkHarness, sinkSuite } from './sink.suite.ts';
-import type { Emission } from './sink.ts';
 
 const TOKEN = 'a-very-secret-token';
 const NEVER = new AbortController().signal;
 const MODES = ['structured', 'binary'] as const;
 
-function anEmission(
-  changes: Partial<RegistryEvent> = {},
-  payload = '{"action":"push","n":12345678901234567890}',
-): Emission {
-  return { event: { ...aRegistryEvent('a'), ...changes }, payload, delivery: 1 };
+function aClaimOf(changes: Partial<RegistryEvent> = {}, payload = '{"action":"push","n":12345678901234567890}'): Claim {
+  return aClaim('a', { event: { ...aRegistryEvent('a'), ...changes }, payload });
 }
 
 function aClient(t: TestContext, address: string, scheme?: 'Basic'): HttpClient {
@@ -73,7 +69,7 @@ for (const mode of MODES) {
     const current = () => (behaviour === 'is-away' ? awaySink : sink);
     return {
       sink: {
-        emit: (emission, signal) => current().emit(emission, signal),
+        deliver: (claim, signal) => current().deliver(claim, signal),
         probe: (signal) => current().probe(signal),
         close: () => sink.close(),
       },
@@ -89,7 +85,7 @@ for (const mode of MODES) {
 
 test('an event in structured mode has its attributes and its payload, digit for digit', async (t) => {
   const { server, sink } = await aServedSink(t, answering(204));
-  assert.deepEqual(await sink.emit(anEmission(), NEVER), { kind: 'delivered' });
+  assert.deepEqual(await sink.deliver(aClaimOf(), NEVER), { kind: 'delivered' });
   const [asked] = server.asked;
   assert.deepEqual([asked?.method, asked?.path], ['POST', '/ingest']);
   assert.equal(asked?.headers['content-type'], 'application/cloudevents+json; charset=utf-8');
@@ -112,13 +108,13 @@ test('an event in structured mode has its attributes and its payload, digit for 
 test('the trace of the webhook goes along with its event', async (t) => {
   const { server, sink } = await aServedSink(t, answering(204));
   const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-  await sink.emit({ ...anEmission(), traceparent }, NEVER);
+  await sink.deliver({ ...aClaimOf(), traceparent }, NEVER);
   assert.equal(JSON.parse(server.asked[0]?.body ?? '').traceparent, traceparent);
 });
 
 test('an event in binary mode has its attributes as headers, percent-encoded, and its payload as body', async (t) => {
   const { server, sink } = await aServedSink(t, answering(200), 'binary');
-  await sink.emit(anEmission({ id: 'a "b" 100% ü€😀', repository: 'team/é' }), NEVER);
+  await sink.deliver(aClaimOf({ id: 'a "b" 100% ü€😀', repository: 'team/é' }), NEVER);
   const [asked] = server.asked;
   assert.equal(asked?.body, '{"action":"push","n":12345678901234567890}');
   assert.equal(asked?.headers['content-type'], 'application/json');
@@ -134,7 +130,7 @@ test('whatever an event says, it arrives as it was, in both modes', async (t) =>
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 100 });
     await fc.assert(
       fc.asyncProperty(text, text, text, async (id, repository, tag) => {
-        assert.equal((await sink.emit(anEmission({ id, repository, tag }), NEVER)).kind, 'delivered');
+        assert.equal((await sink.deliver(aClaimOf({ id, repository, tag }), NEVER)).kind, 'delivered');
         const { body = '', headers = {} } = server.asked.at(-1) ?? {};
         const read = (name: string) =>
           mode === 'binary' ? decodeURIComponent(String(headers[`ce-${name}`])) : JSON.parse(body)[name];
@@ -150,15 +146,15 @@ test('whatever an event says, it arrives as it was, in both modes', async (t) =>
 test('an event that cannot be told as a CloudEvent is refused, and nothing is sent', async (t) => {
   const { server, sink } = await aServedSink(t, answering(200));
   for (const registry of ['', 'two words', 'x\r\ny', 'a/b']) {
-    assert.equal((await sink.emit(anEmission({ registry }), NEVER)).kind, 'refused');
+    assert.equal((await sink.deliver(aClaimOf({ registry }), NEVER)).kind, 'rejected');
   }
-  assert.equal((await sink.emit(anEmission({}, 'no JSON'), NEVER)).kind, 'refused');
+  assert.equal((await sink.deliver(aClaimOf({}, 'no JSON'), NEVER)).kind, 'rejected');
   assert.equal(server.asked.length, 0);
 });
 
 test('what cannot be an attribute is left out', async (t) => {
   const { server, sink } = await aServedSink(t, answering(200));
-  await sink.emit(anEmission({ repository: 'x'.repeat(1000), timestamp: 'yesterday' }), NEVER);
+  await sink.deliver(aClaimOf({ repository: 'x'.repeat(1000), timestamp: 'yesterday' }), NEVER);
   const { subject, time } = JSON.parse(server.asked[0]?.body ?? '');
   assert.deepEqual([subject, time], [undefined, undefined]);
 });
@@ -168,15 +164,15 @@ const TABLE: readonly (readonly [number, Outcome['kind']])[] = [
   [202, 'delivered'],
   [204, 'delivered'],
   [302, 'unavailable'],
-  [400, 'refused'],
+  [400, 'rejected'],
   [401, 'unavailable'],
   [403, 'unavailable'],
   [404, 'unavailable'],
-  [409, 'refused'],
+  [409, 'rejected'],
   [410, 'unavailable'],
-  [413, 'refused'],
+  [413, 'rejected'],
   [415, 'unavailable'],
-  [422, 'refused'],
+  [422, 'rejected'],
   [429, 'unavailable'],
   [500, 'uncertain'],
   [501, 'uncertain'],
@@ -188,13 +184,13 @@ const TABLE: readonly (readonly [number, Outcome['kind']])[] = [
 for (const [status, kind] of TABLE) {
   test(`an event that the receiver answers with ${status} is ${kind}`, async (t) => {
     const { sink } = await aServedSink(t, answering(status, ''));
-    assert.equal((await sink.emit(anEmission(), NEVER)).kind, kind);
+    assert.equal((await sink.deliver(aClaimOf(), NEVER)).kind, kind);
   });
 }
 
 test('a receiver may ask for time', async (t) => {
   const { sink } = await aServedSink(t, answering(429, '', { 'retry-after': '7' }));
-  const outcome = await sink.emit(anEmission(), NEVER);
+  const outcome = await sink.deliver(aClaimOf(), NEVER);
   assert.equal(outcome.kind === 'unavailable' && outcome.retryAfterMs, 7000);
 });
 
@@ -219,6 +215,6 @@ for (const [status, headers, kind, detail] of [
 test('credentials may be Basic', async (t) => {
   const server = await AnsweringServer.start(t, answering(200));
   const client = aClient(t, server.address, 'Basic');
-  await new CloudEventsSink({ client: () => client, mode: 'structured', now: () => 0 }).emit(anEmission(), NEVER);
+  await new CloudEventsSink({ client: () => client, mode: 'structured', now: () => 0 }).deliver(aClaimOf(), NEVER);
   assert.equal(server.asked[0]?.headers.authorization, `Basic ${TOKEN}`);
 });

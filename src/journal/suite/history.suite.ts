@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict';
 import {
+  completeDelivered,
+  deadLetterClaim,
   keep,
   keepDelivered,
   keepOne,
   lendAllDue,
   lendOne,
   seqs,
-  settleBuried,
-  settleDelivered,
   settleRetried,
-} from '../../test/support/journal-steps.ts';
+} from '../../../test/support/journal-steps.ts';
 import {
-  aBuriedRecord,
+  aDeadLetter,
   anAttempt,
   aRecord,
   aRegistryEvent,
   DELIVERED,
-  REFUSED,
+  REJECTED,
   UNAVAILABLE,
-} from '../../test/support/records.ts';
-import type { Journal } from './journal.ts';
+} from '../../../test/support/records.ts';
+import type { Journal } from '../journal.ts';
 import type { Proof } from './journal-harness.ts';
 
 const MINUTE = 60_000;
@@ -44,12 +44,12 @@ function findSuite(proves: Proof): void {
 
   proves('history is read by state', async ({ journal, now }) => {
     const [a, b] = await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
-    const [c, d] = await keep(journal, aBuriedRecord('c', now()), aBuriedRecord('d', now()));
+    const [c, d] = await keep(journal, aDeadLetter('c', now()), aDeadLetter('d', now()));
     const pending = await keepOne(journal, aRecord('e', now()));
 
     assert.deepEqual(seqs(await journal.find({ state: 'delivered', limit: 10 })), [b, a]);
-    assert.deepEqual(seqs(await journal.find({ state: 'dead', limit: 10 })), [d, c]);
-    assert.deepEqual(seqs(await journal.find({ state: 'dead', limit: 10, before: d ?? 0 })), [c]);
+    assert.deepEqual(seqs(await journal.find({ state: 'dead-lettered', limit: 10 })), [d, c]);
+    assert.deepEqual(seqs(await journal.find({ state: 'dead-lettered', limit: 10, before: d ?? 0 })), [c]);
     assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [pending]);
   });
 
@@ -101,26 +101,26 @@ function getSuite(proves: Proof): void {
     assert.deepEqual([...((await journal.get(summary?.seq ?? 0))?.raw ?? [])], [2, 3]);
   });
 
-  proves('a record tells its attempts in order, with outcomes, created events and verdicts', async (harness) => {
+  proves('a record tells its attempts in order, with outcomes, created events and decisions', async (harness) => {
     const { journal, now, advance } = harness;
     const seq = await keepOne(journal, aRecord('a', now()));
     const times: number[] = [];
-    for (const settle of [settleRetriedSoon, settleBuried]) {
+    for (const complete of [settleRetriedSoon, deadLetterClaim]) {
       times.push(now());
-      assert.equal(await settle(journal, await lendOne(journal), now()), true);
+      assert.equal(await complete(journal, await lendOne(journal), now()), true);
       await advance(2 * MINUTE);
     }
     assert.equal(await journal.redeliver(seq), true);
     times.push(now());
-    assert.equal(await settleDelivered(journal, await lendOne(journal), times[2] ?? 0), true);
+    assert.equal(await completeDelivered(journal, await lendOne(journal), times[2] ?? 0), true);
 
     const record = await journal.get(seq);
 
     assert.equal(record?.state, 'delivered');
     assert.deepEqual(record?.attempts, [
-      { ...anAttempt(times[0] ?? 0, UNAVAILABLE), delivery: 1, verdict: 'retry' },
-      { ...anAttempt(times[1] ?? 0, REFUSED), delivery: 1, verdict: 'bury' },
-      { ...anAttempt(times[2] ?? 0, DELIVERED), delivery: 2, verdict: 'settle' },
+      { ...anAttempt(times[0] ?? 0, UNAVAILABLE), delivery: 1, decision: 'retry' },
+      { ...anAttempt(times[1] ?? 0, REJECTED), delivery: 1, decision: 'dead-letter' },
+      { ...anAttempt(times[2] ?? 0, DELIVERED), delivery: 2, decision: 'complete' },
     ]);
   });
 
@@ -141,7 +141,7 @@ function redeliverSuite(proves: Proof): void {
     const seq = await keepOne(journal, aRecord('a', receivedAt));
     await settleRetriedSoon(journal, await lendOne(journal), now());
     await advance(2 * MINUTE);
-    await settleBuried(journal, await lendOne(journal), now());
+    await deadLetterClaim(journal, await lendOne(journal), now());
     await advance(MINUTE);
     const redeliveredAfter = now();
 
@@ -153,8 +153,8 @@ function redeliverSuite(proves: Proof): void {
     assert.deepEqual(claim?.history, { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 });
     assert.equal(claim?.delivery, 2);
     assert.equal(claim?.receivedAt, receivedAt);
-    assert.equal((await journal.get(seq))?.burial, undefined);
-    assert.deepEqual(await journal.find({ state: 'dead', limit: 1 }), []);
+    assert.equal((await journal.get(seq))?.deadLetter, undefined);
+    assert.deepEqual(await journal.find({ state: 'dead-lettered', limit: 1 }), []);
   });
 
   proves('a delivered event can be redelivered, as often as one likes', async ({ journal, now }) => {
@@ -164,12 +164,12 @@ function redeliverSuite(proves: Proof): void {
       assert.equal(await journal.redeliver(seq), true);
       const claim = await lendOne(journal);
       assert.equal(claim.delivery, delivery);
-      assert.equal(await settleDelivered(journal, claim, now()), true);
+      assert.equal(await completeDelivered(journal, claim, now()), true);
     }
   });
 
   proves('a redelivery can mend what was decoded', async ({ journal, now }) => {
-    const seq = await keepOne(journal, aBuriedRecord('a', now()));
+    const seq = await keepOne(journal, aDeadLetter('a', now()));
     const mended = { ...aRegistryEvent('a'), registry: 'mended.azurecr.io' };
 
     assert.equal(await journal.redeliver(seq, mended), true);
@@ -185,7 +185,7 @@ function redeliverSuite(proves: Proof): void {
     const claim = await lendOne(journal);
     assert.equal(await journal.redeliver(seq, aRegistryEvent('b')), false);
 
-    assert.equal(await settleDelivered(journal, claim, now()), true);
+    assert.equal(await completeDelivered(journal, claim, now()), true);
     assert.deepEqual((await journal.get(seq))?.event, aRegistryEvent('a'));
   });
 }
@@ -201,7 +201,7 @@ function statsSuite(proves: Proof): void {
     const before = await journal.stats();
     const [oldest, younger] = [now() - 2 * MINUTE, now() - MINUTE];
     await keepDelivered(journal, aRecord('delivered', oldest - MINUTE));
-    await keep(journal, aRecord('a', oldest), aRecord('b', younger), aBuriedRecord('c', now()));
+    await keep(journal, aRecord('a', oldest), aRecord('b', younger), aDeadLetter('c', now()));
     await lendOne(journal);
 
     const { bytes, oldestDeadAt, ...counts } = await journal.stats();

@@ -1,10 +1,10 @@
-import { parseBasicFile, parseCaFile, parseSecretFile } from './config/file-types.ts';
-import type { SinkSettings } from './config/sink-settings.ts';
-import type { Secret, Watch } from './gateway-files.ts';
-import { BrigadeSink } from './sink/brigade/brigade.ts';
-import { CloudEventsSink } from './sink/cloudevents-http.ts';
-import { HttpClient, type HttpClientOptions } from './sink/http-client.ts';
-import type { Sink } from './sink/sink.ts';
+import { parseBasicFile, parseCaFile, parseSecretFile } from '../config/file-types.ts';
+import type { SinkSettings } from '../config/sink-settings.ts';
+import { BrigadeSink } from '../sink/brigade/brigade.ts';
+import { CloudEventsSink } from '../sink/cloudevents-http/cloudevents-http.ts';
+import { HttpClient, type HttpClientOptions } from '../sink/http-client.ts';
+import type { Sink } from '../sink/sink.ts';
+import type { Secret, Watch } from './files.ts';
 
 /** What a sink speaks through. Its files are followed as they change. */
 export interface SinkConnection {

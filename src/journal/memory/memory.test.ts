@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, keep, keepDelivered, keepOne, lend, pruneAll, seqs } from '../../test/support/journal-steps.ts';
-import { ManualClock } from '../../test/support/manual-clock.ts';
-import { aLargeRecord, aRecord } from '../../test/support/records.ts';
-import { systemClock } from './clock.ts';
-import { type Harness, journalSuite } from './journal.suite.ts';
+import { append, keep, keepDelivered, keepOne, lend, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
+import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
+import { systemClock } from '../clock.ts';
+import { type Harness, journalSuite } from '../suite/journal.suite.ts';
 import { MemoryJournal, type MemoryLimits } from './memory.ts';
 
 const MIB = 1024 * 1024;
