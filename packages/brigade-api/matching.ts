@@ -4,7 +4,7 @@ type Pairs = Readonly<Record<string, string>> | null | undefined;
 
 /** The fields of an event that decide which projects get it. */
 export interface MatchableEvent {
-  /** Limits the event to one project, which still has to be subscribed. Absent or empty: any project. */
+  /** Limits the event to one project, which still has to be subscribed. If absent or empty, every project may get it. */
   readonly projectID?: string;
   readonly source: string;
   readonly type: string;

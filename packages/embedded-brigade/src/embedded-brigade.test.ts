@@ -23,7 +23,8 @@ interface Started {
   readonly brigade: EmbeddedBrigade;
   /** Of a service account that may create events of ACR. */
   readonly token: string;
-  readonly told: readonly StoredEvent[];
+  /** The events that `onEvent` was called with. */
+  readonly stored: readonly StoredEvent[];
   readonly faults: readonly unknown[];
 }
 
@@ -35,20 +36,20 @@ interface Settings {
 }
 
 async function start(t: TestContext, settings: Settings = {}): Promise<Started> {
-  const told: StoredEvent[] = [];
+  const stored: StoredEvent[] = [];
   const faults: unknown[] = [];
   const brigade = await startEmbeddedBrigade({
     port: 0,
     database: settings.database ?? join(await aFolder(t), 'brigade.db'),
     projects: () => settings.projects ?? [aProject('acr-all')],
-    onEvent: settings.onEvent ?? ((event) => told.push(event)),
+    onEvent: settings.onEvent ?? ((event) => stored.push(event)),
     onFault: (fault) => faults.push(fault),
     ...(settings.now && { now: settings.now }),
   });
   t.after(() => brigade.close());
   const token = brigade.accounts.createServiceAccount('gateway', 'The gateway') ?? '';
   brigade.roles.grant({ role: 'EVENT_CREATOR', serviceAccount: 'gateway', scope: SOURCE });
-  return { brigade, token, told, faults };
+  return { brigade, token, stored, faults };
 }
 
 async function aFolder(t: TestContext): Promise<string> {
@@ -104,12 +105,12 @@ test('events survive a restart, and so do tokens and roles', async (t) => {
   ]);
 });
 
-test('each stored event is told of, once for each project and with what the project wants of its worker', async (t) => {
+test('onEvent is called for each stored event: one for each project, with the worker that the project wants', async (t) => {
   const projects = [aProject('zebra'), aProject('aardvark', { defaultConfigFiles: { 'brigade.js': '1' } })];
   const started = await start(t, { projects });
   await post(started, PUSH);
   assert.deepEqual(
-    started.told.map((event) => [event.projectID, event.worker.spec.defaultConfigFiles, event.worker.status.phase]),
+    started.stored.map((event) => [event.projectID, event.worker.spec.defaultConfigFiles, event.worker.status.phase]),
     [
       ['aardvark', { 'brigade.js': '1' }, 'PENDING'],
       ['zebra', undefined, 'PENDING'],
@@ -117,7 +118,7 @@ test('each stored event is told of, once for each project and with what the proj
   );
 });
 
-test('an answer is written as Go writes it: keys in order, maps sorted, no empty fields, nothing that HTML could mistake', async (t) => {
+test('an answer is written as Go writes it: keys in order, maps sorted, no empty fields, safe inside HTML', async (t) => {
   const template = {
     timeoutDuration: '2h',
     useWorkspace: true,
@@ -160,7 +161,7 @@ test('a time has nanoseconds when an event is created and milliseconds when it i
   let now = 1_795_352_368_106_017_390n;
   const started = await start(t, { now: () => now });
   await post(started, PUSH);
-  assert.equal(started.told[0]?.metadata.created, '2026-11-22T12:59:28.10601739Z');
+  assert.equal(started.stored[0]?.metadata.created, '2026-11-22T12:59:28.10601739Z');
   now = 1_795_352_369_000_000_000n;
   await post(started, PUSH);
   const { items = [] } = await list(started, '');
@@ -197,7 +198,7 @@ test('events are listed newest first, page by page, none twice and none left out
   );
 });
 
-test('a list is narrowed by project, source, type, phase, qualifiers, labels and source state, all of them at once', async (t) => {
+test('a list is filtered by project, source, type, phase, qualifiers, labels and source state, all at once', async (t) => {
   const reg = { qualifiers: { registry: 'a' } };
   const project = (id: string): Project => ({
     metadata: { id },
@@ -268,7 +269,7 @@ test('a root session ends after an hour', async (t) => {
   assert.equal(brigade.accounts.identify(root).kind, 'unknown');
 });
 
-test('the database holds no token, and nobody else may read it', async (t) => {
+test('the database contains no token, and only its owner can read it', async (t) => {
   const database = join(await aFolder(t), 'brigade.db');
   const { brigade, token } = await start(t, { database });
   await brigade.close();
@@ -280,7 +281,7 @@ test('the database holds no token, and nobody else may read it', async (t) => {
   assert.ok(!JSON.stringify(rows).includes(token));
 });
 
-test('a database of a newer version is refused', async (t) => {
+test('a database of a newer version is not opened', async (t) => {
   const database = join(await aFolder(t), 'brigade.db');
   const newer = new DatabaseSync(database);
   newer.exec('PRAGMA user_version = 1000');
@@ -305,7 +306,7 @@ test('a port that is taken is a rejected start', async (t) => {
   await assert.rejects(second, { code: 'listen_failed' });
 });
 
-test('violations are told in the words of gojsonschema', async (t) => {
+test('violations are reported in the words of gojsonschema', async (t) => {
   const started = await start(t);
   for (const [event, expected] of [
     [{ kind: 'Project' }, ['kind: kind must be one of the following: "Event"']],
@@ -347,11 +348,11 @@ test('violations are told in the words of gojsonschema', async (t) => {
   }
 });
 
-test('50 characters beyond the basic plane are a legal title', async (t) => {
+test('50 characters outside the basic plane are a legal title', async (t) => {
   assert.equal((await post(await start(t), { ...PUSH, shortTitle: '🐳'.repeat(50) })).status, 201);
 });
 
-test('a key named __proto__ is refused like any other unknown one', async (t) => {
+test('a key named __proto__ is rejected like any other unknown key', async (t) => {
   const started = await start(t);
   const body = JSON.stringify(PUSH).replace('{', '{"__proto__":{},"labels":{"__proto__":"x"},');
   const answer = JSON.parse(await (await post(started, body)).text());
@@ -361,7 +362,7 @@ test('a key named __proto__ is refused like any other unknown one', async (t) =>
   ]);
 });
 
-test('the schema is judged before the role, and a body after the token', async (t) => {
+test('the token is checked before the body, and the body before the role', async (t) => {
   const started = await start(t);
   assert.equal((await post(started, { ...PUSH, source: 'brigade.sh/other', foo: 1 })).status, 400);
   assert.equal((await post(started, { ...PUSH, source: 'brigade.sh/other' })).status, 403);
@@ -380,7 +381,7 @@ test('a wrong token is answered while the body is still on its way', async (t) =
   assert.match(String(answer), /^HTTP\/1\.1 401 /);
 });
 
-test('a body of 15 MiB is taken; above 16 MiB it is a 500, and the next request is served', async (t) => {
+test('a body of 15 MiB is accepted; above 16 MiB it is a 500, and the next request is served', async (t) => {
   const started = await start(t, { projects: [] });
   assert.equal((await post(started, { ...PUSH, payload: 'x'.repeat(15 * 1024 * 1024) })).status, 201);
   const large = await post(started, { ...PUSH, payload: 'x'.repeat(17 * 1024 * 1024) });
@@ -389,7 +390,7 @@ test('a body of 15 MiB is taken; above 16 MiB it is a 500, and the next request 
   assert.equal((await post(started, PUSH)).status, 201);
 });
 
-test('bytes that are no UTF-8 become U+FFFD', async (t) => {
+test('bytes that are not UTF-8 become U+FFFD', async (t) => {
   const started = await start(t);
   const body = Buffer.from(JSON.stringify({ ...PUSH, payload: '?' }).replace('?', '\xff'), 'latin1');
   await fetch(`${started.brigade.address}/v2/events`, {
@@ -397,10 +398,10 @@ test('bytes that are no UTF-8 become U+FFFD', async (t) => {
     headers: { authorization: `Bearer ${started.token}` },
     body,
   });
-  assert.equal(started.told[0]?.payload, '\ufffd');
+  assert.equal(started.stored[0]?.payload, '\ufffd');
 });
 
-test('what nobody planned for is a 500 without detail, and somebody is told', async (t) => {
+test('an unexpected error is a 500 without detail, and onFault is called', async (t) => {
   const boom = new Error('boom');
   const throwing = () => {
     throw boom;
@@ -418,7 +419,7 @@ function ask(brigade: EmbeddedBrigade, host: string): Promise<IncomingMessage> {
   });
 }
 
-test('only requests that name this machine and the port in their Host are served', async (t) => {
+test('only requests whose Host names this machine and the port are served', async (t) => {
   const { brigade } = await start(t);
   const { port } = new URL(brigade.address);
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, `LOCALHOST:${port}`]) {
@@ -433,7 +434,7 @@ test('only requests that name this machine and the port in their Host are served
   }
 });
 
-test('paths are found as by gorilla/mux', async (t) => {
+test('paths are matched as by gorilla/mux', async (t) => {
   const { brigade } = await start(t);
   for (const [method, path, status, location] of [
     ['GET', '/healthz', 200, null],
@@ -459,7 +460,7 @@ test('paths are found as by gorilla/mux', async (t) => {
 test('an event is found by its id', async (t) => {
   const started = await start(t);
   await post(started, PUSH);
-  const id = started.told[0]?.metadata.id;
+  const id = started.stored[0]?.metadata.id;
   const response = await getAsRoot(started.brigade, `/v2/events/${id}`);
   assert.equal(JSON.parse(await response.text()).metadata.id, id);
 });

@@ -205,3 +205,20 @@ test('a READER reads projects, and others do not', async (t) => {
   assert.equal((await reader.post('/v2/projects', aProject('acr-mine'))).status, 403);
   assert.equal((await reader.put('/v2/projects/acr-mine?create=true', aProject('acr-mine'))).status, 403);
 });
+
+test('secrets and roles of a project are answered 501, with a reason in JSON', async (t) => {
+  const { root } = await startTestBrigade(t);
+  for (const [method, path, reason] of [
+    ['GET', '/v2/projects/acr-all/secrets', /stores no secrets/],
+    ['PUT', '/v2/projects/acr-all/secrets/password', /stores no secrets/],
+    ['DELETE', '/v2/projects/acr-all/secrets/password', /stores no secrets/],
+    ['GET', '/v2/projects/acr-all/role-assignments', /no project roles/],
+    ['POST', '/v2/projects/acr-all/role-assignments', /no project roles/],
+    ['DELETE', '/v2/projects/acr-all/role-assignments', /no project roles/],
+    ['GET', '/v2/project-role-assignments', /no project roles/],
+  ] as const) {
+    const { status, contentType, json } = await root.send(method, path);
+    assert.deepEqual([status, contentType, json.kind], [501, 'application/json', 'NotSupportedError'], path);
+    assert.match(json.reason, reason);
+  }
+});

@@ -124,3 +124,24 @@ test('a service account needs an id and a description of 3 to 80 characters', as
     'description: String length must be greater than or equal to 3',
   ]);
 });
+
+test('users are answered as by a Brigade without an identity provider, after the role is checked', async (t) => {
+  const { root, serviceAccount } = await startTestBrigade(t);
+  const gateway = await serviceAccount('gateway');
+  for (const [method, path] of [
+    ['GET', '/v2/users'],
+    ['GET', '/v2/users/jane@example.com'],
+    ['PUT', '/v2/users/jane@example.com/lock'],
+    ['DELETE', '/v2/users/jane@example.com/lock'],
+  ] as const) {
+    const { status, text } = await root.send(method, path);
+    assert.equal(status, 501);
+    assert.equal(
+      text,
+      '{"kind":"NotSupportedError","apiVersion":"brigade.sh/v2","reason":"Authentication using a third party identity ' +
+        'provider is not supported by this server. User management functions are unavailable when authentication via a ' +
+        'third party identity provider is not enabled."}',
+    );
+    assert.equal((await gateway.send(method, path)).status, 403);
+  }
+});
