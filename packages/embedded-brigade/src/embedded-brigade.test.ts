@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { type EmbeddedBrigade, startEmbeddedBrigade } from './embedded-brigade.ts';
 import type { StoredEvent } from './event.ts';
 import type { Project, WorkerTemplate } from './project.ts';
+import { openDatabase } from './store/database.ts';
 
 const SOURCE = 'brigade.sh/acr';
 const PUSH = { apiVersion: 'brigade.sh/v2', kind: 'Event', source: SOURCE, type: 'push' };
@@ -40,7 +41,7 @@ async function start(t: TestContext, settings: Settings = {}): Promise<Started> 
   const faults: unknown[] = [];
   const brigade = await startEmbeddedBrigade({
     port: 0,
-    database: settings.database ?? join(await aFolder(t), 'brigade.db'),
+    database: settings.database ?? ':memory:',
     projects: () => settings.projects ?? [aProject('acr-all')],
     onEvent: settings.onEvent ?? ((event) => stored.push(event)),
     onFault: (fault) => faults.push(fault),
@@ -292,7 +293,7 @@ test('a database of a newer version is not opened', async (t) => {
 test('a database that another process holds is not opened', async (t) => {
   const database = join(await aFolder(t), 'brigade.db');
   await start(t, { database });
-  await assert.rejects(start(t, { database }), { code: 'embedded_brigade_locked' });
+  assert.throws(() => openDatabase(database, 1), { code: 'embedded_brigade_locked' });
 });
 
 test('a port that is taken is a rejected start', async (t) => {

@@ -73,14 +73,14 @@ export interface TestBrigade {
   serviceAccount(id: string, role?: string, scope?: string): Promise<ApiClient>;
 }
 
-/** An embedded Brigade on a free port, with a folder of its own. A fault fails the test. */
+/** An embedded Brigade on a free port, which stores everything in memory. A fault fails the test. */
 export async function startTestBrigade(
   t: Cleanup,
   options: Partial<EmbeddedBrigadeOptions> = {},
 ): Promise<TestBrigade> {
   const brigade = await startEmbeddedBrigade({
     port: 0,
-    database: options.database ?? join(await aFolder(t), 'brigade.db'),
+    database: ':memory:',
     rootPassword: ROOT_PASSWORD,
     onFault: (fault) => assert.fail(String(fault)),
     ...options,

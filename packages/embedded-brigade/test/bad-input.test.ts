@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { type ApiClient, anEvent, aProject, aRoleAssignment, aServiceAccount, startTestBrigade } from './api-client.ts';
 
-/** Every route that reads a body, with one that it takes. */
+// One server for all tests: each request is rejected.
+const { brigade, root } = await startTestBrigade({ after });
+
+/** Every route that reads a body, with a body that it accepts. */
 const BODIES: readonly (readonly [method: string, path: string, body: object])[] = [
   ['POST', '/v2/events', anEvent()],
   ['PUT', '/v2/events/x/source-state', { apiVersion: 'brigade.sh/v2', kind: 'SourceState' }],
@@ -31,8 +34,7 @@ const WITH_ID: readonly (readonly [method: string, path: string])[] = [
 ];
 
 for (const [method, path, body] of BODIES) {
-  test(`${method} ${path} refuses what is no JSON, and JSON that is something else`, async (t) => {
-    const { root } = await startTestBrigade(t);
+  test(`${method} ${path} rejects what is not JSON, and JSON that is something else`, async () => {
     for (const broken of ['', '{', '{}x', `${JSON.stringify(body)},`, '\ufeff{}', 'nul', '{"a":1,}', "{'kind':1}"]) {
       const { status, json } = await root.send(method, path, broken);
       assert.equal(status, 400, broken);
@@ -46,8 +48,7 @@ for (const [method, path, body] of BODIES) {
     }
   });
 
-  test(`${method} ${path} refuses every field of another type, and fields of other names`, async (t) => {
-    const { root } = await startTestBrigade(t);
+  test(`${method} ${path} rejects every field of another type, and fields of other names`, async () => {
     for (const field of Object.keys(body)) {
       for (const value of [7, true, [[]], { x: { y: 1 } }]) {
         const { status, json } = await root.send(method, path, { ...body, [field]: value });
@@ -65,8 +66,7 @@ for (const [method, path, body] of BODIES) {
     ]);
   });
 
-  test(`${method} ${path} refuses a body above 16 MiB, and one that is nested without end`, async (t) => {
-    const { root } = await startTestBrigade(t);
+  test(`${method} ${path} rejects a body above 16 MiB, and one that is nested without end`, async () => {
     const { status, text } = await root.send(method, path, `"${'x'.repeat(17 * 1024 * 1024)}"`);
     assert.deepEqual([status, text], [500, '{"kind":"InternalServerError","apiVersion":"brigade.sh/v2"}']);
     assert.equal((await root.send(method, path, '['.repeat(1_000_000))).status, 400);
@@ -74,8 +74,7 @@ for (const [method, path, body] of BODIES) {
     assert.equal((await root.get('/v2/whoami')).status, 200);
   });
 
-  test(`${method} ${path} reads nothing without a token`, async (t) => {
-    const { brigade } = await startTestBrigade(t);
+  test(`${method} ${path} reads nothing without a token`, async () => {
     const response = await fetch(brigade.address + path, { method, body: '{' });
     assert.equal(response.status, 401);
     await response.body?.cancel();
@@ -93,8 +92,7 @@ const STRANGE_IDS = [
 ];
 
 for (const [method, path] of WITH_ID) {
-  test(`${method} ${path} finds nothing under an id that there is not, however strange`, async (t) => {
-    const { root } = await startTestBrigade(t);
+  test(`${method} ${path} answers 404 to an unknown id, however strange`, async () => {
     for (const id of STRANGE_IDS) {
       const { status, json } = await root.send(method, path.replace('{id}', id));
       assert.equal(status, 404, id);
@@ -104,15 +102,14 @@ for (const [method, path] of WITH_ID) {
     assert.deepEqual([status, contentType], [404, 'text/plain; charset=utf-8']);
   });
 
-  test(`${method} ${path} is for who has a token`, async (t) => {
-    const { brigade } = await startTestBrigade(t);
+  test(`${method} ${path} requires a token`, async () => {
     const response = await fetch(brigade.address + path.replace('{id}', 'x'), { method });
     assert.equal(response.status, 401);
     await response.body?.cancel();
   });
 }
 
-/** Sends a request line as it is: `fetch` would mend the path. */
+/** Sends a request line as it is: `fetch` would normalize the path. */
 async function sendLine({ address, token }: ApiClient, line: string): Promise<string> {
   const { port, host } = new URL(address);
   const socket = connect(Number(port), '127.0.0.1');
@@ -120,8 +117,7 @@ async function sendLine({ address, token }: ApiClient, line: string): Promise<st
   return text(socket);
 }
 
-test('a path with dots is sent where it leads, and never to a file', async (t) => {
-  const { root } = await startTestBrigade(t);
+test('a path with dots is redirected to the path that it means, and never reads a file', async () => {
   for (const [path, head] of [
     ['/v2/./events', /^HTTP\/1\.1 301 [\s\S]*\r\nlocation: \/v2\/events\r\n/],
     ['/v2/x/../events?limit=1', /^HTTP\/1\.1 301 [\s\S]*\r\nlocation: \/v2\/events\?limit=1\r\n/],
@@ -137,8 +133,7 @@ test('a path with dots is sent where it leads, and never to a file', async (t) =
   }
 });
 
-test('queries that nobody planned for are read as far as they go', async (t) => {
-  const { root } = await startTestBrigade(t);
+test('a malformed query is read as far as possible', async () => {
   for (const [query, status] of [
     ['limit=', 200],
     ['limit=00000000000000000001', 200],
@@ -158,8 +153,7 @@ test('queries that nobody planned for are read as far as they go', async (t) => 
   }
 });
 
-test('a header of 20 KiB is refused, and the next request is served', async (t) => {
-  const { root } = await startTestBrigade(t);
+test('a header of 20 KiB is rejected, and the next request is served', async () => {
   const response = await fetch(`${root.address}/v2/whoami`, { headers: { authorization: 'x'.repeat(20_000) } });
   assert.equal(response.status, 431);
   await response.body?.cancel();

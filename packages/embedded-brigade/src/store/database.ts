@@ -50,7 +50,7 @@ const MIGRATIONS: readonly string[] = [
    CREATE INDEX logs_of_an_event ON event_logs (event, seq);`,
 ];
 
-/** How long to wait for another process that holds the file, milliseconds. */
+/** How long to wait for another process that holds the file and may be closing it, milliseconds. */
 const BUSY_TIMEOUT_MS = 2000;
 
 /** SQLite's code for a file that another process holds. */
@@ -60,9 +60,9 @@ const SQLITE_BUSY = 5;
  * Opens the file, creates it with mode 0600 if there is none, and migrates it to the newest version. The process holds it
  * exclusively: another writer would make what is cached in memory stale. Throws an `EmbeddedBrigadeFault`.
  */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, timeout: number = BUSY_TIMEOUT_MS): DatabaseSync {
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  const database = new DatabaseSync(path, { timeout });
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     migrate(database, path);
