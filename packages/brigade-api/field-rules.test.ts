@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fits, KEY_PATTERN, OLD_VALUE_RULE, PROJECT_ID_RULE, SOURCE_RULE, VALUE_RULE } from './field-rules.ts';
 
-test('a value may hold letters, digits and _ : / - . ? = *', () => {
+test('a value may contain letters, digits and _ : / - . ? = *', () => {
   assert.ok(fits(VALUE_RULE, 'sha256:0a/b_c-d.e?f=*'));
 });
 
@@ -18,14 +18,14 @@ test('a value of 255 characters is legal, and of 63 before v2.6.0', () => {
   assert.ok(!fits(OLD_VALUE_RULE, 'x'.repeat(64)));
 });
 
-test('a source has 5 to 63 characters and may hold an @, but no *', () => {
+test('a source has 5 to 63 characters and may contain an @, but no *', () => {
   assert.ok(fits(SOURCE_RULE, 'brigade.sh/acr@x'));
   assert.ok(!fits(SOURCE_RULE, 'acr.'));
   assert.ok(!fits(SOURCE_RULE, 'x'.repeat(64)));
   assert.ok(!fits(SOURCE_RULE, 'brigade.sh/*'));
 });
 
-test('a project id begins with a lower-case letter and ends with no dash', () => {
+test('a project id begins with a lower-case letter and does not end with a dash', () => {
   assert.ok(fits(PROJECT_ID_RULE, 'acr-demo-2'));
   for (const illegal of ['ab', '2acr', 'acr-', 'Acr', 'a_b']) assert.ok(!fits(PROJECT_ID_RULE, illegal), illegal);
 });

@@ -84,7 +84,7 @@ test('the root password is what stands in its file', async (t) => {
   assert.equal((await prepareDevFiles(folder)).rootPassword, 'chosen');
 });
 
-test('a secret that cannot be read is told, and not made anew', async (t) => {
+test('a secret that cannot be read is an error, and is not replaced', async (t) => {
   const folder = await aFolder(t);
   const { webhookTokenPath } = await prepareDevFiles(folder);
   await rm(webhookTokenPath);

@@ -257,7 +257,7 @@ test('a renewed token replaces the old one', async (t) => {
   const token = started.brigade.accounts.renewToken('gateway') ?? '';
   assert.equal((await post(started, PUSH)).status, 401);
   assert.equal((await post({ ...started, token }, PUSH)).status, 201);
-  assert.equal(started.brigade.accounts.renewToken('nobody'), undefined);
+  assert.equal(started.brigade.accounts.renewToken('missing'), undefined);
 });
 
 test('a root session ends after an hour', async (t) => {
@@ -296,7 +296,7 @@ test('a database that another process holds is not opened', async (t) => {
   assert.throws(() => openDatabase(database, 1), { code: 'embedded_brigade_locked' });
 });
 
-test('a port that is taken is a rejected start', async (t) => {
+test('it does not start on a port that is taken', async (t) => {
   const { brigade } = await start(t);
   const second = startEmbeddedBrigade({
     port: Number(new URL(brigade.address).port),

@@ -46,7 +46,7 @@ function ids({ projects }: LoadedProjects): readonly string[] {
   return projects.map(({ metadata }) => metadata.id);
 }
 
-test('the projects of a folder come in the order of their files', async (t) => {
+test('the projects of a folder are in the order of their files', async (t) => {
   const loaded = await load(t, { 'b.yaml': aProject('one'), 'a.yml': aProject('two'), 'README.md': '- *' });
   assert.deepEqual(loaded.issues, []);
   assert.deepEqual(ids(loaded), ['two', 'one']);

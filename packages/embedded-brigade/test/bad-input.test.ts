@@ -77,7 +77,7 @@ for (const [method, path, body] of BODIES) {
   test(`${method} ${path} reads nothing without a token`, async () => {
     const response = await fetch(brigade.address + path, { method, body: '{' });
     assert.equal(response.status, 401);
-    await response.body?.cancel();
+    await response.text();
   });
 }
 
@@ -105,7 +105,7 @@ for (const [method, path] of WITH_ID) {
   test(`${method} ${path} requires a token`, async () => {
     const response = await fetch(brigade.address + path.replace('{id}', 'x'), { method });
     assert.equal(response.status, 401);
-    await response.body?.cancel();
+    await response.text();
   });
 }
 
@@ -156,6 +156,6 @@ test('a malformed query is read as far as possible', async () => {
 test('a header of 20 KiB is rejected, and the next request is served', async () => {
   const response = await fetch(`${root.address}/v2/whoami`, { headers: { authorization: 'x'.repeat(20_000) } });
   assert.equal(response.status, 431);
-  await response.body?.cancel();
+  await response.text();
   assert.equal((await root.get('/v2/whoami')).status, 200);
 });

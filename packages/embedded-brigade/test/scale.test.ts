@@ -10,7 +10,7 @@ interface Page {
   readonly items?: readonly { readonly metadata: { readonly id: string } }[];
 }
 
-/** Everything that a list holds, page by page; each page tells how much there is left. */
+/** Reads a whole list page by page, and checks that each page says how many items are left. */
 async function everything(client: ApiClient, path: string, total: number, limit: number): Promise<readonly string[]> {
   const ids: string[] = [];
   for (let next: string | undefined = ''; next !== undefined; ) {

@@ -65,7 +65,7 @@ for (const action of ACTIONS) {
   });
 }
 
-test('a push by digest is not tagged, and of a deletion nobody knows', () => {
+test('a push by digest is not tagged, and a deletion has no label tagged', () => {
   assert.equal(eventOf(aPush({ tag: undefined })).labels?.['tagged'], 'false');
   assert.equal(eventOf(aPush({ tag: undefined, action: 'delete' })).labels?.['tagged'], undefined);
 });
@@ -76,7 +76,7 @@ test('the region, and the kind of the manifest, are labels where they are known'
   assert.equal(eventOf(aPush({ manifest: undefined })).labels?.['manifest'], undefined);
 });
 
-test('of an event that tells nothing but its registry there are no empty labels', () => {
+test('an event with nothing but its registry has no empty labels', () => {
   const event = { id: 'a', action: 'delete', registry: 'r.io' } as const;
   const { labels, shortTitle, longTitle } = eventOf({ event, payload: '', delivery: 1 });
   assert.deepEqual([labels, shortTitle, longTitle], [{}, 'delete', 'delete r.io']);
@@ -92,7 +92,7 @@ for (const [name, value] of [
   ['tag', { tag: 'a@b' }],
   ['digest', { digest: 'sha256+b64:x' }],
 ] as const) {
-  test(`a ${name} that is not legal is left out and told, never cut: ${JSON.stringify(value).slice(0, 40)}`, () => {
+  test(`a ${name} that is not legal is left out and reported, never cut: ${JSON.stringify(value).slice(0, 40)}`, () => {
     const mapping = mapped(aPush(value));
     assert.deepEqual(mapping.leftOut, [name]);
     assert.equal(mapping.event.labels?.[name], undefined);
@@ -124,13 +124,13 @@ test('a payload of 512 KiB of UTF-8 is mapped, byte for byte, and of one more no
   }
 });
 
-test('an id that queries can hold is told as it is, any other by its SHA-256', () => {
+test('an id that queries can contain stays as it is, any other becomes its SHA-256', () => {
   const idOf = (id: string) => eventOf(aPush({ id })).sourceState?.state['eventID'];
   assert.equal(idOf('ea889308-2F0c'), 'ea889308-2F0c');
   for (const id of ['a,b', 'a=b', 'ä', 'a\n', ' ']) assert.equal(idOf(id), hash('sha256', id));
 });
 
-test('the number of the delivery is told as a text', () => {
+test('the number of the delivery is a text', () => {
   assert.equal(eventOf({ ...aPush(), delivery: 7 }).sourceState?.state['delivery'], '7');
 });
 
@@ -163,7 +163,7 @@ const text = fc.oneof(
 );
 const optional = fc.option(text, { nil: undefined });
 
-test('whatever is mapped is legal in Brigade, has the registry as its only qualifier, and is well told', () => {
+test('every mapped event is legal in Brigade, has the registry as its only qualifier, and has legal titles', () => {
   const anything = fc.record({
     id: text,
     action: fc.constantFrom(...ACTIONS),

@@ -43,7 +43,7 @@ export function createApp({ accounts, open, secured, onFault }: AppParts): Api {
   app.use(authenticate(accounts));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => errorAnswer({ kind: 'InternalServerError' }) }));
   secured(app);
-  // Tells `strictSlash` a known path with another method from an unknown path.
+  // So that `strictSlash` finds a path that exists with other methods.
   for (const path of new Set(app.routes.map((route) => route.path))) if (path !== '/*') app.all(path, wrongMethod);
   app.onError((error, c) => {
     if (!c.req.raw.signal.aborted) onFault(error);
@@ -117,7 +117,7 @@ export type ReadBody<T> =
   | { readonly kind: 'read'; readonly value: T }
   | { readonly kind: 'rejected'; readonly answer: Response };
 
-/** Reads a body as JSON, whatever its Content-Type: Brigade ignores the header, and its own clients do not send it. */
+/** Reads a body as JSON. Brigade ignores its Content-Type, and its own clients send none. */
 export async function readJson<T>(c: ApiContext, check: (value: unknown) => Checked<T>): Promise<ReadBody<T>> {
   // Not as text: that would remove a byte order mark, which makes JSON malformed for Brigade.
   const text = Buffer.from(await c.req.arrayBuffer()).toString('utf8');

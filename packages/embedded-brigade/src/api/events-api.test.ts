@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ApiClient, anEvent, aProject, startTestBrigade } from '../../test/api-client.ts';
 
-/** Makes an event of the one project that there is, and tells its id. */
+/** Creates an event of the only project, and returns its id. */
 async function makeEvent(root: ApiClient, fields: object = {}): Promise<string> {
   const { status, json } = await root.post('/v2/events', anEvent(fields));
   assert.equal(status, 201);
@@ -13,7 +13,7 @@ async function phaseOf(root: ApiClient, id: string): Promise<string> {
   return String((await root.get(`/v2/events/${id}`)).json.worker.status.phase);
 }
 
-test('an event that waits is cancelled once', async (t) => {
+test('a pending event is canceled once', async (t) => {
   const { root } = await startTestBrigade(t);
   await root.post('/v2/projects', aProject('acr-all'));
   const id = await makeEvent(root);
@@ -40,7 +40,7 @@ test('a deleted event is gone', async (t) => {
   assert.equal(await phaseOf(root, stays), 'PENDING');
 });
 
-test('many events are cancelled by project and phase, and whatever else narrows them', async (t) => {
+test('many events are canceled by project and phase, and by other conditions', async (t) => {
   const { root } = await startTestBrigade(t);
   for (const id of ['acr-all', 'acr-other']) await root.post('/v2/projects', aProject(id));
   await root.post('/v2/events', anEvent({ type: 'push' }));
@@ -65,7 +65,7 @@ test('many events are deleted by project and phase', async (t) => {
   assert.equal((await root.get('/v2/events?projectID=acr-other')).json.items.length, 3);
 });
 
-test('many events at once have to be qualified by project and phase, by a query that can be read', async (t) => {
+test('a request for many events needs a project, a phase and a readable query', async (t) => {
   const { root } = await startTestBrigade(t);
   await root.post('/v2/projects', aProject('acr-all'));
   await makeEvent(root);
@@ -101,7 +101,7 @@ const WHOLE = {
   sourceState: { state: { 'event-id': '1' } },
 };
 
-test('a clone is the same event with a label, a new id and the worker that its project wants today', async (t) => {
+test('a clone is the same event with a label, a new id and the worker that its project has now', async (t) => {
   let now = 1_795_352_368_000_000_000n;
   const { root } = await startTestBrigade(t, { now: () => now });
   await root.post('/v2/projects', aProject('acr-all'));
@@ -139,7 +139,7 @@ test('a retry is the same event with a label, a new id and the worker that it ha
   assert.equal(json.payload, '{}');
 });
 
-test('an event whose project does not want it any more is neither cloned nor retried', async (t) => {
+test('an event whose project is no longer subscribed is neither cloned nor retried', async (t) => {
   const { root } = await startTestBrigade(t);
   await root.post('/v2/projects', aProject('acr-all'));
   const id = await makeEvent(root);
@@ -152,7 +152,7 @@ test('an event whose project does not want it any more is neither cloned nor ret
   }
 });
 
-test('the source state of an event is replaced by whom its source belongs to', async (t) => {
+test('an EVENT_CREATOR of its source may replace the source state of an event', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   await root.post('/v2/projects', aProject('acr-all'));
   const id = await makeEvent(root, { sourceState: { state: { tracking: 'true', old: 'x' } } });
@@ -170,11 +170,11 @@ test('the source state of an event is replaced by whom its source belongs to', a
   assert.equal((await root.get('/v2/events?sourceState=old=x')).json.items, undefined);
 });
 
-test('who may create events of a source may clone and retry them, and neither read, cancel nor delete them', async (t) => {
+test('an EVENT_CREATOR may clone and retry events of its source, and neither read, cancel nor delete them', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   await root.post('/v2/projects', aProject('acr-all'));
   const gateway = await serviceAccount('gateway', 'EVENT_CREATOR', 'brigade.sh/acr');
-  const stranger = await serviceAccount('stranger', 'READER');
+  const reader = await serviceAccount('reader', 'READER');
   const id = await makeEvent(root);
   const many = 'projectID=acr-all&workerPhases=PENDING';
   const statuses = async (client: ApiClient) => [
@@ -187,8 +187,8 @@ test('who may create events of a source may clone and retry them, and neither re
     (await client.put('/v2/events/nope/cancellation')).status,
   ];
   assert.deepEqual(await statuses(gateway), [403, 201, 403, 403, 403, 403, 404]);
-  assert.deepEqual(await statuses(stranger), [200, 403, 403, 403, 403, 403, 404]);
+  assert.deepEqual(await statuses(reader), [200, 403, 403, 403, 403, 403, 404]);
   await root.put(`/v2/events/${id}/cancellation`);
   assert.equal((await gateway.post(`/v2/events/${id}/retries`)).status, 201);
-  assert.equal((await stranger.post(`/v2/events/${id}/retries`)).status, 403);
+  assert.equal((await reader.post(`/v2/events/${id}/retries`)).status, 403);
 });

@@ -104,7 +104,7 @@ test('a log that is not followed ends with the lines that are there', async (t) 
   await reader?.cancel();
 });
 
-test('the log of a worker that has not started is answered when it has, or when the client goes away', async (t) => {
+test('the log of a pending worker is answered when the worker starts or is canceled', async (t) => {
   const { brigade, id, root } = await start(t, '', { runs: false });
   const headers = { authorization: `Bearer ${root}` };
   const request = get(`${brigade.address}/v2/events/${id}/logs`, { headers });
@@ -120,9 +120,9 @@ test('a log is only for those who may create its event; Brigade answers the othe
   await started.ended;
   assert.equal((await logs(started, '', started.token)).status, 200);
   const { accounts, roles } = started.brigade;
-  const stranger = accounts.createServiceAccount('stranger', 'A reader') ?? '';
-  roles.grant({ role: 'READER', serviceAccount: 'stranger', scope: '' });
-  const response = await logs(started, '', stranger);
+  const other = accounts.createServiceAccount('other', 'A reader') ?? '';
+  roles.grant({ role: 'READER', serviceAccount: 'other', scope: '' });
+  const response = await logs(started, '', other);
   assert.equal(response.status, 500);
   assert.equal(await response.text(), '{"kind":"InternalServerError","apiVersion":"brigade.sh/v2"}');
 });

@@ -40,7 +40,7 @@ test('a project is written as Go writes it, and read with the time in millisecon
   assert.equal(masked(await root.get('/v2/projects/acr-all')), text('2026-11-22T12:59:28.106Z'));
 });
 
-test('projects survive a restart, with what was made of them', async (t) => {
+test('projects survive a restart, with their changes', async (t) => {
   const database = join(await aFolder(t), 'brigade.db');
   const first = await startTestBrigade(t, { database });
   await first.root.post('/v2/projects', aProject('acr-all'));
@@ -74,7 +74,7 @@ test('an update changes description and spec, keeps the rest, and answers with w
   assert.equal((await root.post('/v2/events', anEvent())).json.items, undefined);
 });
 
-test('an update creates what is not there only if it is told to', async (t) => {
+test('an update creates a missing project only with create=true', async (t) => {
   const { root } = await startTestBrigade(t);
   for (const query of ['', '?create=false', '?create=yes']) {
     assert.equal((await root.put(`/v2/projects/acr-all${query}`, aProject('acr-all'))).status, 404);
@@ -83,14 +83,14 @@ test('an update creates what is not there only if it is told to', async (t) => {
   assert.match((await root.get('/v2/projects/acr-all')).json.kubernetes.namespace, /^brigade-/);
 });
 
-test('an update under another id is refused', async (t) => {
+test('an update under another id is rejected', async (t) => {
   const { root } = await startTestBrigade(t);
   const { status, json } = await root.put('/v2/projects/acr-all?create=true', aProject('acr-other'));
   assert.equal(status, 400);
   assert.equal(json.reason, 'The project IDs in the URL path and request body do not match.');
 });
 
-test('a deleted project takes its events along', async (t) => {
+test('the events of a deleted project are deleted', async (t) => {
   const { root } = await startTestBrigade(t);
   await root.post('/v2/projects', aProject('acr-all'));
   await root.post('/v2/projects', aProject('acr-other'));
@@ -106,7 +106,7 @@ test('a deleted project takes its events along', async (t) => {
   assert.deepEqual((await root.post('/v2/events', anEvent())).json.items.length, 1);
 });
 
-test('projects are listed by id, page by page, those of files among the others', async (t) => {
+test('projects are listed by id, page by page, including those of files', async (t) => {
   const { root } = await startTestBrigade(t, { projects: () => [fromFile('bb2'), fromFile('dd4')] });
   for (const id of ['cc3', 'aa1', 'ee5']) await root.post('/v2/projects', aProject(id));
   const first = (await root.get('/v2/projects?limit=2')).json;
@@ -118,7 +118,7 @@ test('projects are listed by id, page by page, those of files among the others',
   assert.equal((await root.get('/v2/projects?limit=x')).status, 400);
 });
 
-test('a project of a file hears events, and the API cannot change it', async (t) => {
+test('a project of a file gets events, and the API cannot change it', async (t) => {
   let files = [fromFile('acr-file')];
   const { root } = await startTestBrigade(t, { projects: () => files });
   const read = (await root.get('/v2/projects/acr-file')).json;
@@ -141,7 +141,7 @@ test('a project of a file hears events, and the API cannot change it', async (t)
   assert.equal((await root.post('/v2/projects', aProject('acr-file'))).status, 201);
 });
 
-test('of a file and an API project with one id the file counts, as long as it is there', async (t) => {
+test('if a file and the API have a project with the same id, the file counts as long as it exists', async (t) => {
   let files: readonly Project[] = [];
   const { root } = await startTestBrigade(t, { projects: () => files });
   await root.post('/v2/projects', { ...aProject('acr-all'), description: 'by the API' });
@@ -154,7 +154,7 @@ test('of a file and an API project with one id the file counts, as long as it is
   assert.equal(await description(), 'by the API');
 });
 
-test('a file takes a project away from who made it', async (t) => {
+test('a creator loses its project to a file with the same id', async (t) => {
   let files: readonly Project[] = [];
   const { serviceAccount } = await startTestBrigade(t, { projects: () => files });
   const maker = await serviceAccount('maker', 'PROJECT_CREATOR');
@@ -165,13 +165,13 @@ test('a file takes a project away from who made it', async (t) => {
   assert.equal(await makeEvent(), 403);
 });
 
-test('a PROJECT_CREATOR owns what it made, and nothing else', async (t) => {
+test('a PROJECT_CREATOR owns the projects that it created, and no others', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t, { projects: () => [fromFile('acr-file')] });
   const maker = await serviceAccount('maker', 'PROJECT_CREATOR');
   assert.equal((await maker.post('/v2/projects', aProject('acr-mine'))).status, 201);
   await root.post('/v2/projects', aProject('acr-roots'));
 
-  // Brigade lets nobody change or delete a project who may not read it.
+  // In Brigade, a principal that may not read a project may not change or delete it.
   assert.equal((await maker.put('/v2/projects/acr-mine', aProject('acr-mine'))).status, 403);
   assert.equal((await maker.delete('/v2/projects/acr-mine')).status, 403);
   await root.post('/v2/role-assignments', aRoleAssignment('maker', 'READER'));
@@ -185,7 +185,7 @@ test('a PROJECT_CREATOR owns what it made, and nothing else', async (t) => {
   assert.equal((await maker.delete('/v2/projects/acr-mine')).status, 200);
 });
 
-test('a namesake of a deleted service account does not own its projects', async (t) => {
+test('a new service account with the id of a deleted one does not own its projects', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   const maker = await serviceAccount('maker', 'PROJECT_CREATOR');
   await maker.post('/v2/projects', aProject('acr-mine'));

@@ -4,7 +4,7 @@ import { anEvent, aRoleAssignment, startTestBrigade } from '../../test/api-clien
 
 const PATH = '/v2/role-assignments';
 
-test('an EVENT_CREATOR makes events of its source and of no other, until the role is revoked', async (t) => {
+test('an EVENT_CREATOR creates events of its source and of no other, until the role is revoked', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   const gateway = await serviceAccount('gateway', 'EVENT_CREATOR', 'brigade.sh/acr');
   assert.equal((await gateway.post('/v2/events', anEvent())).status, 201);
@@ -15,7 +15,7 @@ test('an EVENT_CREATOR makes events of its source and of no other, until the rol
   assert.equal((await gateway.post('/v2/events', anEvent())).status, 403);
 });
 
-test('revoking names the scope too, and what was not granted is revoked in silence', async (t) => {
+test('revoking needs the scope too, and to revoke a role that was not granted succeeds', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   const gateway = await serviceAccount('gateway', 'EVENT_CREATOR', 'brigade.sh/acr');
   const principal = 'principalType=SERVICE_ACCOUNT&principalID=gateway';
@@ -39,7 +39,7 @@ test('an EVENT_CREATOR without a source creates nothing, and a READER with a sco
   assert.equal((await reader.get('/v2/events')).status, 403);
 });
 
-test('an ADMIN grants and revokes, a READER lists, and neither does what the other does', async (t) => {
+test('an ADMIN grants and revokes, a READER lists, and neither may do the other', async (t) => {
   const { serviceAccount } = await startTestBrigade(t);
   const admin = await serviceAccount('admin', 'ADMIN');
   const reader = await serviceAccount('reader', 'READER');
@@ -64,7 +64,7 @@ test('there are no users to grant to or to revoke from', async (t) => {
   }
 });
 
-test('a scope of everything is not granted, nor a role that there is not', async (t) => {
+test('neither a scope of everything nor an unknown role can be granted', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   await serviceAccount('gateway');
   const all = await root.post(PATH, aRoleAssignment('gateway', 'EVENT_CREATOR', '*'));
@@ -91,7 +91,7 @@ function lines({ items = [] }: List): readonly string[] {
   return items.map(({ role, principal, scope }) => `${principal.id} ${role} ${scope ?? '-'}`);
 }
 
-test('roles are listed by principal, role and scope, page by page, and narrowed by either', async (t) => {
+test('roles are listed by principal, role and scope, page by page, and filtered by principal and role', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   await serviceAccount('ab-c', 'READER');
   await serviceAccount('abc', 'EVENT_CREATOR', 'brigade.sh/b');

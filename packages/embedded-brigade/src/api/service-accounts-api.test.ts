@@ -18,13 +18,13 @@ test('a service account is created with a token, read and listed without one', a
   );
 });
 
-test('a locked service account gets an empty object as text, until it is unlocked with a new token', async (t) => {
+test('a locked service account gets an empty object as text, until it is unlocked and has a new token', async (t) => {
   const { root, serviceAccount } = await startTestBrigade(t);
   const gateway = await serviceAccount('gateway', 'READER');
   const locked = await root.put('/v2/service-accounts/gateway/lock');
   assert.deepEqual([locked.status, locked.text], [200, 'null']);
-  const refused = await gateway.get('/v2/whoami');
-  assert.deepEqual([refused.status, refused.text, refused.contentType], [403, '{}\n', 'text/plain; charset=utf-8']);
+  const rejected = await gateway.get('/v2/whoami');
+  assert.deepEqual([rejected.status, rejected.text, rejected.contentType], [403, '{}\n', 'text/plain; charset=utf-8']);
   assert.match((await root.get('/v2/service-accounts/gateway')).json.locked, /^\d{4}-.*Z$/);
 
   const unlocked = await root.delete('/v2/service-accounts/gateway/lock');
@@ -56,19 +56,19 @@ test('a deleted service account leaves neither token nor role to its namesake', 
   assert.equal((await namesake.get('/v2/events')).status, 403);
 });
 
-test('what is not there is not found', async (t) => {
+test('an unknown service account is not found', async (t) => {
   const { root } = await startTestBrigade(t);
   for (const [method, path] of [
-    ['GET', '/v2/service-accounts/nobody'],
-    ['DELETE', '/v2/service-accounts/nobody'],
-    ['PUT', '/v2/service-accounts/nobody/lock'],
-    ['DELETE', '/v2/service-accounts/nobody/lock'],
+    ['GET', '/v2/service-accounts/missing'],
+    ['DELETE', '/v2/service-accounts/missing'],
+    ['PUT', '/v2/service-accounts/missing/lock'],
+    ['DELETE', '/v2/service-accounts/missing/lock'],
   ] as const) {
     const answer = await root.send(method, path);
     assert.equal(answer.status, 404);
     assert.equal(
       answer.text,
-      '{"kind":"NotFoundError","apiVersion":"brigade.sh/v2","type":"ServiceAccount","id":"nobody"}',
+      '{"kind":"NotFoundError","apiVersion":"brigade.sh/v2","type":"ServiceAccount","id":"missing"}',
     );
   }
 });

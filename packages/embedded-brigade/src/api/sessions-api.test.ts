@@ -23,14 +23,14 @@ async function startWith(t: TestContext, rootPassword: string): Promise<string> 
   return brigade.address;
 }
 
-test('root logs in by password, whatever the case of the scheme', async (t) => {
+test('root logs in by password; the case of the scheme does not matter', async (t) => {
   const { brigade } = await startTestBrigade(t);
   const response = await logIn(brigade.address, basic(`root:${ROOT_PASSWORD}`).replace('Basic', 'bASIC'));
   assert.equal(response.status, 201);
   assert.match(await response.text(), /^\{"kind":"Token","apiVersion":"brigade\.sh\/v2","value":"[A-Za-z0-9]{256}"\}$/);
 });
 
-test('whoever has another name or another password does not log in', async (t) => {
+test('another name or another password does not log in', async (t) => {
   const { brigade } = await startTestBrigade(t);
   for (const credentials of [`admin:${ROOT_PASSWORD}`, `root:${ROOT_PASSWORD}x`, 'root:', ':', `:${ROOT_PASSWORD}`]) {
     assert.equal((await logIn(brigade.address, basic(credentials))).status, 401, credentials);
@@ -40,7 +40,7 @@ test('whoever has another name or another password does not log in', async (t) =
   }
 });
 
-test('a password may hold colons and letters of any alphabet', async (t) => {
+test('a password may contain colons and letters of any alphabet', async (t) => {
   const address = await startWith(t, 'a:b:ü');
   assert.equal((await logIn(address, basic('root:a:b:ü'))).status, 201);
 });
@@ -58,14 +58,14 @@ test('users cannot log in, and without a password root cannot', async (t) => {
   assert.equal((await logIn(await startWith(t, ''), basic('root:'))).status, 501);
 });
 
-test('a session that was ended is none', async (t) => {
+test('the token of an ended session is unknown', async (t) => {
   const { root } = await startTestBrigade(t);
   const answer = await root.delete('/v2/session');
   assert.deepEqual([answer.status, answer.text, answer.contentType], [200, 'null', 'application/json']);
   assert.equal((await root.get('/v2/whoami')).status, 401);
 });
 
-test('a service account has no session to end, which Brigade takes for its own fault', async (t) => {
+test('a service account has no session to end, which Brigade answers with 500', async (t) => {
   const { serviceAccount } = await startTestBrigade(t);
   const gateway = await serviceAccount('gateway');
   assert.equal((await gateway.delete('/v2/session')).status, 500);

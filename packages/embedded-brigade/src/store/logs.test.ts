@@ -20,7 +20,7 @@ function linesOf(logs: EventLogs, event: string): readonly string[] {
   return texts;
 }
 
-test('a log is read in parts, in the order in which they came', () => {
+test('a log is read in parts, in the order in which they were stored', () => {
   const { logs } = open();
   logs.append('a', [{ ms: 1, text: 'one' }]);
   logs.append('b', [{ ms: 2, text: 'other' }]);
@@ -29,7 +29,7 @@ test('a log is read in parts, in the order in which they came', () => {
   assert.deepEqual(logs.read('a', 0)?.lines, [{ ms: 1, text: 'one' }]);
 });
 
-test('a log goes with its event, and an event that is gone has none', () => {
+test('a log is deleted with its event, and a deleted event gets none', () => {
   const { events, logs } = open();
   logs.append('a', [{ ms: 1, text: 'one' }]);
   events.delete('a');

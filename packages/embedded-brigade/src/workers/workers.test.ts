@@ -140,7 +140,7 @@ suite('workers', { concurrency: 4 }, () => {
     assert.deepEqual((await run(t, script(text))).log, ['the-event']);
   });
 
-  test('a brigade.ts runs as far as Node strips types, and goes before a brigade.js', async (t) => {
+  test('a brigade.ts runs if Node can strip its types, and has priority over a brigade.js', async (t) => {
     const text = `import { events, type Event } from "@brigadecore/brigadier";
     events.on("brigade.sh/acr", "push", (event: Event) => console.log(event.id as string));
     events.process();`;
@@ -204,13 +204,13 @@ suite('workers', { concurrency: 4 }, () => {
 
   for (const [what, template, phase, log] of [
     [
-      'loops for ever',
+      'loops without end',
       script('for (;;);', { timeoutDuration: '300ms' }),
       'TIMED_OUT',
       /^The worker was ended after 0\.3 s/,
     ],
     [
-      'keeps a timer for ever',
+      'keeps a timer without end',
       script('setInterval(() => {}, 1000)', { timeoutDuration: '0.3s' }),
       'TIMED_OUT',
       /^The worker was ended after 0\.3 s, its timeoutDuration\.$/,
@@ -324,7 +324,7 @@ suite('workers', { concurrency: 4 }, () => {
     assert.deepEqual(harness.faults, []);
   });
 
-  test('no more workers run at once than may, and the oldest event comes first', async (t) => {
+  test('no more workers run at once than allowed, and the oldest event comes first', async (t) => {
     const harness = await WorkerHarness.make(t);
     const waiting = script('console.log("up"); setInterval(() => {}, 1000)');
     const ids = ['d', 'c', 'b', 'a'].map((id) => harness.add(id, waiting));
@@ -351,7 +351,7 @@ suite('workers', { concurrency: 4 }, () => {
     assert.equal(await harness.ended('late'), 'SUCCEEDED');
   });
 
-  test('closing ends the workers, whose events have failed, and starts no other', async (t) => {
+  test('closing ends the workers, whose events fail, and starts no other', async (t) => {
     const harness = await WorkerHarness.make(t);
     const lifeline = await aLifeline(t);
     harness.add('running', script(`${lifeline.connect}; setInterval(() => {}, 1000)`));
