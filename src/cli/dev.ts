@@ -1,9 +1,8 @@
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type EmbeddedBrigade, startEmbeddedBrigade } from 'embedded-brigade';
-import { FAULT_EXIT_CODES } from 'embedded-brigade/cli';
 import { describeIssues, EventScreen } from 'embedded-brigade/event-screen';
-import { EmbeddedBrigadeFault } from 'embedded-brigade/fault';
+import { describeFault, EmbeddedBrigadeFault, FAULT_EXIT_CODES } from 'embedded-brigade/fault';
 import { WatchedProjects } from 'embedded-brigade/project-files';
 import type { DevSettings } from '../config/other-settings.ts';
 import { environment, readDevSettings } from '../config/read-settings.ts';
@@ -45,7 +44,7 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
     return await lifetime.run(gateway);
   } catch (error) {
     if (error instanceof EmbeddedBrigadeFault) {
-      printError(error.message);
+      printError(describeFault(error));
       return FAULT_EXIT_CODES[error.code];
     }
     printError(describeError(error));

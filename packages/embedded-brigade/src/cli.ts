@@ -1,26 +1,20 @@
 import { once } from 'node:events';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { startEmbeddedBrigade } from './embedded-brigade.ts';
 import { describeIssues, EventScreen } from './event-screen.ts';
-import { EmbeddedBrigadeFault, type FaultCode } from './fault.ts';
+import { describeFault, EmbeddedBrigadeFault, FAULT_EXIT_CODES, type FaultCode } from './fault.ts';
 import { type Examine, WatchedProjects } from './project-files.ts';
 
 /** The exit codes of the command; the numbers are those of sysexits.h. */
 const EXIT = { ok: 0, usage: 64, broken: 70, config: 78 } as const;
 
-export const FAULT_EXIT_CODES = {
-  /** EX_UNAVAILABLE */
-  listen_failed: 69,
-  /** EX_IOERR */
-  embedded_brigade_too_new: 74,
-  /** EX_TEMPFAIL */
-  embedded_brigade_locked: 75,
-} as const satisfies Readonly<Record<FaultCode, number>>;
-
 type ExitCode = (typeof EXIT)[keyof typeof EXIT] | (typeof FAULT_EXIT_CODES)[FaultCode];
+
+/** A larger file is not a password. */
+const MAX_PASSWORD_BYTES = 4096;
 
 export interface CliOptions {
   /** How the command is called; `embedded-brigade` if absent. */
@@ -49,8 +43,12 @@ export async function main(args: readonly string[], options: CliOptions = {}): P
   } catch (error) {
     // Commander has printed its message. --help ends here too, with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    printError(describeError(error));
-    return error instanceof EmbeddedBrigadeFault ? FAULT_EXIT_CODES[error.code] : EXIT.broken;
+    if (error instanceof EmbeddedBrigadeFault) {
+      printError(describeFault(error));
+      return FAULT_EXIT_CODES[error.code];
+    }
+    onFault(error);
+    return EXIT.broken;
   }
 }
 
@@ -103,11 +101,14 @@ async function run({ host, port, data, rootPasswordPath, projects }: Flags, exam
 /** Undefined after printing why there is none. White space around the password does not count. */
 async function readPassword(path: string): Promise<string | undefined> {
   try {
-    const password = (await readFile(path, 'utf8')).trim();
-    if (password !== '') return password;
-    printError(`--root-password-path: ${path} is empty; expected the password of root`);
+    await using file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_PASSWORD_BYTES));
+    const password = buffer.toString('utf8', 0, bytesRead).trim();
+    if (password !== '' && bytesRead < MAX_PASSWORD_BYTES) return password;
+    printError(`--root-password-path: expected the password of root, got ${bytesRead} bytes (${path})`);
   } catch (error) {
-    printError(`--root-password-path: expected a file that can be read, got ${describeError(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    printError(`--root-password-path: expected a file that can be read, got ${reason}`);
   }
   return undefined;
 }
@@ -121,12 +122,6 @@ async function watchProjects(folder: string, examine: Examine | undefined): Prom
 
 function onFault(error: unknown): void {
   printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
-}
-
-/** One line: what happened, and its cause. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }
 
 function isLoopback(address: string): boolean {

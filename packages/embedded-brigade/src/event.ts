@@ -1,7 +1,7 @@
 import { API_VERSION } from 'brigade-api/event';
 import { goMap, goTime } from './go.ts';
 import { type GitDetails, gitDetails, type Project, type WorkerSpec, workerSpec } from './project.ts';
-import { schemaCheck } from './schema-check.ts';
+import { type Check, schemaCheck } from './schema-check.ts';
 import { EVENT_SCHEMA, SOURCE_STATE_SCHEMA } from './schemas.ts';
 
 type Texts = Readonly<Record<string, string>>;
@@ -25,9 +25,8 @@ export interface SourceState {
   readonly state?: Texts | undefined;
 }
 
-export const checkEventRequest: ReturnType<typeof schemaCheck<EventRequest>> = schemaCheck<EventRequest>(EVENT_SCHEMA);
-export const checkSourceState: ReturnType<typeof schemaCheck<SourceState>> =
-  schemaCheck<SourceState>(SOURCE_STATE_SCHEMA);
+export const checkEventRequest: Check<EventRequest> = schemaCheck(EVENT_SCHEMA);
+export const checkSourceState: Check<SourceState> = schemaCheck(SOURCE_STATE_SCHEMA);
 
 /** A phase of a worker that has ended, or that will never start. */
 export type TerminalPhase = 'ABORTED' | 'CANCELED' | 'FAILED' | 'SCHEDULING_FAILED' | 'SUCCEEDED' | 'TIMED_OUT';

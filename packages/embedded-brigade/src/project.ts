@@ -1,6 +1,6 @@
 import { API_VERSION, type Subscription } from 'brigade-api/event';
 import { goMap } from './go.ts';
-import { schemaCheck } from './schema-check.ts';
+import { type Check, schemaCheck } from './schema-check.ts';
 import { PROJECT_SCHEMA } from './schemas.ts';
 
 type Texts = Readonly<Record<string, string>>;
@@ -86,7 +86,7 @@ type WrittenTemplate = Pick<WorkerSpec, 'useWorkspace'> & {
   readonly [Field in keyof WorkerSpec]?: WorkerSpec[Field] | undefined;
 };
 
-export const checkProject: ReturnType<typeof schemaCheck<Project>> = schemaCheck<Project>(PROJECT_SCHEMA);
+export const checkProject: Check<Project> = schemaCheck(PROJECT_SCHEMA);
 
 /** A project as Brigade writes it: its fields in order, without empty ones. */
 export function projectDocument({ metadata, description, spec, ...rest }: Project | StoredProject): object {

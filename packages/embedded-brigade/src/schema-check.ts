@@ -13,6 +13,9 @@ export type Checked<T> =
   | { readonly kind: 'valid'; readonly value: T }
   | { readonly kind: 'invalid'; readonly violations: readonly Violation[] };
 
+/** Checks an untrusted value, and reports every violation. */
+export type Check<T> = (value: unknown) => Checked<T>;
+
 const ALL_OF = 'brigade:allOf';
 
 /**
@@ -23,8 +26,8 @@ export function allOf(schema: object): object {
   return { [ALL_OF]: schema };
 }
 
-/** A check of untrusted values that reports every violation. `T` must be what the schema describes. */
-export function schemaCheck<T>(schema: object): (value: unknown) => Checked<T> {
+/** `T` must be what the schema describes. */
+export function schemaCheck<T>(schema: object): Check<T> {
   const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true });
   ajv.addKeyword({ keyword: ALL_OF, macro: (wrapped: object) => wrapped });
   const validate = ajv.compile<T>(schema);

@@ -1,6 +1,6 @@
 import { API_VERSION } from 'brigade-api/event';
 import { goJson, goTime } from '../go.ts';
-import { schemaCheck } from '../schema-check.ts';
+import { type Check, schemaCheck } from '../schema-check.ts';
 import { ROLE_ASSIGNMENT_SCHEMA, SERVICE_ACCOUNT_SCHEMA } from '../schemas.ts';
 import type { Accounts, RoleAssignment, Roles, ServiceAccount } from '../store/accounts.ts';
 import { done, errorAnswer, forbidden, json, list, object } from './answers.ts';
@@ -37,7 +37,7 @@ interface ServiceAccountRequest {
   readonly description: string;
 }
 
-const checkServiceAccount = schemaCheck<ServiceAccountRequest>(SERVICE_ACCOUNT_SCHEMA);
+const checkServiceAccount: Check<ServiceAccountRequest> = schemaCheck(SERVICE_ACCOUNT_SCHEMA);
 
 async function create({ accounts, roles }: Parts, c: ApiContext): Promise<Response> {
   const read = await readJson(c, checkServiceAccount);
@@ -110,7 +110,7 @@ interface PrincipalReference {
   readonly id: string;
 }
 
-const checkRoleAssignment = schemaCheck<RoleAssignmentRequest>(ROLE_ASSIGNMENT_SCHEMA);
+const checkRoleAssignment: Check<RoleAssignmentRequest> = schemaCheck(ROLE_ASSIGNMENT_SCHEMA);
 
 async function grant({ accounts, roles }: Parts, c: ApiContext): Promise<Response> {
   const read = await readJson(c, checkRoleAssignment);

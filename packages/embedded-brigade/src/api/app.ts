@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { matchedRoutes } from 'hono/route';
-import { type Checked, detail } from '../schema-check.ts';
+import { type Check, detail } from '../schema-check.ts';
 import type { Accounts, Principal } from '../store/accounts.ts';
 import { errorAnswer, locked, movedTo, noSuchPage, wrongMethod } from './answers.ts';
 
@@ -53,9 +53,8 @@ export function createApp({ accounts, open, secured, onFault }: AppParts): Api {
 }
 
 /** The path and the query as they were sent: a URL object would normalize the path. */
-function targetOf(env: unknown): { readonly path: string; readonly query: string } {
-  const { incoming } = env as Bindings;
-  const url = incoming.url ?? '';
+function targetOf(env: Bindings | undefined): { readonly path: string; readonly query: string } {
+  const url = env?.incoming.url ?? '';
   const end = url.indexOf('?');
   return end === -1 ? { path: url, query: '' } : { path: url.slice(0, end), query: url.slice(end) };
 }
@@ -118,7 +117,7 @@ export type ReadBody<T> =
   | { readonly kind: 'rejected'; readonly answer: Response };
 
 /** Reads a body as JSON. Brigade ignores its Content-Type, and its own clients send none. */
-export async function readJson<T>(c: ApiContext, check: (value: unknown) => Checked<T>): Promise<ReadBody<T>> {
+export async function readJson<T>(c: ApiContext, check: Check<T>): Promise<ReadBody<T>> {
   // Not as text: that would remove a byte order mark, which makes JSON malformed for Brigade.
   const text = Buffer.from(await c.req.arrayBuffer()).toString('utf8');
   let value: unknown;
