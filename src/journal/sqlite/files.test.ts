@@ -5,7 +5,7 @@ import { renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { append, keepOne, lend, lendOne } from '../../../test/support/journal-steps.ts';
+import { append, claimDue, claimOne, keepOne } from '../../../test/support/journal-steps.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import { temporaryFolder } from '../../../test/support/test-database.ts';
 import { systemClock } from '../clock.ts';
@@ -98,21 +98,25 @@ describe('the files of the SQLite journal', () => {
     await assertRejected(context, path, 'journal_unreadable', /not a database.*Move it aside/);
   });
 
-  test('a journal of the first version is brought up to this one, and its events are lent', HANG, async (context) => {
-    const path = pathIn(context);
-    const journal = await open(context, path);
-    const seq = await keepOne(journal, aRecord('a', Date.now()));
-    await journal.close();
-    const db = new DatabaseSync(path);
-    db.exec(`ALTER TABLE event DROP COLUMN payload_start; ALTER TABLE event DROP COLUMN payload_end;
+  test(
+    'a journal of the first version is brought up to this one, and its events are claimed',
+    HANG,
+    async (context) => {
+      const path = pathIn(context);
+      const journal = await open(context, path);
+      const seq = await keepOne(journal, aRecord('a', Date.now()));
+      await journal.close();
+      const db = new DatabaseSync(path);
+      db.exec(`ALTER TABLE event DROP COLUMN payload_start; ALTER TABLE event DROP COLUMN payload_end;
       DROP TABLE recent_content; ALTER TABLE attempt RENAME COLUMN decision TO verdict;
       ALTER TABLE dead_letter RENAME COLUMN dead_lettered_at TO buried_at; PRAGMA user_version = 1`);
-    db.close();
+      db.close();
 
-    const upgraded = await open(context, path);
-    assert.equal((await lendOne(upgraded)).seq, seq);
-    await keepOne(upgraded, aRecord('b', Date.now(), { payload: { start: 0, end: 1 } }));
-  });
+      const upgraded = await open(context, path);
+      assert.equal((await claimOne(upgraded)).seq, seq);
+      await keepOne(upgraded, aRecord('b', Date.now(), { payload: { start: 0, end: 1 } }));
+    },
+  );
 
   test('a journal of a newer version is refused, and told to be one', HANG, async (context) => {
     const path = pathIn(context);
@@ -160,7 +164,7 @@ describe('the files of the SQLite journal', () => {
       const refused = await journal.append([aRecord('after', Date.now())]);
       assert.deepEqual(refused, { kind: 'unavailable', reason: 'unwritable' });
       await assert.rejects(journal.check());
-      const [claim] = await lend(journal);
+      const [claim] = await claimDue(journal);
       assert.equal(await journal.complete({ seq, fence: claim?.fence ?? 0, decision: { kind: 'complete' } }), true);
 
       renameSync(away, dirname(path));
@@ -196,7 +200,7 @@ describe('the files of the SQLite journal', () => {
     const journal = await open(context, path);
 
     assert.deepEqual(
-      (await lend(journal)).map(({ seq }) => seq),
+      (await claimDue(journal)).map(({ seq }) => seq),
       [whole],
     );
     const letters = await journal.find({ state: 'dead-lettered', limit: 10 });
@@ -209,7 +213,7 @@ describe('the files of the SQLite journal', () => {
   });
 
   test(
-    'a damaged record does not hold up the one behind it, and large ones are lent in turn',
+    'a damaged record does not hold up the one behind it, and large ones are claimed in turn',
     HANG,
     async (context) => {
       const path = pathIn(context);
@@ -227,12 +231,12 @@ describe('the files of the SQLite journal', () => {
       const journal = await open(context, path);
 
       assert.deepEqual(
-        (await lend(journal, 1)).map(({ seq }) => seq),
+        (await claimDue(journal, 1)).map(({ seq }) => seq),
         large.slice(0, 1),
       );
-      const lent: number[] = [];
-      while (lent.length < 19) lent.push(...(await lend(journal, 100)).map(({ seq }) => seq));
-      assert.deepEqual(lent, large.slice(1));
+      const claimed: number[] = [];
+      while (claimed.length < 19) claimed.push(...(await claimDue(journal, 100)).map(({ seq }) => seq));
+      assert.deepEqual(claimed, large.slice(1));
     },
   );
 });
