@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -12,9 +12,12 @@ import { openForWriting } from '../../src/journal/sqlite/writer/schema.ts';
 import { writeBatch } from '../../src/journal/sqlite/writer/write.ts';
 import type { Completion } from '../../src/model/delivery.ts';
 
-/** A folder that goes when the test ends. */
-export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'journal-'));
+/** Where a folder of a test goes that asks nothing of a disk: into memory, where the system has a place for that. */
+export const IN_MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** A folder that is removed when the test ends. */
+export function temporaryFolder(context: Pick<TestContext, 'after'>, parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'journal-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

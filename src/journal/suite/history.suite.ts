@@ -109,8 +109,9 @@ function getSuite(proves: Proof): void {
     const seq = await keepOne(journal, aRecord('a', now()));
     const times: number[] = [];
     for (const complete of [retrySoon, deadLetterClaim]) {
-      times.push(now());
-      assert.equal(await complete(journal, await claimOne(journal), now()), true);
+      const at = now();
+      times.push(at);
+      assert.equal(await complete(journal, await claimOne(journal), at), true);
       await advance(2 * MINUTE);
     }
     assert.equal(await journal.redeliver(seq), true);

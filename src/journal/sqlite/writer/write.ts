@@ -29,7 +29,7 @@ function attempt(database: JournalDatabase, leases: Leases, batch: WriteBatch, t
     }));
   } catch (error) {
     const failure = heals(error);
-    if (failure.kind !== 'unstorable') return { failure: failure, ...completeAlone() };
+    if (failure.kind !== 'unstorable') return { failure, ...completeAlone() };
     return { appended: insertEach(database, batch), ...completeAlone() };
   }
 }
@@ -40,6 +40,7 @@ function completeOnly(
   completions: readonly Completion[],
   time: Time,
 ): Pick<WriteResult, 'completed'> {
+  if (completions.length === 0) return { completed: [] };
   try {
     return { completed: database.transaction(() => completions.map((each) => complete(database, leases, each, time))) };
   } catch (error) {

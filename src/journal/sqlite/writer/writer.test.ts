@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { aDeadLetter, aLargeRecord, anAttempt, aRecord, DELIVERED } from '../../../../test/support/records.ts';
-import { packed, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
+import { IN_MEMORY, packed, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
 import type { Time } from '../../clock.ts';
 import { LEASE_MS, type NewRecord } from '../../journal.ts';
 import { claimDue, Leases } from './claim.ts';
@@ -11,7 +11,7 @@ import { Pruner } from './prune.ts';
 const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
 
 function open(context: TestContext): TestDatabase {
-  const journal = new TestDatabase(join(temporaryFolder(context), 'journal.db'));
+  const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'));
   context.after(() => journal.db.close());
   return journal;
 }
