@@ -6,7 +6,7 @@ export interface Time {
   readonly tick: number;
 }
 
-/** Tells the time, and calls back when some of it has passed. */
+/** The time, and a call when some of it has passed. */
 export interface Clock {
   now(): number;
   tick(): number;

@@ -80,8 +80,8 @@ function aQueue() {
   return { writer, clock, faults, queue };
 }
 
-/** Lets the queue do everything that it can do without time passing. */
-async function settled(): Promise<void> {
+/** Resolves when the queue has done what it can do without time passing. */
+async function untilIdle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -173,7 +173,7 @@ describe('group commit', () => {
   test('a completion waits a moment for others to share its commit', HANG, async () => {
     const { writer, clock, queue } = aQueue();
     const completed = [queue.complete(COMPLETED), queue.complete(COMPLETED)];
-    await settled();
+    await untilIdle();
     assert.equal(writer.batches.length, 0);
 
     clock.advance(5);
@@ -191,7 +191,7 @@ describe('group commit', () => {
     for (let time = 1; time <= 2; time++) {
       await writer.until(time);
       writer.answer(failed('full'));
-      await settled();
+      await untilIdle();
       assert.equal(writer.batches.length, time);
       clock.advance(SECOND);
     }
@@ -281,7 +281,7 @@ describe('waiting claims', () => {
   test('a claim that waits gets the records of a commit along with it, without asking', HANG, async () => {
     const { writer, queue } = aQueue();
     const claim = queue.claim(7, NEVER);
-    await settled();
+    await untilIdle();
     assert.equal(writer.asked, 1);
 
     const appended = queue.append(many(2));
@@ -301,9 +301,9 @@ describe('waiting claims', () => {
     const { writer, clock, queue } = aQueue();
     writer.due = { ...NOTHING, nextDueAt: clock.now() + 10 * SECOND };
     const claim = queue.claim(1, NEVER);
-    await settled();
+    await untilIdle();
     clock.advance(9 * SECOND);
-    await settled();
+    await untilIdle();
     assert.equal(writer.asked, 1);
 
     const attempt = { at: 0, durationMs: 1, outcome: UNAVAILABLE };
@@ -315,7 +315,7 @@ describe('waiting claims', () => {
     writer.answer();
     assert.equal(await retried, true);
     writer.due = NOTHING;
-    await settled();
+    await untilIdle();
     assert.equal(writer.asked, 2);
 
     clock.advance(CLAIM_WAIT_MS);
@@ -328,13 +328,13 @@ describe('waiting claims', () => {
     const appended = queue.append(many(1));
     await writer.until(1);
     const claim = queue.claim(1, NEVER);
-    await settled();
+    await untilIdle();
     writer.answer();
     assert.equal((await appended).kind, 'appended');
     assert.equal(writer.asked, 1);
 
     clock.advance(2);
-    await settled();
+    await untilIdle();
     assert.equal(writer.asked, 2);
 
     const closing = queue.close();

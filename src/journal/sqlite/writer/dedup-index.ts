@@ -1,4 +1,4 @@
-import type { Statements } from './database.ts';
+import type { Statements } from './statements.ts';
 
 /** Keys that are kept in memory before any goes to the tree on disk, by default: some 4 MB. */
 const RECENT_LIMIT = 32_768;
