@@ -159,15 +159,8 @@ export class MemoryJournal implements Journal {
     const entry = this.#entries.get(seq);
     if (entry === undefined || entry.state === 'pending') return false;
     const at = this.#clock.now();
-    const { delivery } = entry;
-    const renewed = {
-      state: 'pending',
-      delivery: delivery + 1,
-      at,
-      history: newHistory(at),
-      deadLetter: undefined,
-    } as const;
-    this.#put({ ...entry, ...renewed, event: event ?? entry.event });
+    const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined };
+    this.#put({ ...renewed, state: 'pending', delivery: entry.delivery + 1, event: event ?? entry.event });
     return true;
   }
 
@@ -257,7 +250,8 @@ export class MemoryJournal implements Journal {
     for (const entry of this.#line.slice(0, max)) {
       const { seq, record, event, delivery, history } = entry;
       const { receivedAt, raw, payload, traceparent } = record;
-      if (claimableAt(entry) > now || !isRegistryEvent(event)) break;
+      if (claimableAt(entry) > now) break;
+      if (!isRegistryEvent(event)) continue;
       if (claims.length > 0) bytesBeyondFirst += raw.byteLength;
       if (bytesBeyondFirst > MAX_CLAIM_BYTES) break;
       const fence = ++this.#lastFence;
