@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
-import Pool from 'undici/lib/dispatcher/pool.js';
+import { type Dispatcher, Pool } from 'undici';
 
 /** Connections kept to the sink's server: as many as there are attempts at a time, so that none waits for another. */
 const CONNECTIONS = 64;
