@@ -68,7 +68,7 @@ export class RequestHandler {
     const from = {
       headers: request.headers,
       query: queryOf(request.url ?? ''),
-      sender: clientAddress ?? remoteAddress,
+      address: clientAddress ?? remoteAddress,
     };
     const reception = await this.#reception(() => ask(from, body), body);
     const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);

@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'auth/glob.ts',
     'decode/decoder.ts',
     'journal/journal.ts',
+    'journal/journal-fault.ts',
   ],
   deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
