@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Claim } from '../model/delivery.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { API_VERSION, type BrigadeEvent } from './brigade-event.ts';
 import {
@@ -19,13 +20,7 @@ export const SOURCE = 'brigade.sh/acr';
  */
 export const MAX_PAYLOAD_BYTES = 512 * 1024;
 
-export interface Mappable {
-  readonly event: RegistryEvent;
-  readonly payload: string;
-  readonly delivery: number;
-}
-
-export type Mapping =
+type Mapping =
   | {
       readonly kind: 'mapped';
       readonly event: BrigadeEvent;
@@ -34,7 +29,7 @@ export type Mapping =
     }
   | { readonly kind: 'unmappable'; readonly detail: string };
 
-/** Which values of labels the Brigade at hand takes: 255 characters since v2.6.0, 63 before. */
+/** How long the values of labels may be: 255 characters since Brigade v2.6.0, 63 before. */
 export type LabelRule = 'since-2.6' | 'before-2.6';
 
 /**
@@ -43,7 +38,10 @@ export type LabelRule = 'since-2.6' | 'before-2.6';
  * Never a second qualifier: Brigade compares qualifiers both ways, so one more would unsubscribe everybody in silence.
  * Labels only narrow. One that does not fit is left out, never cut: a cut value would match somebody else's subscription.
  */
-export function toBrigadeEvent({ event, payload, delivery }: Mappable, labelRule: LabelRule): Mapping {
+export function toBrigadeEvent(
+  { event, payload, delivery }: Pick<Claim, 'event' | 'payload' | 'delivery'>,
+  labelRule: LabelRule,
+): Mapping {
   const valueRule = labelRule === 'since-2.6' ? VALUE_RULE : OLD_VALUE_RULE;
   const registry = event.registry ?? '';
   if (!fits(valueRule, registry)) return { kind: 'unmappable', detail: 'the registry is not legal as a qualifier' };

@@ -199,19 +199,19 @@ suite('check --explain', { concurrency: 2 }, () => {
       aPush('a', target('builds/x')),
       1,
       /rule +builds: ignore/,
-      /ignored +by the rule builds/,
+      /result +ignored \(rule builds\)/,
     ],
     [
       'what it may not say',
       [],
       aPush('a').replace('example', 'other'),
       1,
-      /refused +out of scope: registry is to be example\.azurecr\.io/,
+      /result +rejected with 403 \(out-of-scope\)\ndetail +registry: expected example\.azurecr\.io/,
     ],
-    ['that nothing names its registry', ['--caller', 'cd'], CHART, 1, /deadLettered +no-registry/],
-    ['that it carries nothing', [], '{"action":"ping"}', 1, /ignored +ping/],
+    ['that nothing names its registry', ['--caller', 'cd'], CHART, 1, /result +dead-lettered \(no-registry\)/],
+    ['that it carries nothing', [], '{"action":"ping"}', 1, /result +ignored \(ping\)/],
     ['why it cannot be read', [], '[', 1, /format +none/],
-    ['that it could be of several callers', ['--caller', 'nobody'], '[', 64, /--caller is to name who sent it: ci, cd/],
+    ['that it could be of several callers', ['--caller', 'nobody'], '[', 64, /--caller must name one of: ci, cd/],
   ] as const) {
     test(`tells ${what}`, async (t) => {
       const { installation, configPath } = await configured(t, await StubBrigade.start(t), ...LINES);

@@ -24,9 +24,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'journal/journal.ts',
     'journal/journal-fault.ts',
   ],
-  deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
+  deliver: ['model', 'journal/journal.ts', 'journal/clock.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
-  observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
+  observe: [
+    'model',
+    'journal/journal.ts',
+    'journal/clock.ts',
+    'sink/sink.ts',
+    'http/ingest-observer.ts',
+    'deliver/delivery-observer.ts',
+  ],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
   'embedded-brigade': ['model', 'brigade'],

@@ -7,13 +7,13 @@ import { type Answer, READY, ScriptedSink } from './scripted-sink.ts';
 const CREDENTIALS: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
 const ANSWERS: Readonly<Record<Behaviour, Answer>> = {
   takes: DELIVERED,
-  refuses: REJECTED,
-  'refuses-credentials': CREDENTIALS,
+  rejects: REJECTED,
+  'rejects-credentials': CREDENTIALS,
   'is-busy': UNAVAILABLE,
   'is-away': UNAVAILABLE,
   'loses-its-answer': UNCERTAIN,
   fails: UNCERTAIN,
-  'talks-nonsense': UNCERTAIN,
+  'answers-nonsense': UNCERTAIN,
   hangs: 'hang',
 };
 
@@ -23,7 +23,7 @@ sinkSuite('a scripted sink', async () => {
   const probeOf = (): Probe | 'hang' => {
     if (behaviour === 'hangs') return 'hang';
     if (behaviour === 'takes') return READY;
-    return { kind: 'unready', detail: 'not now', credentials: behaviour === 'refuses-credentials' };
+    return { kind: 'unready', detail: 'not now', credentials: behaviour === 'rejects-credentials' };
   };
   sink.onDeliver = () => ANSWERS[behaviour];
   sink.onProbe = probeOf;
