@@ -3,7 +3,7 @@ import { settingsReference } from '../src/config/reference.ts';
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
 
-/** The pages that are made from the sources, by their path from the root. */
+/** The pages that are generated from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'charts/brigade-acr-gateway/README.md': chartPage(),
@@ -19,13 +19,13 @@ function exitCodesPage(): string {
 
 <!-- Generated from src/cli/exit-codes.ts. Do not edit. -->
 
-The numbers are those of \`sysexits.h\` where it has one. The message stands on standard error.
+The numbers are from \`sysexits.h\` where it has one. The message is on standard error.
 
 | code | meaning |
 |---|---|
 ${rows.join('\n')}
 
-A Node that is too old ends with 1 and a sentence that says so.
+On a Node that is too old, the program ends with 1 and a message.
 `;
 }
 
@@ -48,8 +48,8 @@ function metricsPage(): string {
 
 <!-- Generated from src/observe/metrics.ts. Do not edit. -->
 
-\`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter is there from
-the start, with 0. Labels have no other values than those listed: never a name, an id or a text of a sender.
+\`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter starts at 0. Labels
+have only the values listed here: never a name, an id or a text from a sender.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -61,7 +61,7 @@ Upper bounds of the buckets, in seconds:
 |---|---|
 ${buckets.join('\n')}
 
-Beside them stand those of prom-client about the process and Node (\`process_…\`, \`nodejs_…\`).
+In addition, there are prom-client's metrics of the process and of Node (\`process_…\`, \`nodejs_…\`).
 `;
 }
 

@@ -72,7 +72,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   // The digests of the tokens file come first: they are cheaper to check than a signed token.
   const authenticator = tokenAuthenticator(
     { current: () => callers.current().tokens },
-    new EntraAuthenticator(callers, Date.now),
+    new EntraAuthenticator(callers),
   );
   const deliverer = new Deliverer({
     queue: journal,

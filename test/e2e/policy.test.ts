@@ -74,7 +74,7 @@ suite('the configuration file', { concurrency: 2 }, () => {
     const brigade = await StubBrigade.start(t);
     const { installation, configure } = await configured(t, brigade, '{}');
     const gateway = await serve(t, installation);
-    assert.equal(fateIn(await send(gateway, CHART)), 'deadLettered no-registry');
+    assert.equal(fateIn(await send(gateway, CHART)), 'dead-lettered no-registry');
     const redeliver = () => run(t, ['dead-letters', 'redeliver', '1'], operatorEnv(gateway));
     assert.match((await redeliver()).output, /1 {2}undeliverable: no registry is known/);
     await configure('callers: { ci: { registries: [example.azurecr.io] } }');
@@ -147,7 +147,7 @@ test('one application of Entra ID sends for several registries, and for no other
     return exchange(gateway.ingestPort, { headers: { ...headers, authorization: `Bearer ${token}` }, body });
   };
   for (const name of ['one', 'two']) assert.equal(fateIn(await sendFor(name)), 'accepted');
-  assert.equal(fateIn(await sendFor('three')), 'deadLettered out-of-scope');
+  assert.equal(fateIn(await sendFor('three')), 'dead-lettered out-of-scope');
   await brigade.untilTaken('one', 'two');
   const registries = brigade.arrivals.map(({ event }) => event.qualifiers['registry']);
   assert.deepEqual(registries.toSorted(), ['one-dnl.azurecr.io', 'two-dnl.azurecr.io']);
