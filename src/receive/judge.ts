@@ -72,7 +72,7 @@ function judgeEvent(
 /** Without the qualifier `registry` the event would match the subscriptions of other people's projects. */
 const NO_REGISTRY = {
   reason: 'no-registry',
-  detail: 'the event names no registry: bind its caller to one',
+  detail: 'no registry is known for the event: bind its caller to one',
 } as const;
 
 /** The most issues in one text. */

@@ -55,6 +55,7 @@ function readAgain(
   const [judgement] = judged;
   if (judgement?.kind !== 'kept') return 'the stored webhook carries nothing to deliver';
   const { event, deadLetter } = judgement.record;
+  if (deadLetter?.reason === 'no-registry') return deadLetter.detail;
   if (deadLetter !== undefined) return `${deadLetter.reason}: ${deadLetter.detail}`;
   return isRegistryEvent(event) ? event : 'the stored webhook cannot be read';
 }
