@@ -69,9 +69,9 @@ test('an event waits as long as the sink asks, if that is longer', () => {
 });
 
 test('after an unavailable attempt at the age of 7 days, an event becomes a dead letter, and not a millisecond earlier', () => {
-  const verdictAt = (ageMs: number) => decide(UNAVAILABLE, aHistory({ agesFrom: NOW - ageMs }), circumstances());
-  assert.equal(verdictAt(MAX_AGE_MS - 1).kind, 'retry');
-  assert.deepEqual(verdictAt(MAX_AGE_MS), { kind: 'dead-letter', reason: 'expired' });
+  const decisionAt = (ageMs: number) => decide(UNAVAILABLE, aHistory({ agesFrom: NOW - ageMs }), circumstances());
+  assert.equal(decisionAt(MAX_AGE_MS - 1).kind, 'retry');
+  assert.deepEqual(decisionAt(MAX_AGE_MS), { kind: 'dead-letter', reason: 'expired' });
   assert.equal(MAX_AGE_MS, 7 * 24 * 60 * MINUTE);
 });
 
@@ -136,7 +136,7 @@ test('no event is retried for ever: 5 times when uncertain, or for 7 days and th
   fc.assert(
     fc.property(failures, (each) => {
       const { ageMs, uncertain } = liveThrough(each);
-      assert.ok(uncertain <= 6, `${uncertain} attempts were uncertain, of which the sixth buries`);
+      assert.ok(uncertain <= 6, `${uncertain} attempts were uncertain, and the sixth must be the last`);
       assert.ok(ageMs <= MAX_AGE_MS + 3_600_000 + 1000, `${ageMs} ms`);
     }),
     { numRuns: 100 },

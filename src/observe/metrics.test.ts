@@ -78,10 +78,10 @@ test('two gateways in one process count separately', async () => {
 });
 
 function aWebhook(repository: string): WebhookRecord {
-  const told = { id: repository, action: 'push', registry: `${repository}.io`, repository };
+  const summary = { id: repository, action: 'push', registry: `${repository}.io`, repository };
   return {
     caller: repository,
-    answer: { kind: 'receipt', events: [{ ...told, result: { kind: 'accepted', seq: 1 } }] },
+    answer: { kind: 'receipt', events: [{ ...summary, result: { kind: 'accepted', seq: 1 } }] },
     status: 200,
     remoteAddress: repository,
     clientAddress: undefined,
