@@ -1,10 +1,10 @@
 import { scopeOf } from '../auth/scope.ts';
 import type { Decoded, DecodedEvent } from '../decode/decoder.ts';
 import type { NewRecord } from '../journal/journal.ts';
-import type { Caller } from '../model/caller.ts';
 import type { EventReceipt, Rejection } from '../model/receipt.ts';
-import type { Format, Issue } from '../model/webhook.ts';
-import { RecordWriter, summaryOf, type Webhook } from './record.ts';
+import type { RegistryEvent } from '../model/registry-event.ts';
+import type { Issue } from '../model/webhook.ts';
+import { acceptedRecord, deadLetterRecord, type RecordBase, recordBase, summaryOf, type Webhook } from './record.ts';
 import { applyRules } from './rules.ts';
 
 /** What becomes of one event of a webhook. */
@@ -25,10 +25,10 @@ export function judge(
   { format, events }: Extract<Decoded, { kind: 'decoded' }>,
   webhook: Webhook,
 ): readonly Judgement[] | OutOfScope {
-  const writer = new RecordWriter(format, webhook);
+  const base = recordBase(format, webhook);
   const judgements: Judgement[] = [];
   for (const event of events) {
-    const judgement = judgeEvent(event, format, webhook.caller, writer);
+    const judgement = judgeEvent(event, base, webhook);
     if (judgement.kind === 'out-of-scope') return judgement;
     judgements.push(judgement);
   }
@@ -37,36 +37,38 @@ export function judge(
 
 function judgeEvent(
   decoded: DecodedEvent,
-  format: Format,
-  caller: Caller,
-  writer: RecordWriter,
+  base: RecordBase,
+  { caller, contentWindow }: Webhook,
 ): Judgement | OutOfScope {
   if (decoded.kind === 'nothing') {
     const { id, action, reason } = decoded;
     const result = { kind: 'ignored', reason } as const;
     return { kind: 'ignored', receipt: id === undefined ? { action, result } : { id, action, result } };
   }
-  const { raw } = decoded;
   if (decoded.kind === 'unreadable') {
-    const deadLetter = { reason: 'unreadable', detail: formatIssues(decoded.issues) } as const;
-    return { kind: 'kept', record: writer.deadLetter(decoded.event, deadLetter, raw) };
+    const detail = formatIssues(decoded.issues);
+    return { kind: 'kept', record: deadLetterRecord(base, decoded, { reason: 'unreadable', detail }) };
   }
   const scope = scopeOf(caller, decoded.event);
   if (scope.kind === 'out-of-scope') {
-    if (format === 'acr') return scope;
-    const deadLetter = { reason: 'out-of-scope', detail: formatIssues([scope.issue]) } as const;
-    return { kind: 'kept', record: writer.deadLetter(decoded.event, deadLetter, raw) };
+    if (base.format === 'acr') return scope;
+    const detail = formatIssues([scope.issue]);
+    return { kind: 'kept', record: deadLetterRecord(base, decoded, { reason: 'out-of-scope', detail }) };
   }
   const { event } = scope;
   const { kind, rule } = applyRules(event, caller);
   if (kind === 'ignore') {
     return { kind: 'ignored', receipt: { ...summaryOf(event), result: { kind: 'ignored', reason: 'rule', rule } } };
   }
-  const record =
-    event.registry === undefined
-      ? writer.deadLetter(event, NO_REGISTRY, raw)
-      : writer.accept(event, event.registry, raw);
+  const { raw } = decoded;
+  const record = hasRegistry(event)
+    ? acceptedRecord(base, { event, raw }, contentWindow)
+    : deadLetterRecord(base, { event, raw }, NO_REGISTRY);
   return { kind: 'kept', record, ...(rule === undefined ? {} : { rule }) };
+}
+
+function hasRegistry(event: RegistryEvent): event is RegistryEvent & { readonly registry: string } {
+  return event.registry !== undefined;
 }
 
 /** Without the qualifier `registry` the event would match the subscriptions of other people's projects. */

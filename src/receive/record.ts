@@ -25,41 +25,45 @@ export interface Webhook {
   readonly contentWindow?: ContentWindow | undefined;
 }
 
-/** Writes the journal's records for the events of one webhook. Pure. */
-export class RecordWriter {
-  readonly #webhook: Webhook;
-  /** What the records have in common. */
-  readonly #common: Pick<NewRecord, 'receivedAt' | 'format' | 'caller' | 'headers' | 'traceparent'>;
+/** What the records of one webhook have in common. `raw` is the body, for an event that has no raw form of its own. */
+export type RecordBase = Pick<NewRecord, 'receivedAt' | 'format' | 'caller' | 'headers' | 'traceparent' | 'raw'>;
 
-  constructor(format: Format, webhook: Webhook) {
-    const { caller, receivedAt } = webhook;
-    const headers = keptHeaders(webhook.headers);
-    this.#webhook = webhook;
-    this.#common = { receivedAt, format, caller: caller.name, headers, ...traceOf(headers) };
-  }
+/** One event of a webhook, in scope or not. */
+interface ReadEvent<E extends KeptEvent> {
+  readonly event: E;
+  readonly raw?: RawEvent | undefined;
+}
 
-  accept(event: RegistryEvent, registry: string, raw: RawEvent | undefined): NewRecord {
-    const { contentWindow } = this.#webhook;
-    const record = this.#write(event, ['registry', comparableRegistry(registry)], raw);
-    const key = contentWindow === undefined ? undefined : contentKey(event, contentWindow.regions);
-    if (contentWindow === undefined || key === undefined) return record;
-    return { ...record, content: { key, windowMs: contentWindow.ms } };
-  }
+export function recordBase(format: Format, { body, caller, receivedAt, ...webhook }: Webhook): RecordBase {
+  const headers = keptHeaders(webhook.headers);
+  return { receivedAt, format, caller: caller.name, headers, ...traceOf(headers), raw: body };
+}
 
-  /** Dead letters are keyed by caller, so that a forged event cannot make the real one a duplicate. */
-  deadLetter(event: KeptEvent, deadLetter: NonNullable<NewRecord['deadLetter']>, raw: RawEvent | undefined): NewRecord {
-    return { ...this.#write(event, ['caller', this.#webhook.caller.name], raw), deadLetter };
-  }
+export function acceptedRecord(
+  base: RecordBase,
+  read: ReadEvent<RegistryEvent & { readonly registry: string }>,
+  contentWindow: ContentWindow | undefined,
+): NewRecord {
+  const { event } = read;
+  const record = recordOf(base, read, ['registry', comparableRegistry(event.registry)]);
+  const key = contentWindow === undefined ? undefined : contentKey(event, contentWindow.regions);
+  if (contentWindow === undefined || key === undefined) return record;
+  return { ...record, content: { key, windowMs: contentWindow.ms } };
+}
 
-  #write(event: KeptEvent, owner: Owner, raw: RawEvent | undefined): NewRecord {
-    return {
-      dedupKey: dedupKey(event, owner),
-      ...this.#common,
-      raw: raw?.bytes ?? this.#webhook.body,
-      ...(raw?.payload === undefined ? {} : { payload: raw.payload }),
-      event,
-    };
-  }
+/** Dead letters are keyed by caller, so that a forged event cannot make the real one a duplicate. */
+export function deadLetterRecord(
+  base: RecordBase,
+  read: ReadEvent<KeptEvent>,
+  deadLetter: NonNullable<NewRecord['deadLetter']>,
+): NewRecord {
+  return { ...recordOf(base, read, ['caller', base.caller]), deadLetter };
+}
+
+function recordOf(base: RecordBase, { event, raw }: ReadEvent<KeptEvent>, owner: Owner): NewRecord {
+  const record = { ...base, dedupKey: dedupKey(event, owner), event };
+  if (raw === undefined) return record;
+  return { ...record, raw: raw.bytes, ...(raw.payload === undefined ? {} : { payload: raw.payload }) };
 }
 
 /** Event ids are unique within an owner. */
