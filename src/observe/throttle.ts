@@ -4,7 +4,7 @@ import type { Clock } from '../journal/clock.ts';
 const WINDOW_MS = 1000;
 
 /**
- * At most one line a second for each reason, with a count: any client can cause these lines, as often as it likes. The first
+ * At most one line a second for each reason, with a count. Every client can cause these lines, as often as it likes. The first
  * is written at once, the others at the end of their second.
  */
 export class Throttle {
