@@ -284,7 +284,7 @@ const beforeTwoSix: React = (response, { path, body }) => {
 };
 const NOTHING_ASKED = { method: '', path: '', headers: {}, body: '' };
 
-test('an old Brigade gets the event again without labels over 63 characters, and later events so at once', async (t) => {
+test('an old Brigade gets the event again without labels over 63 characters, and later events without them at once', async (t) => {
   const { server, sink } = await aServedSink(t, beforeTwoSix);
   const claim = aClaimOf({ repository: 'r'.repeat(64), tag: 't'.repeat(63) });
   assert.deepEqual(await sink.deliver(claim, NEVER), {

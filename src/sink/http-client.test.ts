@@ -252,7 +252,7 @@ test('an answer of more than 4 MiB is cut, and has its status', async (t) => {
   assert.ok(result.body.length <= 4 * 1024 * 1024);
 });
 
-test('an result ends at once when it is given up, and its request may have arrived', async (t) => {
+test('a request that is aborted under way ends at once, and is broken', async (t) => {
   const server = await AnsweringServer.start(t, () => {});
   const giveUp = new AbortController();
   const result = aClient(t, server.address).send(POST, giveUp.signal);
@@ -261,7 +261,7 @@ test('an result ends at once when it is given up, and its request may have arriv
   assert.deepEqual(await result, { kind: 'broken', detail: 'given up: shutting down' });
 });
 
-test('an result that is given up within the answer is broken', async (t) => {
+test('a request that is aborted within its answer is broken', async (t) => {
   const server = await AnsweringServer.start(t, (response) => {
     response.writeHead(201).write('{');
     giveUp.abort();
@@ -270,7 +270,7 @@ test('an result that is given up within the answer is broken', async (t) => {
   assert.equal((await aClient(t, server.address).send(POST, giveUp.signal)).kind, 'broken');
 });
 
-test('nothing is sent for an result that was given up beforehand', async (t) => {
+test('a request that was aborted before it began is not sent', async (t) => {
   const server = await AnsweringServer.start(t, answering(201));
   const client = aClient(t, server.address);
   const result = await client.send(POST, AbortSignal.abort());
@@ -282,7 +282,7 @@ test('nothing is sent for an result that was given up beforehand', async (t) => 
   );
 });
 
-test('nothing is sent for an result that was given up while it waited for a connection', async (t) => {
+test('a request that was aborted while it waited for a connection is not sent', async (t) => {
   const server = await AnsweringServer.start(t, answering(201));
   const giveUp = new AbortController();
   const client = aClient(t, server.address);
