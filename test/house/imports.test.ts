@@ -21,10 +21,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'auth/glob.ts',
     'decode/decoder.ts',
     'journal/journal.ts',
+    'journal/journal-fault.ts',
   ],
-  deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
+  deliver: ['model', 'journal/journal.ts', 'journal/clock.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
-  observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
+  observe: [
+    'model',
+    'journal/journal.ts',
+    'journal/clock.ts',
+    'sink/sink.ts',
+    'http/ingest-observer.ts',
+    'deliver/delivery-observer.ts',
+  ],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
   // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
