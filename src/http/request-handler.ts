@@ -61,7 +61,7 @@ export class RequestHandler {
     const { remoteAddress } = request.socket;
     const clientAddress = this.#options.proxies.clientOf(remoteAddress, headers);
     const body = new Body(request, this.#options.limits.maxBodyBytes, this.#budget);
-    const incoming = { headers, query: queryOf(url), sender: clientAddress ?? remoteAddress };
+    const incoming = { headers, query: queryOf(url), address: clientAddress ?? remoteAddress };
     const reception = await this.#reception(() => ask(incoming, body), body);
     const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);
     this.#send(request, response, answer, body.bytesRead);

@@ -1,6 +1,6 @@
 /**
- * What nobody planned for, or cannot be mended from within. Thrown, and caught at three edges only: the HTTP server
- * (503 without detail), the deliver loop (retry), the CLI (message and exit code).
+ * An unexpected failure, or one that the gateway cannot repair itself. It is thrown, and caught at three edges only: the
+ * HTTP server (503 without detail), the deliver loop (retry), the CLI (message and exit code).
  *
  * Match on `code`, which is stable, never on the message.
  */

@@ -2,20 +2,20 @@ import type { Binding } from './caller.ts';
 import type { NamedRegistry } from './registry-name.ts';
 import type { Rule } from './rule.ts';
 
-/** What the configuration file says of who may send what; it may change while the gateway runs. */
+/** The part of the configuration file that says who may send what. It may change while the gateway runs. */
 export interface Policy {
   readonly registries: readonly NamedRegistry[];
   readonly callers: readonly CallerPolicy[];
-  /** For every caller, after his own. */
+  /** They hold for every caller, after the caller's own. */
   readonly rules: readonly Rule[];
-  /** Absent: no token of Entra ID is known. */
+  /** Absent: no token of Entra ID is accepted. */
   readonly entra?: EntraTenant | undefined;
 }
 
-/** What is said of one caller, beside what the tokens file says. */
+/** What the configuration file adds to one caller of the tokens file, or a caller of Entra ID. */
 export interface CallerPolicy {
   readonly name: string;
-  /** He proves to be this application of Entra ID. Absent: he has a token in the tokens file. */
+  /** The caller authenticates as this application of Entra ID. Absent: it has a token in the tokens file. */
   readonly application?: EntraApplication | undefined;
   readonly binding?: Binding | undefined;
   readonly rules: readonly Rule[];
@@ -24,19 +24,19 @@ export interface CallerPolicy {
 export interface EntraApplication {
   /** In lower case. */
   readonly id: string;
-  /** What has to be among the roles of its token. */
+  /** A role that its token must contain. */
   readonly role?: string | undefined;
 }
 
-/** Whose tokens are believed. */
+/** The Entra tenant whose tokens are accepted. */
 export interface EntraTenant {
   /** A GUID, in lower case. */
   readonly tenant: string;
   /** At least one. */
   readonly audiences: readonly string[];
-  /** Where the tenant's keys are, without a slash at the end: `https://login.microsoftonline.com`. */
+  /** The address of the tenant's keys, without a final slash: `https://login.microsoftonline.com`. */
   readonly authority: string;
-  /** As the tokens name them. */
+  /** The accepted values of the claim `iss`. */
   readonly issuers: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 import type { JournalStats } from '../journal/journal.ts';
 import type { Metrics } from './metrics.ts';
 
-/** What deliverer and journal say of themselves when somebody looks. */
+/** The state of deliverer and journal when the metrics are read. */
 export interface GatewayState {
   readonly isBreakerOpen: boolean;
   readonly attemptsLimit: number;
@@ -9,6 +9,7 @@ export interface GatewayState {
   readonly stats: JournalStats;
 }
 
+/** Sets every gauge of the gateway. */
 export function refreshGauges(
   metrics: Metrics,
   { isBreakerOpen, attemptsLimit, heldEvents, stats }: GatewayState,
@@ -19,8 +20,8 @@ export function refreshGauges(
   metrics.set('acr_gateway_held_events', heldEvents);
   metrics.set('acr_gateway_pending_events', stats.pending);
   metrics.set('acr_gateway_oldest_pending_seconds', ageSeconds(stats.oldestPendingAt, now));
-  metrics.set('acr_gateway_dead_letters', stats.dead);
-  metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadAt, now));
+  metrics.set('acr_gateway_dead_letters', stats.deadLetters);
+  metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadLetterAt, now));
   metrics.set('acr_gateway_journal_bytes', stats.bytes);
   metrics.set('acr_gateway_damaged_records', stats.damaged);
 }

@@ -20,7 +20,7 @@ const VALIDATION = JSON.stringify([
 /** With a clock of its own. */
 class Rig {
   time = 0;
-  /** The most bytes that were asked for. */
+  /** The limit with which the body was read. */
   asked: number | undefined = 0;
   readonly anonymousHandshakes: AnonymousHandshakes;
 
@@ -28,12 +28,12 @@ class Rig {
     this.anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials, now: () => this.time });
   }
 
-  answer(type: string | undefined, body = VALIDATION, sender = '203.0.113.1') {
+  answer(type: string | undefined, body = VALIDATION, address = '203.0.113.1') {
     const headers: Headers = type === undefined ? {} : { 'aeg-event-type': type };
     return this.anonymousHandshakes.answer(
       {
         headers,
-        sender,
+        address,
         readBody: async (maxBytes) => {
           this.asked = maxBytes;
           return { kind: 'body', bytes: Buffer.from(body) };
@@ -44,7 +44,7 @@ class Rig {
   }
 }
 
-test('a validation gets its code back without credentials, and 16 KiB of it are read', async () => {
+test('a validation without credentials is answered with its code, and at most 16 KiB of it are read', async () => {
   const rig = new Rig();
   assert.deepEqual(await rig.answer('SubscriptionValidation'), { kind: 'validation', code: 'code-1' });
   assert.equal(rig.asked, 16 * 1024);
@@ -58,7 +58,7 @@ for (const type of ['SubscriptionDeletion', 'Unsubscribe', 'SUBSCRIPTIONDELETION
   });
 }
 
-test('without the header of a handshake a stranger is turned away, and his body is not read', async () => {
+test('without the header of a handshake the webhook is rejected, and its body is not read', async () => {
   const rig = new Rig();
   for (const type of [undefined, '', 'Notification', 'Validation']) {
     assert.equal(await rig.answer(type), REJECTION);
@@ -66,14 +66,14 @@ test('without the header of a handshake a stranger is turned away, and his body 
   assert.equal(rig.asked, 0);
 });
 
-test('a header without a validation behind it turns nothing into one', async () => {
+test('the header alone does not make a body a validation', async () => {
   const event = JSON.stringify([{ eventType: 'Microsoft.ContainerRegistry.ImagePushed', data: { action: 'push' } }]);
   for (const body of [event, '', '{}', '{"action":"push"}', VALIDATION.replace('validationCode', 'code')]) {
     assert.equal(await new Rig().answer('SubscriptionValidation', body), REJECTION);
   }
 });
 
-test('where handshakes need credentials anonymousHandshakes get no answer to any', async () => {
+test('where handshakes need credentials, none is answered without', async () => {
   const rig = new Rig('required');
   assert.equal(await rig.answer('SubscriptionValidation'), REJECTION);
   assert.equal(await rig.answer('Unsubscribe'), REJECTION);
@@ -81,7 +81,7 @@ test('where handshakes need credentials anonymousHandshakes get no answer to any
   assert.equal(rig.asked, 0);
 });
 
-test('ten handshakes a minute are answered to one address, and those of others as well', async () => {
+test('ten handshakes of one address are answered in a minute, whatever other addresses send', async () => {
   const rig = new Rig();
   for (let count = 0; count < 10; count++) assert.equal((await rig.answer('Unsubscribe')).kind, 'unsubscription');
   assert.equal((await rig.answer('Unsubscribe')).kind, 'overloaded');
@@ -90,7 +90,7 @@ test('ten handshakes a minute are answered to one address, and those of others a
   assert.equal((await rig.answer('Unsubscribe')).kind, 'unsubscription');
 });
 
-test('no more than 10,000 addresses are remembered', () => {
+test('at most 10,000 addresses are counted', () => {
   const { anonymousHandshakes } = new Rig();
   for (let address = 0; address < 10_000; address++)
     assert.equal(anonymousHandshakes.admit(`${address}`, REJECTION), undefined);
@@ -98,7 +98,7 @@ test('no more than 10,000 addresses are remembered', () => {
   assert.equal(anonymousHandshakes.admit('5', REJECTION), undefined);
 });
 
-test('permission is given for the origin and the rate that were asked for', () => {
+test('the permission repeats the origin and the rate that were asked for', () => {
   for (const [origin, rate, wanted] of [
     ['eventgrid.azure.net', '120', '120'],
     ['eventgrid.azure.cn', undefined, '*'],
@@ -110,7 +110,7 @@ test('permission is given for the origin and the rate that were asked for', () =
   }
 });
 
-test('nothing that is no host is repeated', () => {
+test('an origin that is not a host name is not repeated', () => {
   for (const origin of [undefined, '', '*', '<script>', 'a b', 'a'.repeat(256), 'a, b', 'ä']) {
     assert.equal(permissionAsked({ 'webhook-request-origin': origin }), undefined);
   }

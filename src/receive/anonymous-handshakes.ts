@@ -3,18 +3,18 @@ import type { Handshake, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
 import type { IncomingWebhook } from './incoming-webhook.ts';
 
-/** Bytes of a validation that are read for a stranger: Event Grid's has about 1 KiB. */
+/** Bytes of a validation that are read without credentials: Event Grid's has about 1 KiB. */
 const MAX_BYTES = 16 * 1024;
 
-/** Handshakes of one address that are answered without credentials in a window; Event Grid tries a handful of times. */
+/** Handshakes without credentials that one address gets answered in a window; Event Grid tries a few times. */
 const PER_ADDRESS = 10;
 
 const WINDOW_MS = 60_000;
 
-/** Addresses counted in a window; those beyond wait for the next. */
+/** Addresses counted in a window; further addresses wait for the next window. */
 const MAX_ADDRESSES = 10_000;
 
-/** Event Grid's documentation has the first, Microsoft's own Functions trigger looks for the second. */
+/** Event Grid's documentation names the first; Microsoft's own Functions trigger checks for the second. */
 const UNSUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscriptiondeletion', 'unsubscribe']);
 
 export interface AnonymousHandshakesOptions {
@@ -26,8 +26,8 @@ export interface AnonymousHandshakesOptions {
 }
 
 /**
- * What is answered to somebody whose credentials are not known: handshakes, for nobody says whether Azure sends the
- * configured headers along with them. Nothing is kept of them, and nothing is fetched.
+ * Answers handshakes without credentials: Azure does not document whether it sends the configured headers with them.
+ * Nothing of a handshake is kept, and nothing is fetched.
  */
 export class AnonymousHandshakes {
   readonly #options: AnonymousHandshakesOptions;
@@ -38,27 +38,27 @@ export class AnonymousHandshakes {
     this.#options = options;
   }
 
-  /** `rejection` unless the webhook is a handshake. */
+  /** Resolves to `rejection` unless the webhook is a handshake. */
   async answer(webhook: IncomingWebhook, rejection: Rejection): Promise<Handshake | Rejection> {
     const type = textOf(webhook.headers['aeg-event-type']).toLowerCase();
     const isValidation = type === 'subscriptionvalidation';
     if (!isValidation && !UNSUBSCRIPTIONS.has(type)) return rejection;
-    const notAdmitted = this.admit(webhook.sender, rejection);
+    const notAdmitted = this.admit(webhook.address, rejection);
     if (notAdmitted !== undefined) return notAdmitted;
     return isValidation ? this.#validate(webhook, rejection) : { kind: 'unsubscription' };
   }
 
-  /** Undefined if a handshake from there may be answered. */
-  admit(sender = '', rejection: Rejection): Rejection | undefined {
+  /** Undefined if a handshake from the address may be answered. */
+  admit(address = '', rejection: Rejection): Rejection | undefined {
     if (this.#options.handshakeCredentials === 'required') return rejection;
     const now = this.#options.now();
     if (now >= this.#windowEndsAt) {
       this.#windowEndsAt = now + WINDOW_MS;
       this.#counts = new Map();
     }
-    const count = this.#counts.get(sender) ?? 0;
+    const count = this.#counts.get(address) ?? 0;
     if (count >= PER_ADDRESS || (count === 0 && this.#counts.size >= MAX_ADDRESSES)) return { kind: 'overloaded' };
-    this.#counts.set(sender, count + 1);
+    this.#counts.set(address, count + 1);
     return undefined;
   }
 
@@ -70,10 +70,10 @@ export class AnonymousHandshakes {
   }
 }
 
-/** What of a request's headers asks for permission to send; undefined if nothing does, or not in words of this use. */
+/** The permission that a request's headers ask for; undefined without one, or where the origin is not a host name or origin. */
 export function permissionAsked(headers: Headers): Extract<Handshake, { kind: 'permission' }> | undefined {
   const origin = textOf(headers['webhook-request-origin']);
-  // A host name or an origin: nothing else is to be repeated to anybody.
+  // Nothing else is repeated in an answer.
   if (!/^[\w.:/-]{1,255}$/.test(origin)) return undefined;
   const rate = textOf(headers['webhook-request-rate']);
   return { kind: 'permission', origin, rate: /^[1-9]\d{0,8}$/.test(rate) ? rate : '*' };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { completeDelivered, deadLetterClaim, keepOne, lendOne } from '../../test/support/journal-steps.ts';
+import { claimOne, completeDelivered, deadLetterClaim, keepOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
@@ -14,7 +14,7 @@ import { createRedeliver, type Redelivery } from './redeliver.ts';
 
 const CHART = JSON.stringify({ id: 'a', action: 'chart_push', target: { repository: 'repo', tag: 'x-1.0.0.tgz' } });
 
-/** A caller `ci` whose entry in the tokens file a test exchanges. */
+/** A caller `ci` whose entry in the tokens file a test replaces. */
 class Rig {
   readonly clock = new ManualClock();
   readonly journal = new MemoryJournal({ clock: this.clock });
@@ -48,7 +48,7 @@ class Rig {
   }
 }
 
-/** With the chart event deadLettered, for its caller was bound to nothing. */
+/** With a chart event as a dead letter: its caller is bound to no registry. */
 async function aRigWithDeadLetter(): Promise<Rig> {
   const rig = new Rig();
   rig.configure({ ci: 'x' });
@@ -57,13 +57,13 @@ async function aRigWithDeadLetter(): Promise<Rig> {
   return rig;
 }
 
-test('a dead letter without a registry gets the one to which its caller was bound since, and is on its way', async () => {
+test('a dead letter without a registry gets the one that its caller has been bound to since, and becomes pending', async () => {
   const rig = await aRigWithDeadLetter();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
   const record = await rig.journal.get(1);
   assert.equal(record?.state, 'pending');
-  const claim = await lendOne(rig.journal);
+  const claim = await claimOne(rig.journal);
   assert.equal(claim.delivery, 2);
   assert.equal(claim.payload, CHART);
   assert.deepEqual(claim.event, {
@@ -84,7 +84,7 @@ for (const [what, file, detail] of [
     /out of scope: repository/,
   ],
 ] as const) {
-  test(`a dead letter stays one whose caller ${what}`, async () => {
+  test(`a dead letter stays one when its caller ${what}`, async () => {
     const rig = await aRigWithDeadLetter();
     rig.configure(file);
     const redelivery = await rig.redeliver(1);
@@ -104,31 +104,31 @@ for (const [format, body, headers] of [
   ['a CloudEvent in binary mode', CHART_DATA, { 'ce-specversion': '1.0', 'ce-type': TYPE, 'ce-id': 'i' }],
   ['a notification', { events: [CHART_DATA] }, {}],
 ] as const) {
-  test(`a dead letter that came as ${format} is replayed alone, and its payload is the native object`, async () => {
+  test(`a dead letter that came as ${format} is redelivered alone, and its payload is the native object`, async () => {
     const rig = new Rig();
     rig.configure({ ci: 'x' });
     await rig.receive(JSON.stringify(body), headers);
     rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
     assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
-    const claim = await lendOne(rig.journal);
+    const claim = await claimOne(rig.journal);
     assert.deepEqual([claim.event.id, claim.event.registry], ['a', 'example.azurecr.io']);
     assert.deepEqual(JSON.parse(claim.payload), CHART_DATA);
   });
 }
 
-test('one of a batch that was out of scope is replayed alone once its caller may speak for it', async () => {
+test('an out-of-scope event of a batch is redelivered alone after its binding was changed to allow it', async () => {
   const rig = new Rig();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io', repositories: ['other'] } });
   const event = (id: string) => ({ eventType: TYPE, data: { ...CHART_DATA, id } });
   await rig.receive(JSON.stringify([event('a'), event('b'), 5]));
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   assert.deepEqual(await rig.redeliver(2), { kind: 'redelivered' });
-  const lent = (await lendOne(rig.journal)).event;
-  assert.deepEqual([lent.id, lent.registry], ['b', 'example.azurecr.io']);
+  const claimed = (await claimOne(rig.journal)).event;
+  assert.deepEqual([claimed.id, claimed.registry], ['b', 'example.azurecr.io']);
   assert.equal((await rig.redeliver(3)).kind, 'undeliverable');
 });
 
-test('a dead letter whose webhook cannot be read any more stays one', async () => {
+test('a dead letter whose stored webhook cannot be read stays one', async () => {
   const rig = new Rig();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   for (const [name, text] of Object.entries({ a: 'garbage', b: '{"action":"ping"}' })) {
@@ -138,12 +138,12 @@ test('a dead letter whose webhook cannot be read any more stays one', async () =
   }
 });
 
-test('a refused event is offered once more as it was decoded, whatever became of its caller', async () => {
+test('a rejected event is redelivered as it was decoded, even if its caller is not configured any more', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw: Buffer.from('garbage') }));
-  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
-  const claim = await lendOne(rig.journal);
+  const claim = await claimOne(rig.journal);
   assert.deepEqual(claim.event, aRecord('a', 0).event);
   assert.deepEqual([claim.delivery, claim.history.attempts], [2, 0]);
 });
@@ -151,25 +151,35 @@ test('a refused event is offered once more as it was decoded, whatever became of
 test('a delivered event can be delivered again', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await completeDelivered(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await completeDelivered(rig.journal, await claimOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
 });
 
-test('an event that is on its way is left alone', async () => {
+test('a pending event is not changed', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
   assert.deepEqual(await rig.redeliver(seq), { kind: 'pending' });
-  assert.equal((await lendOne(rig.journal)).delivery, 1);
+  assert.equal((await claimOne(rig.journal)).delivery, 1);
 });
 
-test('two redeliveries at a time are one', async () => {
+test('of two redeliveries at the same time one succeeds', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
   const kinds = (await Promise.all([rig.redeliver(seq), rig.redeliver(seq)])).map(({ kind }) => kind);
   assert.deepEqual(kinds.sort(), ['pending', 'redelivered']);
 });
 
-test('an event that nobody knows is unknown', async () => {
+test('a number without an event is unknown', async () => {
   assert.deepEqual(await new Rig().redeliver(5), { kind: 'unknown' });
+});
+
+test('rules do not apply to a redelivery', async () => {
+  const rig = new Rig();
+  rig.configure({ ci: 'x' });
+  await rig.receive(CHART);
+  const rules = [{ name: 'none', decision: 'ignore', when: {} }] as const;
+  const caller = { name: 'ci', bindings: [{ registries: ['example.azurecr.io'] }], rules };
+  const authenticator = { authenticate: async () => ({ kind: 'caller', caller }) as const, callerNamed: () => caller };
+  assert.deepEqual(await createRedeliver({ authenticator, decode, history: rig.journal })(1), { kind: 'redelivered' });
 });

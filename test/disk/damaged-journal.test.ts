@@ -162,7 +162,7 @@ async function assertAcceptsNothing({ gateway, brigade, release }: Running): Pro
   const answer = await send(gateway, aPush('after'));
   assert.equal(answer.status, 503);
   assert.equal(answer.headers['retry-after'], '5');
-  assert.equal((await gateway.process.line('webhook.lost'))['because'], 'unwritable');
+  assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
   await brigade.untilTaken('before');

@@ -46,7 +46,7 @@ test('the gateway answers 503 while the disk rejects writes, and 200 when it acc
   const answer = await send(gateway, aPush('rejected'));
   assert.equal(answer.status, 503);
   assert.equal(answer.headers['retry-after'], '5');
-  assert.equal((await gateway.process.line('webhook.lost'))['because'], 'unwritable');
+  assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
   await brigade.untilTaken('completed-late');

@@ -199,19 +199,19 @@ suite('check --explain', { concurrency: 2 }, () => {
       aPush('a', target('builds/x')),
       1,
       /rule +builds: ignore/,
-      /ignored +by the rule builds/,
+      /result +ignored \(rule builds\)/,
     ],
     [
       'what is out of scope',
       [],
       aPush('a').replace('example', 'other'),
       1,
-      /rejected +out of scope: registry is to be example\.azurecr\.io/,
+      /result +rejected with 403 \(out-of-scope\)\ndetail +registry: expected example\.azurecr\.io/,
     ],
-    ['that no registry is known', ['--caller', 'cd'], CHART, 1, /dead-lettered +no-registry/],
-    ['that there is nothing to deliver', [], '{"action":"ping"}', 1, /ignored +ping/],
+    ['that no registry is known', ['--caller', 'cd'], CHART, 1, /result +dead-lettered \(no-registry\)/],
+    ['that there is nothing to deliver', [], '{"action":"ping"}', 1, /result +ignored \(ping\)/],
     ['that the format is unknown', [], '[', 1, /format +none/],
-    ['which callers there are', ['--caller', 'unknown'], '[', 64, /--caller is to name who sent it: ci, cd/],
+    ['which callers there are', ['--caller', 'unknown'], '[', 64, /--caller must name one of: ci, cd/],
   ] as const) {
     test(`prints ${what}`, async (t) => {
       const { installation, configPath } = await configured(t, await StubBrigade.start(t), ...LINES);
