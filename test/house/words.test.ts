@@ -31,9 +31,12 @@ const FILES = list(
   '.ci/run',
 ).filter((path) => !path.startsWith('docs/adr/') && path !== 'test/house/words.test.ts');
 
-/** Without what names an old version: columns in a migration, names in the changelog. Identifiers as single words. */
+/** Released migrations, which are never edited. */
+const MIGRATIONS = 'src/journal/sqlite/writer/schema.ts';
+
+/** The words of a line, also those in identifiers; without the SQL of old versions and old names in the changelog. */
 function wordsOf(path: string, line: string): string {
-  if (/\bRENAME (?:COLUMN|TO)\b/.test(line)) return '';
+  if (path === MIGRATIONS && !/^\s*(?:\/?\*|\/\/)/.test(line)) return '';
   const text = path === 'CHANGELOG.md' ? line.replaceAll(/`[^`]*`/g, '') : line.replaceAll('allSettled', '');
   return text.replaceAll(/(?<=[a-z\d])(?=[A-Z])|_/g, ' ');
 }
