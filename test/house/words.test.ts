@@ -36,6 +36,7 @@ const MIGRATIONS = 'src/journal/sqlite/writer/schema.ts';
 
 /** The words of a line, also those in identifiers; without the SQL of old versions and old names in the changelog. */
 function wordsOf(path: string, line: string): string {
+  if (/\bRENAME COLUMN\b/.test(line)) return '';
   if (path === MIGRATIONS && !/^\s*(?:\/?\*|\/\/)/.test(line)) return '';
   const text = path === 'CHANGELOG.md' ? line.replaceAll(/`[^`]*`/g, '') : line.replaceAll('allSettled', '');
   return text.replaceAll(/(?<=[a-z\d])(?=[A-Z])|_/g, ' ');
