@@ -1,13 +1,14 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
-import { settingsReference } from '../src/config/reference.ts';
+
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
+import { settingsPage } from './settings-page.ts';
 
 /** The pages that are made from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'charts/brigade-acr-gateway/README.md': chartPage(),
-    'docs/configuration.md': settingsReference(),
+    'docs/configuration.md': settingsPage(),
     'docs/exit-codes.md': exitCodesPage(),
     'docs/metrics.md': metricsPage(),
   };

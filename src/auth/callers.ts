@@ -1,7 +1,6 @@
 import type { Caller } from '../model/caller.ts';
-import type { CallerPolicy, Policy } from '../model/policy.ts';
+import type { CallerPolicy, Policy, Tokens } from '../model/policy.ts';
 import { registriesOf } from '../model/registry-name.ts';
-import type { Tokens } from './tokens-file.ts';
 
 /** What a webhook's sender may prove to be, as tokens file and configuration file together have it. */
 export interface Callers {

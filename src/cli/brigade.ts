@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { parseFiles } from '../config/file-content.ts';
-import { parseSecretFile } from '../config/file-types.ts';
+import { parseSecretFile } from '../config/secret-files.ts';
+import { parseFiles } from '../config/watched-file.ts';
 import { startEmbeddedBrigade } from '../embedded-brigade/embedded-brigade.ts';
 import { WatchedProjects } from '../embedded-brigade/watched-projects.ts';
 import { EventScreen, printProjectIssues } from './event-screen.ts';
@@ -26,8 +26,7 @@ export async function brigade(options: BrigadeOptions): Promise<ExitCode> {
   const { rootPasswordPath, host } = options;
   const password = await parseFiles([rootPasswordPath], parseSecretFile);
   if (password.kind === 'issues') {
-    const at = { key: '--root-password-path', source: rootPasswordPath };
-    printIssues(password.issues.map((issue) => ({ ...issue, ...at })));
+    printIssues(password.issues);
     return EXIT_CODES.config.code;
   }
   if (!isLoopback(host)) printError(warning(host));

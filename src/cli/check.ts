@@ -1,5 +1,4 @@
-import { parseTokens } from '../auth/tokens-file.ts';
-import { environment, readSettings } from '../config/read-settings.ts';
+import { environment, readSettings, warningsAbout } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { createSink } from '../gateway/connect-sink.ts';
 import { type GatewayFiles, unboundCallers, watchFiles } from '../gateway/files.ts';
@@ -17,17 +16,17 @@ const PROBE_MS = 20_000;
  * webhook. Starts nothing.
  */
 export async function check(options: Partial<ExplainOptions> = {}): Promise<ExitCode> {
-  const read = await readSettings(environment(), parseTokens);
+  const read = await readSettings(environment());
   if (read.kind === 'issues') {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const { settings, warnings } = read;
+  const { value: settings } = read;
   const files = await watchFiles(settings, await createLog({ level: 'silent', pretty: false }), new Metrics());
   try {
     const { explain: path } = options;
     if (path !== undefined) return await (await import('./explain.ts')).explain({ ...options, explain: path }, files);
-    return await checkDelivery(settings, warnings, files);
+    return await checkDelivery(settings, warningsAbout(settings), files);
   } finally {
     await files.close();
   }
@@ -42,5 +41,5 @@ async function checkDelivery(settings: Settings, warnings: readonly string[], fi
   const name = settings.sink.kind === 'brigade' ? 'Brigade' : 'CloudEvents receiver';
   print(`${name} at ${settings.sink.address}: ${probe.kind}: ${probe.detail}`);
   if (probe.kind === 'ready') return EXIT_CODES.ok.code;
-  return probe.credentials ? EXIT_CODES.refused.code : EXIT_CODES.unavailable.code;
+  return probe.credentials ? EXIT_CODES.rejected.code : EXIT_CODES.unavailable.code;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
+import { parseTokens } from '../config/tokens-file.ts';
 import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
 
 /** A folder that is not there yet. */

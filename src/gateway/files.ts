@@ -1,12 +1,11 @@
 import { type Callers, everyCaller, joinedCallers } from '../auth/callers.ts';
 import { isUnbound } from '../auth/scope.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
 import type { ConfigFile } from '../config/config-file.ts';
-import type { Credential } from '../config/credential.ts';
-import type { ParseFiles } from '../config/file-content.ts';
-import { parseSecretFile, parseTlsFiles, type TlsPair } from '../config/file-types.ts';
-import type { Settings } from '../config/settings.ts';
-import { WatchedFile } from '../config/watched-file.ts';
+import { formatIssue } from '../config/schema.ts';
+import { parseSecretFile, parseTlsFiles, type TlsPair } from '../config/secret-files.ts';
+import type { Credential, Settings } from '../config/settings.ts';
+import { parseTokens } from '../config/tokens-file.ts';
+import { type ParseFiles, WatchedFile } from '../config/watched-file.ts';
 import { Fault } from '../model/fault.ts';
 import { NO_POLICY } from '../model/policy.ts';
 import { observeFile } from '../observe/files.ts';
@@ -17,7 +16,7 @@ import { connectSink, type SinkConnection } from './connect-sink.ts';
 /** A file was fit when the settings were read, and is not any more. */
 export class FileFault extends Fault {
   override readonly name = 'FileFault';
-  readonly code = 'file_unfit';
+  readonly code = 'file_invalid';
 }
 
 /** Everything that follows a file, as it is now. */
@@ -48,7 +47,7 @@ export async function watchFiles(settings: Settings, log: Log, metrics: Metrics)
   async function watch<T>(name: WatchedName, paths: readonly string[], parse: ParseFiles<T>): Promise<WatchedFile<T>> {
     const observer = observeFile(log, metrics, name);
     const file = await WatchedFile.open({ paths, parse, onRejected: observer.rejected });
-    if (file.kind === 'issues') throw new FileFault(`${paths.join(', ')}: expected ${file.issues[0]?.expected}`);
+    if (file.kind === 'issues') throw new FileFault(file.issues.map(formatIssue).join('; '));
     // The ingest port tells of certificates itself, once they are in use.
     if (name !== 'certificate') file.value.onChange(observer.taken);
     opened.push(file.value);

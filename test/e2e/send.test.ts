@@ -100,7 +100,7 @@ suite('send', { concurrency: 2 }, () => {
     [
       'an address with a token in it',
       78,
-      /WEBHOOK_URL: expected .* without credentials/,
+      /WEBHOOK_URL: must be .* without credentials/,
       'http://127.0.0.1:9/?access_token=s3cret',
     ],
   ] as const) {

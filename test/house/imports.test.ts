@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
   observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],
-  admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
+  admin: ['model', 'config/schema.ts', 'journal/journal.ts', 'receive/redeliver.ts'],
   'embedded-brigade': ['model', 'brigade'],
   cli: ['gateway', '/'],
   'bin.ts': ['cli/main.ts'],
@@ -59,6 +59,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
   undici: ['sink/http-client.ts'],
+  valibot: ['config/', 'admin/api.ts'],
   yaml: ['config/config-file.ts', 'embedded-brigade/load-projects.ts'],
 };
 

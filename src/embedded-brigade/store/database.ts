@@ -6,7 +6,7 @@ import { EVENT_LOGS_MIGRATION } from '../workers/event-logs.ts';
 /** The file was written by a newer version of this program. */
 class DatabaseTooNew extends Fault {
   override readonly name = 'DatabaseTooNew';
-  override readonly code = 'EMBEDDED_BRIGADE_DATABASE_TOO_NEW';
+  override readonly code = 'embedded_brigade_too_new';
 }
 
 /** Another process owns the file. */
