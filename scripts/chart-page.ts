@@ -10,10 +10,10 @@ interface Row {
   readonly shown: string;
 }
 
-/** The text of the chart's README: what stands in the comments of its values, as a table. */
+/** The text of the chart's README: a table of the comments in its values. */
 export function chartPage(): string {
   const { contents } = parseDocument(readFileSync(VALUES, 'utf8'));
-  if (!isMap(contents)) throw new Error('values.yaml is no map');
+  if (!isMap(contents)) throw new Error('values.yaml is not a map');
   const rows = rowsOf(contents, '').map(({ path, about, shown }) => `| \`${path}\` | ${shown} | ${about} |`);
   return `# Helm chart of brigade-acr-gateway
 
@@ -30,7 +30,7 @@ $ helm install brigade-acr-gateway oci://ghcr.io/brigadecore/brigade-acr-gateway
 $ helm test brigade-acr-gateway --namespace brigade-acr-gateway --logs
 \`\`\`
 
-At least \`brigade.apiToken\` (or \`brigade.existingSecret\`, or \`sink.url\` in place of Brigade) is yours to set. What is not named here is refused.
+\`brigade.apiToken\` (or \`brigade.existingSecret\`, or \`sink.url\` in place of Brigade) is required. Helm rejects values that are not in this table.
 
 | value | default | meaning |
 |---|---|---|
@@ -38,7 +38,7 @@ ${rows.join('\n')}
 `;
 }
 
-/** A value with a comment gets a row; a map without one is looked into. The first comment of a map stands at the map. */
+/** A value with a comment gets a row; a map without one gets rows for what it holds. YAML puts the first comment of a map at the map. */
 function rowsOf(map: YAMLMap, above: string): readonly Row[] {
   return map.items.flatMap((pair, index) => {
     const { key, value } = pair;
@@ -47,12 +47,12 @@ function rowsOf(map: YAMLMap, above: string): readonly Row[] {
     const isBranch = isMap(value) && value.items.length > 0;
     if (comment) return [{ path, about: sentence(comment), shown: shownDefault(pair) }];
     if (isBranch) return rowsOf(value, `${path}.`);
-    throw new Error(`values.yaml says nothing about ${path}`);
+    throw new Error(`values.yaml has no comment for ${path}`);
   });
 }
 
 function sentence(comment: string): string {
-  // Of several comments, what is set apart by an empty line belongs to what is above.
+  // A comment before an empty line belongs to the value above.
   const [own = ''] = comment.split(/\n\s*\n/).slice(-1);
   return own
     .replaceAll(/\s*\n\s*/g, ' ')

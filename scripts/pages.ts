@@ -4,7 +4,7 @@ import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
 import { settingsPage } from './settings-page.ts';
 
-/** The pages that are made from the sources, by their path from the root. */
+/** The pages that are generated from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'charts/brigade-acr-gateway/README.md': chartPage(),
@@ -20,13 +20,13 @@ function exitCodesPage(): string {
 
 <!-- Generated from src/cli/exit-codes.ts. Do not edit. -->
 
-The numbers are those of \`sysexits.h\` where it has one. The message stands on standard error.
+Where \`sysexits.h\` has a number, it is that. The message is printed on standard error.
 
 | code | meaning |
 |---|---|
 ${rows.join('\n')}
 
-A Node that is too old ends with 1 and a sentence that says so.
+On a Node older than 24 the program exits with 1 and says so.
 `;
 }
 
@@ -50,7 +50,7 @@ function metricsPage(): string {
 <!-- Generated from src/observe/metrics.ts. Do not edit. -->
 
 \`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter is there from
-the start, with 0. Labels have no other values than those listed: never a name, an id or a text of a sender.
+the start, with 0. Labels have only the values listed here: never a name, an id or any other text from a webhook.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -62,7 +62,7 @@ Upper bounds of the buckets, in seconds:
 |---|---|
 ${buckets.join('\n')}
 
-Beside them stand those of prom-client about the process and Node (\`process_…\`, \`nodejs_…\`).
+There are also the metrics of prom-client about the process and Node (\`process_…\`, \`nodejs_…\`).
 `;
 }
 

@@ -1,6 +1,6 @@
 import { configFile } from '../src/config/config-file.ts';
 import { type Notes, notesOf } from '../src/config/schema.ts';
-import { DEV_VARIABLES, OPERATOR_VARIABLES, SEND_VARIABLES, SERVE_VARIABLES } from '../src/config/settings.ts';
+import { DEV_VARIABLES, OPERATOR_VARIABLES, SEND_VARIABLES, SERVE_VARIABLES } from '../src/config/variables.ts';
 
 type Schema = Parameters<typeof notesOf>[0];
 

@@ -4,7 +4,7 @@ import type { Parsed, ParseIssue } from '../model/parsed.ts';
 import type { Policy } from '../model/policy.ts';
 import { contradictionsIn, policyFields, toPolicy } from './policy.ts';
 import { fields, optional, read, textThat } from './schema.ts';
-import { SERVE_VARIABLES } from './settings.ts';
+import { SERVE_VARIABLES } from './variables.ts';
 
 /** The text of a setting, and the line that it is on. */
 interface FileSetting {

@@ -42,9 +42,7 @@ export function oneOf<const T extends string>(values: readonly T[]): Text<T> {
 }
 
 /** A list that is not empty: an empty one would match or allow nothing. */
-export function listOf<T>(item: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, readonly T[]>;
-export function listOf<T>(item: Text<T>): v.GenericSchema<readonly string[], readonly T[]>;
-export function listOf(item: v.GenericSchema): v.GenericSchema {
+export function listOf<I, T>(item: v.GenericSchema<I, T>): v.GenericSchema<readonly I[], readonly T[]> {
   const expected = `a list, not empty, each ${notesOf(item).expected}`;
   const message = `must be ${expected}`;
   return v.pipe(v.array(item, message), v.nonEmpty(message), v.metadata({ expected }));
@@ -118,7 +116,7 @@ export function read<T>(
   return { kind: 'issues', issues: found.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)) };
 }
 
-export function pathOf({ path }: v.BaseIssue<unknown>): Path {
+function pathOf({ path }: v.BaseIssue<unknown>): Path {
   return (path ?? []).map(({ key }) => String(key));
 }
 
