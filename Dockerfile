@@ -1,8 +1,8 @@
-# The base images are named by tag: their digests could not be asked for where this was written.
+# The base images are named by tag, because their digests could not be looked up.
 FROM --platform=$BUILDPLATFORM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# All of them are JavaScript, the same for every platform.
+# All dependencies are JavaScript, the same for every platform.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS program
@@ -11,7 +11,7 @@ COPY LICENSE package.json bin.js /app/
 COPY src /app/src
 COPY --from=dependencies /app/node_modules /app/node_modules
 
-# Runs the program once: what Node compiles is kept for those who start it where nothing can be written.
+# Runs the program once, so that Node fills its compile cache. A container with a read-only root cannot write it later.
 FROM program AS warm
 USER 0
 COPY image/warm-up.mjs /warm-up.mjs
@@ -21,14 +21,14 @@ FROM program
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="brigade-acr-gateway" \
-      org.opencontainers.image.description="Receives the events of Azure Container Registry and emits them into the event bus of Brigade 2." \
+      org.opencontainers.image.description="Receives the events of Azure Container Registry and delivers them to the event bus of Brigade 2." \
       org.opencontainers.image.source="https://github.com/brigadecore/brigade-acr-gateway" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=warm --chown=0:0 /app/.compile-cache /app/.compile-cache
 USER 65532:65532
-# Only now: it would make the folder with the rights of whoever builds.
+# Comes after USER: WORKDIR would otherwise create the folder for the user of the build.
 WORKDIR /app
 EXPOSE 8080 8081
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "/app/bin.js"]

@@ -10,15 +10,15 @@ async function main(): Promise<void> {
   const generator = await startPeer('generator');
   const text = `# A million webhooks, and a backlog of a million
 
-Printed by \`node bench/long.ts --write\`. No figure here is typed by hand. One run on one machine (${machine()}), on which gateway,
-load generator and Brigade's stand-in share all cores; Brigade answers at once.
+Printed by \`node bench/long.ts --write\`. No figure on this page is typed by hand. One run on one machine (${machine()}). The gateway, the
+load generator and a stand-in for Brigade share all cores. Brigade answers at once.
 
-Whether memory grows with what was received: webhooks over 64 connections as fast as they are answered, each hundred thousand
-delivered before the next.
+The first table shows whether memory grows with the number of webhooks. The test sends webhooks over 64 connections as fast as
+they are answered, and waits until each hundred thousand is delivered before it sends the next.
 
 ${await million(generator)}
-What a Brigade costs that comes back after a long time: a million events gathered while it was away, delivered while more
-come in at 1,000/s, and then alone.
+The second table shows what happens when Brigade comes back after a long time. A million events wait. The gateway delivers them
+while more arrive at 1,000/s, and then while nothing arrives.
 
 ${await backlog(generator)}`;
   generator.stop();

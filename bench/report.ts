@@ -8,24 +8,28 @@ export interface Report {
   readonly rounds: number;
 }
 
-const GOALS = `## What we want, and do not have yet
+const GOALS = `## Goals that are not reached yet
 
 0.6 of the floor, a p99 below 12 ms at 32 connections and below 4 ms at 1,000/s, 4,000 deliveries/s while accepting, an idle RSS below
-90 MB and a peak below 200 MB. Where the table above says otherwise, it is right.
+90 MB and a peak below 200 MB.
 `;
 
-/** `docs/performance.md`, whole. */
+/** The text of `docs/performance.md`. */
 export function report({ rows, start, ms, rounds }: Report): string {
   return `# Performance
 
-Printed by \`npm run bench -- --rounds ${rounds} --seconds ${ms / 1000} --write\` (\`bench/\`). No figure here is typed by hand.
+Printed by \`npm run bench -- --rounds ${rounds} --seconds ${ms / 1000} --write\` (\`bench/\`). No figure on this page is typed by hand.
 
-One run on one machine (${machine()}), on which gateway, load generator and Brigade's stand-in share all
-cores. Each figure is from ${rounds === 1 ? 'one round' : `the median of ${rounds} interleaved rounds`} of ${ms / 1000} s, after 8 s of the same load. Absolute figures are this machine's, on that day; the column
-"of the floor" is what to compare. The **floor** is a bare \`node:http\` server that reads the body and answers 200: same Node, same
-load generator, nothing written down. The same **with each body synced** appends it to a file and answers after an fdatasync, one for all
-that came meanwhile: what the promise alone costs on this disk. The gateway runs as a user runs it: default logging, SQLite journal with an fsync
-before every answer, delivering all the while to a Brigade that answers after 0 or 5 ms.
+One run on one machine (${machine()}). The gateway, the load generator and a stand-in for Brigade share all
+cores. Each figure is from ${rounds === 1 ? 'one round' : `the median of ${rounds} interleaved rounds`} of ${ms / 1000} s, after 8 s of the same load. Absolute figures depend on the machine and
+the day: compare the column "of the floor".
+
+- The **floor** is a bare \`node:http\` server that reads the body and answers 200. It uses the same Node and the same load generator,
+  and writes nothing.
+- The floor **with each body synced** appends each body to a file and answers after an fdatasync, one for all bodies that arrived in
+  the meantime. This is the cost of the promise alone on this disk.
+- The **gateway** runs with default settings: default logging, and a SQLite journal with an fsync before every answer. At the same
+  time it delivers to a Brigade that answers after 0 or 5 ms.
 
 | | acknowledged/s | of the floor | p50, ms | p99, ms | delivered/s meanwhile | CPU-s per 1,000 until delivered | peak RSS, MB |
 |---|---|---|---|---|---|---|---|
@@ -54,7 +58,7 @@ function line({ what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuP
   return `| ${cells.join(' | ')} |`;
 }
 
-/** What a run was made on. */
+/** The machine of a run. */
 export function machine(): string {
   return `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }

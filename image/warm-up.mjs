@@ -1,6 +1,6 @@
-// Runs `serve` until it listens, in the image that is being built, so that Node fills its compile cache. The cache knows
-// the user who filled it, and its files are for him alone: they are filled as the one who will run the program, and then
-// made readable.
+// Runs `serve` in the image that is being built, until it listens, so that Node fills its compile cache. The cache depends on
+// the user who fills it, and only this user can read its files. So the later user of the program fills it here, and the files
+// are then made readable for all.
 import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const USER = 65_532;
-/** An image that cannot start its program in this time, even on an emulated processor, is not worth having. */
+/** Fails the build if the program does not start in this time, even on an emulated processor. */
 const PATIENCE_MS = 120_000;
 
 const cache = process.env.NODE_COMPILE_CACHE;
@@ -17,7 +17,7 @@ for (const folder of [cache, scratch]) {
   mkdirSync(folder, { recursive: true });
   chownSync(folder, USER, USER);
 }
-writeFileSync(join(scratch, 'tokens.json'), '{"nobody":"nothing"}', { mode: 0o644 });
+writeFileSync(join(scratch, 'tokens.json'), '{"unused":"unused"}', { mode: 0o644 });
 
 const child = spawn(process.execPath, ['/app/bin.js', 'serve'], {
   uid: USER,

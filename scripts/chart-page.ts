@@ -10,7 +10,7 @@ interface Row {
   readonly shown: string;
 }
 
-/** The text of the chart's README: a table of the comments in its values. */
+/** The text of the chart's README: a table of the values, from their comments in values.yaml. */
 export function chartPage(): string {
   const { contents } = parseDocument(readFileSync(VALUES, 'utf8'));
   if (!isMap(contents)) throw new Error('values.yaml is not a map');
@@ -19,8 +19,8 @@ export function chartPage(): string {
 
 <!-- Generated from values.yaml by npm run docs. Do not edit. -->
 
-Runs the gateway next to Brigade 2. It takes the values files of v0.4.1. Kubernetes 1.27 or newer, Helm 3.8 or newer. Step
-by step: [install](../../docs/install.md). No version of it is published yet.
+Runs the gateway next to Brigade 2. It accepts the values files of v0.4.1. It needs Kubernetes 1.27 and Helm 3.8, or newer.
+The guide is [install](../../docs/install.md). No version is published yet.
 
 <!-- needs: cluster -->
 \`\`\`console
@@ -30,7 +30,8 @@ $ helm install brigade-acr-gateway oci://ghcr.io/brigadecore/brigade-acr-gateway
 $ helm test brigade-acr-gateway --namespace brigade-acr-gateway --logs
 \`\`\`
 
-\`brigade.apiToken\` (or \`brigade.existingSecret\`, or \`sink.url\` in place of Brigade) is required. Helm rejects values that are not in this table.
+You must set \`brigade.apiToken\` (or \`brigade.existingSecret\`, or \`sink.url\` for another sink). A value that is not listed
+here is an error.
 
 | value | default | meaning |
 |---|---|---|
@@ -38,7 +39,7 @@ ${rows.join('\n')}
 `;
 }
 
-/** A value with a comment gets a row; a map without one gets rows for what it holds. YAML puts the first comment of a map at the map. */
+/** A value with a comment gets a row; a map without one gets a row for each of its values. YAML attaches the first comment of a map to the map. */
 function rowsOf(map: YAMLMap, above: string): readonly Row[] {
   return map.items.flatMap((pair, index) => {
     const { key, value } = pair;
@@ -52,7 +53,7 @@ function rowsOf(map: YAMLMap, above: string): readonly Row[] {
 }
 
 function sentence(comment: string): string {
-  // A comment before an empty line belongs to the value above.
+  // Of several comments, those before an empty line belong to the value above.
   const [own = ''] = comment.split(/\n\s*\n/).slice(-1);
   return own
     .replaceAll(/\s*\n\s*/g, ' ')

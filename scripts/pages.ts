@@ -20,13 +20,13 @@ function exitCodesPage(): string {
 
 <!-- Generated from src/cli/exit-codes.ts. Do not edit. -->
 
-Where \`sysexits.h\` has a number, it is that. The message is printed on standard error.
+The numbers are from \`sysexits.h\` where it has one. The message is on standard error.
 
 | code | meaning |
 |---|---|
 ${rows.join('\n')}
 
-On a Node older than 24 the program exits with 1 and says so.
+On a Node that is too old, the program ends with 1 and a message.
 `;
 }
 
@@ -49,8 +49,8 @@ function metricsPage(): string {
 
 <!-- Generated from src/observe/metrics.ts. Do not edit. -->
 
-\`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter is there from
-the start, with 0. Labels have only the values listed here: never a name, an id or any other text from a webhook.
+\`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter starts at 0. Labels
+have only the values listed here: never a name, an id or a text from a sender.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -62,7 +62,7 @@ Upper bounds of the buckets, in seconds:
 |---|---|
 ${buckets.join('\n')}
 
-There are also the metrics of prom-client about the process and Node (\`process_…\`, \`nodejs_…\`).
+In addition, there are prom-client's metrics of the process and of Node (\`process_…\`, \`nodejs_…\`).
 `;
 }
 

@@ -3,23 +3,23 @@ import type { Headers } from '../model/webhook.ts';
 
 export type Authentication =
   | { readonly kind: 'caller'; readonly caller: Caller }
-  /** Judged wrong: no credentials, or none that we know. */
+  /** No credentials, or wrong ones. */
   | { readonly kind: 'unauthenticated' }
-  /** They cannot be judged now (a key server is down). */
+  /** The credentials cannot be checked now: a key server is down. */
   | { readonly kind: 'unverifiable' };
 
 /**
- * Says who sent a webhook.
+ * Finds the caller that sent a webhook.
  *
  * Every implementation promises:
- * - it looks at headers and query alone, so that no byte of a body is read for a stranger;
- * - it compares secrets as digests, in constant time, over all that it knows;
- * - it fails closed: what it does not understand is `unauthenticated`;
- * - it never throws, and never tells why.
+ * - it reads headers and query only, so that no body is read without credentials;
+ * - it compares secrets as digests, in constant time, with every entry that it has;
+ * - it fails closed: anything that it does not understand is `unauthenticated`;
+ * - it never throws, and gives no reason.
  */
 export interface Authenticator {
-  /** `query`: what stands behind the `?` of the address that was called, as sent. */
+  /** `query`: what follows the `?` of the request's target, as sent. */
   authenticate(headers: Headers, query?: string): Promise<Authentication>;
-  /** The caller of that name as configured now: for replaying a webhook that was authenticated when it came. */
+  /** The caller of that name as it is configured now: to redeliver an event, whose webhook was authenticated when it arrived. */
   callerNamed(name: string): Caller | undefined;
 }

@@ -2,7 +2,7 @@ import type { Caller } from '../model/caller.ts';
 import type { CallerPolicy, Policy, Tokens } from '../model/policy.ts';
 import { registriesOf } from '../model/registry-name.ts';
 
-/** What a webhook's sender may prove to be, as tokens file and configuration file together have it. */
+/** All callers, from the tokens file and the configuration file together. */
 export interface Callers {
   readonly tokens: Tokens;
   readonly applications: readonly ApplicationEntry[];
@@ -14,11 +14,11 @@ interface ApplicationEntry {
   readonly application: NonNullable<CallerPolicy['application']>;
 }
 
-/** Pure. Who stands in both files is held to what each of them says. */
+/** Pure. A caller that is in both files is bound by both. */
 export function callersOf(tokens: Tokens, policy: Policy): Callers {
   const registries = policy.registries.length === 0 ? undefined : registriesOf(policy.registries);
   const byName = new Map(policy.callers.map((each) => [each.name, each]));
-  const governed = (caller: Caller): Caller => {
+  const withPolicy = (caller: Caller): Caller => {
     const own = byName.get(caller.name);
     const bindings = [...(caller.bindings ?? []), ...(own?.binding === undefined ? [] : [own.binding])];
     const rules = [...(own?.rules ?? []), ...policy.rules];
@@ -30,15 +30,15 @@ export function callersOf(tokens: Tokens, policy: Policy): Callers {
     };
   };
   return {
-    tokens: tokens.map(({ caller, digest }) => ({ caller: governed(caller), digest })),
+    tokens: tokens.map(({ caller, digest }) => ({ caller: withPolicy(caller), digest })),
     applications: policy.callers.flatMap(({ name, application }) =>
-      application === undefined ? [] : [{ caller: governed({ name }), application }],
+      application === undefined ? [] : [{ caller: withPolicy({ name }), application }],
     ),
     entra: policy.entra,
   };
 }
 
-/** The callers of two sources that change on their own, put together anew when one has. */
+/** The callers of two sources that change independently. Computed again only after a change. */
 export function joinedCallers(tokens: { current(): Tokens }, policy: { current(): Policy }): { current(): Callers } {
   let from = [tokens.current(), policy.current()] as const;
   let callers = callersOf(...from);
@@ -54,7 +54,7 @@ export function joinedCallers(tokens: { current(): Tokens }, policy: { current()
   };
 }
 
-/** Everybody who may send, once for each way in which he may prove it. */
+/** All callers. One with a token and an application appears twice. */
 export function everyCaller({ tokens, applications }: Callers): readonly Caller[] {
   return [...tokens, ...applications].map(({ caller }) => caller);
 }

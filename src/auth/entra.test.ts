@@ -16,60 +16,69 @@ const AUDIENCE = 'api://acr-gateway';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
+const START = Date.UTC(2026, 10, 22);
+
 const FIRST = aSigningKey('first');
 const SECOND = aSigningKey('second');
 
-/** A tenant with a key server of its own, a clock in the test's hands, and Event Grid as the caller `grid`. */
+/** A tenant with its own key server, and Event Grid as the caller `grid`. The test moves the clock. */
 class Rig {
-  nowMs = Date.UTC(2026, 10, 22);
+  readonly #timers: TestContext['mock']['timers'];
   readonly server: AnsweringServer;
   readonly authenticator: EntraAuthenticator;
 
-  private constructor(server: AnsweringServer, changes: Partial<CallerPolicy>) {
+  private constructor({ mock: { timers } }: TestContext, server: AnsweringServer, changes: Partial<CallerPolicy>) {
+    // jose reads the system clock and takes no other.
+    timers.enable({ apis: ['Date'], now: START });
+    this.#timers = timers;
     this.server = server;
     const issuers = [`https://sts.windows.net/${TENANT}/`, `${server.address}/${TENANT}/v2.0`];
     const entra = { tenant: TENANT, audiences: [AUDIENCE], authority: server.address, issuers };
     const grid = { name: 'grid', application: { id: EVENT_GRID }, rules: [], ...changes };
     const callers = callersOf([], { registries: [], callers: [grid], rules: [], entra });
-    this.authenticator = new EntraAuthenticator({ current: () => callers }, () => this.nowMs);
+    this.authenticator = new EntraAuthenticator({ current: () => callers });
   }
 
   static async start(t: TestContext, changes: Partial<CallerPolicy> = {}): Promise<Rig> {
-    return new Rig(await aKeyServer(t, FIRST), changes);
+    return new Rig(t, await aKeyServer(t, FIRST), changes);
   }
 
-  /** What Event Grid's own token would say. */
+  advance(ms: number): void {
+    this.#timers.setTime(Date.now() + ms);
+  }
+
+  /** The claims of a token of Event Grid. */
   get claims(): JWTPayload {
-    const now = Math.floor(this.nowMs / 1000);
+    const now = Math.floor(Date.now() / 1000);
     const v1 = { ver: '1.0', iss: `https://sts.windows.net/${TENANT}/`, appid: EVENT_GRID };
     return { ...v1, aud: AUDIENCE, tid: TENANT, iat: now, nbf: now, exp: now + 3600 };
   }
 
-  async tell(token: string): Promise<Authentication['kind']> {
+  async authenticate(token: string): Promise<Authentication['kind']> {
     return (await this.authenticator.authenticate({ authorization: `Bearer ${token}` })).kind;
   }
 
-  /** Of a token with these claims instead of Event Grid's. */
-  async tellOf(changes: Readonly<Record<string, unknown>>, key = FIRST): Promise<Authentication['kind']> {
-    return this.tell(await signed({ ...this.claims, ...changes }, key));
+  /** With Event Grid's token, some of its claims replaced. */
+  async authenticateWith(changes: Readonly<Record<string, unknown>>, key = FIRST): Promise<Authentication['kind']> {
+    return this.authenticate(await signed({ ...this.claims, ...changes }, key));
   }
 }
 
 const KEYS = await keySetOf(FIRST);
 
-/** To where the keys are. */
+/** Redirects to an address that has the keys. */
 const redirecting: AnsweringServer['react'] = (response, { path }) => {
   if (path === '/elsewhere') response.end(KEYS);
   else response.writeHead(302, { location: '/elsewhere' }).end();
 };
 
-/** Of parts that no library would put together. */
+/** A token that no library would make. */
 function forged(header: object, claims: JWTPayload, signatureOf: (input: string) => string): string {
   const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
   return `${input}.${signatureOf(input)}`;
 }
 
-test('a token of version 1 is of the application that it names as appid', async (t) => {
+test('the application of a token of version 1 is its appid', async (t) => {
   const rig = await Rig.start(t);
   const token = await signed(rig.claims, FIRST);
   const authentication = await rig.authenticator.authenticate({ authorization: `Bearer ${token}` });
@@ -77,11 +86,11 @@ test('a token of version 1 is of the application that it names as appid', async 
   assert.equal(rig.server.asked[0]?.path, `/${TENANT}/discovery/v2.0/keys`);
 });
 
-test('a token of version 2 is of the application that it names as azp', async (t) => {
+test('the application of a token of version 2 is its azp', async (t) => {
   const rig = await Rig.start(t);
   const v2 = { ver: '2.0', iss: `${rig.server.address}/${TENANT}/v2.0`, azp: EVENT_GRID };
-  assert.equal(await rig.tellOf({ ...v2, appid: undefined }), 'caller');
-  assert.equal(await rig.tellOf({ ...v2, azp: TENANT }), 'unauthenticated');
+  assert.equal(await rig.authenticateWith({ ...v2, appid: undefined }), 'caller');
+  assert.equal(await rig.authenticateWith({ ...v2, azp: TENANT }), 'unauthenticated');
 });
 
 for (const [what, changes] of [
@@ -93,33 +102,33 @@ for (const [what, changes] of [
   ['without an audience', { aud: undefined }],
   ['of another application', { appid: '99999999-9cdb-44cf-a8bf-237846a00ab7' }],
   ['without an application', { appid: undefined }],
-  ['that has expired', { exp: Date.UTC(2026, 10, 22) / 1000 - 61 }],
+  ['that has expired', { exp: START / 1000 - 61 }],
   ['that never expires', { exp: undefined }],
-  ['that is not yet valid', { nbf: Date.UTC(2026, 10, 22) / 1000 + 61 }],
-  ['by which the application acts for a user', { scp: 'user_impersonation' }],
+  ['that is not yet valid', { nbf: START / 1000 + 61 }],
+  ['with which the application acts for a user', { scp: 'user_impersonation' }],
 ] as const) {
-  test(`a token ${what} is nobody’s`, async (t) => {
+  test(`a token ${what} is unauthenticated`, async (t) => {
     const rig = await Rig.start(t);
-    assert.equal(await rig.tellOf(changes), 'unauthenticated');
-    assert.equal(await rig.tellOf({}), 'caller');
+    assert.equal(await rig.authenticateWith(changes), 'unauthenticated');
+    assert.equal(await rig.authenticateWith({}), 'caller');
   });
 }
 
-test('clocks may be a minute apart', async (t) => {
+test('the clocks may differ by a minute', async (t) => {
   const rig = await Rig.start(t);
-  const seconds = rig.nowMs / 1000;
-  assert.equal(await rig.tellOf({ exp: seconds - 59 }), 'caller');
-  assert.equal(await rig.tellOf({ nbf: seconds + 59 }), 'caller');
+  const seconds = START / 1000;
+  assert.equal(await rig.authenticateWith({ exp: seconds - 59 }), 'caller');
+  assert.equal(await rig.authenticateWith({ nbf: seconds + 59 }), 'caller');
 });
 
-test('a token that is signed with nothing is nobody’s', async (t) => {
+test('a token without a signature is unauthenticated', async (t) => {
   const rig = await Rig.start(t);
   for (const alg of ['none', 'None', 'NONE', '']) {
-    assert.equal(await rig.tell(forged({ alg, kid: 'first' }, rig.claims, () => '')), 'unauthenticated');
+    assert.equal(await rig.authenticate(forged({ alg, kid: 'first' }, rig.claims, () => '')), 'unauthenticated');
   }
 });
 
-test('a token that is signed with the public key as a shared secret is nobody’s', async (t) => {
+test('a token that is signed with the public key as a shared secret is unauthenticated', async (t) => {
   const rig = await Rig.start(t);
   const publicKey = createPublicKey(FIRST.privateKey);
   for (const secret of [
@@ -129,113 +138,126 @@ test('a token that is signed with the public key as a shared secret is nobody’
     const token = forged({ alg: 'HS256', kid: 'first' }, rig.claims, (input) =>
       createHmac('sha256', secret).update(input).digest('base64url'),
     );
-    assert.equal(await rig.tell(token), 'unauthenticated');
+    assert.equal(await rig.authenticate(token), 'unauthenticated');
   }
 });
 
-test('a token that is signed with another algorithm is nobody’s, even by the right key', async (t) => {
+test('a token that is signed with another algorithm is unauthenticated, even with the right key', async (t) => {
   const rig = await Rig.start(t);
   for (const alg of ['RS512', 'PS256']) {
     const token = new SignJWT(rig.claims).setProtectedHeader({ alg, kid: 'first' }).sign(FIRST.privateKey);
-    assert.equal(await rig.tell(await token), 'unauthenticated');
+    assert.equal(await rig.authenticate(await token), 'unauthenticated');
   }
 });
 
-test('a token that was changed after it was signed is nobody’s', async (t) => {
+test('a token that was changed after it was signed is unauthenticated', async (t) => {
   const rig = await Rig.start(t);
   const [header, , signature] = (await signed({ ...rig.claims, appid: TENANT }, FIRST)).split('.');
   const claims = Buffer.from(JSON.stringify(rig.claims)).toString('base64url');
-  assert.equal(await rig.tell(`${header}.${claims}.${signature}`), 'unauthenticated');
+  assert.equal(await rig.authenticate(`${header}.${claims}.${signature}`), 'unauthenticated');
 });
 
-test('a token that names no key, or brings its own, is nobody’s', async (t) => {
+test('a token that names no key, or contains its own, is unauthenticated', async (t) => {
   const rig = await Rig.start(t);
   const jwk = await exportJWK(createPublicKey(SECOND.privateKey));
   const sign = (header: object, { privateKey }: SigningKey) =>
     new SignJWT(rig.claims).setProtectedHeader({ alg: 'RS256', ...header }).sign(privateKey);
-  assert.equal(await rig.tell(await sign({}, FIRST)), 'unauthenticated');
-  assert.equal(await rig.tell(await sign({ kid: 'second', jwk }, SECOND)), 'unauthenticated');
-  assert.equal(await rig.tell(await sign({ kid: 'first', jku: rig.server.address }, SECOND)), 'unauthenticated');
+  assert.equal(await rig.authenticate(await sign({}, FIRST)), 'unauthenticated');
+  assert.equal(await rig.authenticate(await sign({ kid: 'second', jwk }, SECOND)), 'unauthenticated');
+  assert.equal(
+    await rig.authenticate(await sign({ kid: 'first', jku: rig.server.address }, SECOND)),
+    'unauthenticated',
+  );
 });
 
-test('what is no token of Entra ID is nobody’s, and no key is fetched for it', async (t) => {
+test('a token that is not a JWT is unauthenticated, and no key is fetched for it', async (t) => {
   const rig = await Rig.start(t);
-  for (const token of ['s3cret', 'a.b', 'a.b.c.d', 'ä.b.c']) assert.equal(await rig.tell(token), 'unauthenticated');
+  for (const token of ['s3cret', 'a.b', 'a.b.c.d', 'ä.b.c'])
+    assert.equal(await rig.authenticate(token), 'unauthenticated');
   assert.equal((await rig.authenticator.authenticate({})).kind, 'unauthenticated');
   assert.equal(rig.server.asked.length, 0);
 });
 
-test('a role that is demanded has to be among those of the token', async (t) => {
+test('a required role must be among the roles of the token', async (t) => {
   const rig = await Rig.start(t, { application: { id: EVENT_GRID, role: 'Subscriber' } });
-  assert.equal(await rig.tellOf({ roles: ['Reader', 'Subscriber'] }), 'caller');
+  assert.equal(await rig.authenticateWith({ roles: ['Reader', 'Subscriber'] }), 'caller');
   for (const roles of [['Reader'], [], 'Subscriber', undefined]) {
-    assert.equal(await rig.tellOf({ roles }), 'unauthenticated');
+    assert.equal(await rig.authenticateWith({ roles }), 'unauthenticated');
   }
 });
 
 test('the keys are fetched once for many tokens', async (t) => {
   const rig = await Rig.start(t);
-  const answers = await Promise.all(Array.from({ length: 20 }, () => rig.tellOf({})));
+  const answers = await Promise.all(Array.from({ length: 20 }, () => rig.authenticateWith({})));
   assert.deepEqual(new Set(answers), new Set(['caller']));
   assert.equal(rig.server.asked.length, 1);
 });
 
-test('a token with a key that nobody knows is nobody’s, and causes one fetch in 30 seconds', async (t) => {
+test('a token with an unknown key is unauthenticated, and causes one fetch in 30 seconds', async (t) => {
   const rig = await Rig.start(t);
-  assert.equal(await rig.tellOf({}), 'caller');
-  rig.nowMs += MINUTE_MS;
-  for (let i = 0; i < 5; i++) assert.equal(await rig.tellOf({}, SECOND), 'unauthenticated');
+  assert.equal(await rig.authenticateWith({}), 'caller');
+  rig.advance(MINUTE_MS);
+  for (let i = 0; i < 5; i++) assert.equal(await rig.authenticateWith({}, SECOND), 'unauthenticated');
   assert.equal(rig.server.asked.length, 2);
 });
 
-test('keys that were rotated are fetched when the first token comes that is signed with a new one', async (t) => {
+test('a new key is fetched with the first token that is signed with it', async (t) => {
   const rig = await Rig.start(t);
-  assert.equal(await rig.tellOf({}), 'caller');
+  assert.equal(await rig.authenticateWith({}), 'caller');
   rig.server.react = answering(200, await keySetOf(SECOND));
-  rig.nowMs += MINUTE_MS;
-  assert.equal(await rig.tellOf({}, SECOND), 'caller');
-  assert.equal(await rig.tellOf({}, FIRST), 'unauthenticated');
+  rig.advance(MINUTE_MS);
+  assert.equal(await rig.authenticateWith({}, SECOND), 'caller');
+  assert.equal(await rig.authenticateWith({}, FIRST), 'unauthenticated');
 });
 
 for (const [what, react] of [
   ['answers 500', answering(500)],
-  ['answers with no JSON', answering(200, '<html>')],
-  ['answers with no keys', answering(200, '{"keys":"none"}')],
+  ['answers with something other than JSON', answering(200, '<html>')],
+  ['answers without keys', answering(200, '{"keys":"none"}')],
   ['redirects', redirecting],
   ['answers too much', answering(200, `{"keys":[],"more":"${'x'.repeat(300_000)}"}`)],
   ['closes the connection', (response) => response.destroy()],
 ] as const satisfies readonly (readonly [string, AnsweringServer['react']])[]) {
-  test(`while the key server ${what}, a token cannot be judged; later it can`, async (t) => {
+  test(`while the key server ${what}, a token is unverifiable, and later it is accepted`, async (t) => {
     const rig = await Rig.start(t);
     rig.server.react = react;
-    assert.equal(await rig.tellOf({}), 'unverifiable');
+    assert.equal(await rig.authenticateWith({}), 'unverifiable');
     const asked = rig.server.asked.length;
-    assert.equal(await rig.tellOf({}), 'unverifiable');
+    assert.equal(await rig.authenticateWith({}), 'unverifiable');
     assert.equal(rig.server.asked.length, asked);
     rig.server.react = answering(200, KEYS);
-    rig.nowMs += MINUTE_MS;
-    assert.equal(await rig.tellOf({}), 'caller');
+    rig.advance(MINUTE_MS);
+    assert.equal(await rig.authenticateWith({}), 'caller');
   });
 }
 
-test('while the key server is down, the keys that are there are used for a day, and no longer', async (t) => {
+test('while the key server is down, the known keys are used for a day, and no longer', async (t) => {
   const rig = await Rig.start(t);
-  assert.equal(await rig.tellOf({}), 'caller');
+  assert.equal(await rig.authenticateWith({}), 'caller');
   rig.server.react = answering(500);
   for (const hours of [2, 21]) {
-    rig.nowMs += hours * HOUR_MS;
-    assert.equal(await rig.tellOf({}), 'caller');
+    rig.advance(hours * HOUR_MS);
+    assert.equal(await rig.authenticateWith({}), 'caller');
   }
-  assert.equal(await rig.tellOf({}, SECOND), 'unverifiable');
-  rig.nowMs += 2 * HOUR_MS;
-  assert.equal(await rig.tellOf({}), 'unverifiable');
+  assert.equal(await rig.authenticateWith({}, SECOND), 'unverifiable');
+  rig.advance(2 * HOUR_MS);
+  assert.equal(await rig.authenticateWith({}), 'unverifiable');
 });
 
-test('keys are renewed behind the scenes once they are an hour old', async (t) => {
+test('a clock that is set back does not keep the keys from being fetched', async (t) => {
   const rig = await Rig.start(t);
-  assert.equal(await rig.tellOf({}), 'caller');
-  rig.nowMs += HOUR_MS;
-  assert.equal(await rig.tellOf({}), 'caller');
+  rig.server.react = answering(500);
+  assert.equal(await rig.authenticateWith({}), 'unverifiable');
+  rig.server.react = answering(200, KEYS);
+  rig.advance(-HOUR_MS);
+  assert.equal(await rig.authenticateWith({}), 'caller');
+});
+
+test('keys are renewed in the background when they are an hour old', async (t) => {
+  const rig = await Rig.start(t);
+  assert.equal(await rig.authenticateWith({}), 'caller');
+  rig.advance(HOUR_MS);
+  assert.equal(await rig.authenticateWith({}), 'caller');
   await rig.server.untilAsked(2);
 });
 

@@ -1,43 +1,41 @@
-import type { JWTPayload } from 'jose';
+import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import type { Caller } from '../model/caller.ts';
 import type { EntraTenant } from '../model/policy.ts';
 import type { Headers } from '../model/webhook.ts';
 import type { Authentication, Authenticator } from './authenticator.ts';
 import type { Callers } from './callers.ts';
-import { KeySet, KeysUnavailable } from './key-set.ts';
-import { bearerToken } from './presented.ts';
+import { bearerToken } from './credentials.ts';
 
-/** How far our clock and Entra ID's may be apart, seconds. */
+/** How far our clock and Entra ID's may differ, seconds. */
 const CLOCK_TOLERANCE_SECONDS = 60;
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 const UNAUTHENTICATED: Authentication = { kind: 'unauthenticated' };
-const UNDECIDABLE: Authentication = { kind: 'unverifiable' };
+const UNVERIFIABLE: Authentication = { kind: 'unverifiable' };
 
 /**
- * Knows callers by an access token of Entra ID, version 1 or 2, issued to an application that is configured: signed with
- * RS256 by a key of the tenant, for one of our audiences, by the tenant's own name. jose is loaded with the first such
- * token: who does not use Entra ID does not pay for it.
+ * Authenticates callers by an access token of Entra ID, version 1 or 2, that was issued to a configured application: signed with
+ * RS256 by a key of the tenant, for one of the configured audiences, by one of the tenant's issuers.
+ *
+ * Reads the system clock, because jose's key set does. Loads jose with the first such token, so that installations without Entra ID
+ * do not pay for it.
  */
 export class EntraAuthenticator implements Authenticator {
   readonly #callers: { current(): Callers };
-  readonly #now: () => number;
-  #judge: { readonly of: EntraTenant; readonly ready: Promise<Judge> } | undefined;
+  #verifier: { readonly of: EntraTenant; readonly ready: Promise<Verify> } | undefined;
 
-  /** `now`: epoch milliseconds. */
-  constructor(callers: { current(): Callers }, now: () => number) {
+  constructor(callers: { current(): Callers }) {
     this.#callers = callers;
-    this.#now = now;
   }
 
   async authenticate(headers: Headers): Promise<Authentication> {
     const { entra, applications } = this.#callers.current();
     const token = bearerToken(headers);
     if (entra === undefined || token === undefined || !JWT.test(token)) return UNAUTHENTICATED;
-    const judge = await this.#judgeFor(entra);
-    const claims = await judge(token);
-    if (claims === 'unverifiable') return UNDECIDABLE;
+    const verify = await this.#verifierOf(entra);
+    const claims = await verify(token);
+    if (claims === 'unverifiable') return UNVERIFIABLE;
     if (claims === undefined) return UNAUTHENTICATED;
     const found = applications.find(
       ({ application: { id, role } }) => id === applicationIn(claims) && (role === undefined || hasRole(claims, role)),
@@ -49,31 +47,29 @@ export class EntraAuthenticator implements Authenticator {
     return this.#callers.current().applications.find(({ caller }) => caller.name === name)?.caller;
   }
 
-  /** Keeps the keys as long as what is configured of the tenant stays the same. */
-  #judgeFor(entra: EntraTenant): Promise<Judge> {
-    if (this.#judge === undefined || JSON.stringify(this.#judge.of) !== JSON.stringify(entra)) {
-      this.#judge = { of: entra, ready: createJudge(entra, this.#now) };
+  /** Keeps the keys while the configuration of the tenant stays the same. */
+  #verifierOf(entra: EntraTenant): Promise<Verify> {
+    if (this.#verifier === undefined || JSON.stringify(this.#verifier.of) !== JSON.stringify(entra)) {
+      this.#verifier = { of: entra, ready: createVerifier(entra) };
     }
-    return this.#judge.ready;
+    return this.#verifier.ready;
   }
 }
 
-/** Resolves to the claims of a token that is sound in itself. Never rejects. */
-type Judge = (token: string) => Promise<JWTPayload | undefined | 'unverifiable'>;
+/** Resolves to the claims of a valid token of the tenant, undefined for any other token. Never rejects. */
+type Verify = (token: string) => Promise<JWTPayload | undefined | 'unverifiable'>;
 
-async function createJudge(entra: EntraTenant, now: () => number): Promise<Judge> {
+async function createVerifier(entra: EntraTenant): Promise<Verify> {
   const jose = await import('jose');
-  const url = `${entra.authority}/${entra.tenant}/discovery/v2.0/keys`;
-  const keys = new KeySet({ url, jose, now });
+  const keys = tenantKeys(jose, new URL(`${entra.authority}/${entra.tenant}/discovery/v2.0/keys`));
   return async (token) => {
     try {
-      const { payload, protectedHeader } = await jose.jwtVerify(token, keys.find, {
+      const { payload, protectedHeader } = await jose.jwtVerify(token, keys, {
         algorithms: ['RS256'],
         issuer: [...entra.issuers],
         audience: [...entra.audiences],
         requiredClaims: ['exp'],
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: new Date(now()),
       });
       const isOurs = protectedHeader.kid !== undefined && payload['tid'] === entra.tenant && !isOfUser(payload);
       return isOurs ? payload : undefined;
@@ -83,7 +79,7 @@ async function createJudge(entra: EntraTenant, now: () => number): Promise<Judge
   };
 }
 
-/** A user's token says what the application may do in his name; an application's own says nothing of the kind. */
+/** Such a token lets the application act for a user. An application's own token has no `scp`. */
 function isOfUser(claims: JWTPayload): boolean {
   return claims['scp'] !== undefined;
 }
@@ -96,4 +92,78 @@ function applicationIn(claims: JWTPayload): string | undefined {
 
 function hasRole({ roles }: JWTPayload, role: string): boolean {
   return Array.isArray(roles) && roles.includes(role);
+}
+
+/** ACR waits 5 s for its answer, and the append needs a part of that. */
+const FETCH_MS = 3_000;
+
+/** A tenant's keys take about 20 kB. */
+const MAX_KEYS_BYTES = 256 * 1024;
+
+/** Keys of this age are renewed in the background. Entra ID publishes a key days before it signs with it. */
+const RENEW_MS = 3_600_000;
+
+/** Keys that could not be renewed for so long are not trusted any more, because they may be withdrawn. */
+const MAX_AGE_MS = 24 * 3_600_000;
+
+/** After a successful fetch, for how long no token causes another one. Anyone can send a token that names an unknown key. */
+const COOL_DOWN_MS = 30_000;
+
+/** After a failed fetch, for how long no token causes another one. */
+const RETRY_MS = 1_000;
+
+/** The keys cannot be fetched, so that no signature can be checked. */
+class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+/**
+ * The tenant's keys: jose's own remote key set, which fetches once for many tokens and follows no redirect.
+ *
+ * Adds what jose does not have: a renewal in the background, a pause after a failed fetch, a cap on the bytes of an answer, and an error
+ * of its own when the keys cannot be fetched.
+ */
+function tenantKeys(jose: typeof import('jose'), url: URL): JWTVerifyGetKey {
+  let fetchedAt = Number.NEGATIVE_INFINITY;
+  // A clock that is set back must not keep the keys from being fetched.
+  const sinceFetchMs = () => Math.abs(Date.now() - fetchedAt);
+  const keys = jose.createRemoteJWKSet(url, {
+    timeoutDuration: FETCH_MS,
+    cooldownDuration: COOL_DOWN_MS,
+    cacheMaxAge: MAX_AGE_MS,
+    [jose.customFetch]: async (resource, options) => {
+      if (sinceFetchMs() < RETRY_MS) throw new Error('the keys were fetched less than a second ago');
+      try {
+        return await fetchCapped(resource, options);
+      } finally {
+        fetchedAt = Date.now();
+      }
+    },
+  });
+  const { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } = jose.errors;
+  return async (header, token) => {
+    if (keys.fresh && !keys.reloading && sinceFetchMs() >= RENEW_MS) {
+      keys.reload().catch(() => {
+        // The keys are still trusted. The next try is in an hour, or with the first token that has an unknown key.
+      });
+    }
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (error instanceof JWKSNoMatchingKey || error instanceof JWKSMultipleMatchingKeys) throw error;
+      throw new KeysUnavailable(`no keys from ${url.href}`, { cause: error });
+    }
+  };
+}
+
+async function fetchCapped(url: string, options: RequestInit): Promise<Response> {
+  const response = await fetch(url, options);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_KEYS_BYTES) throw new Error(`the answer has more than ${MAX_KEYS_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return new Response(Buffer.concat(chunks), { status: response.status });
 }

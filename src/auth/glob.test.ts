@@ -3,20 +3,20 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { matchesGlob } from './glob.ts';
 
-/** What a glob means, said as plainly as possible and at any cost. */
-function plainlyMatches(glob: string, text: string): boolean {
+/** The definition of a glob, as simple as possible and at any cost. */
+function matchesByDefinition(glob: string, text: string): boolean {
   if (glob === '') return text === '';
   const prefixes = Array.from({ length: text.length + 1 }, (_, length) => text.slice(0, length));
   const rest = (prefix: string) => text.slice(prefix.length);
-  if (glob.startsWith('**')) return prefixes.some((prefix) => plainlyMatches(glob.slice(2), rest(prefix)));
+  if (glob.startsWith('**')) return prefixes.some((prefix) => matchesByDefinition(glob.slice(2), rest(prefix)));
   if (glob.startsWith('*')) {
-    return prefixes.some((prefix) => !prefix.includes('/') && plainlyMatches(glob.slice(1), rest(prefix)));
+    return prefixes.some((prefix) => !prefix.includes('/') && matchesByDefinition(glob.slice(1), rest(prefix)));
   }
-  return glob[0] === text[0] && plainlyMatches(glob.slice(1), text.slice(1));
+  return glob[0] === text[0] && matchesByDefinition(glob.slice(1), text.slice(1));
 }
 
 describe('a glob', () => {
-  it('matches within a segment with one star and across segments with two', () => {
+  it('matches within a path segment with one star, and across segments with two', () => {
     const matches: readonly [string, string, boolean][] = [
       ['team/app', 'team/app', true],
       ['team/app', 'team/apps', false],
@@ -38,16 +38,16 @@ describe('a glob', () => {
     for (const [glob, text, expected] of matches) assert.equal(matchesGlob(glob, text), expected, `${glob} on ${text}`);
   });
 
-  it('means what its plainest reading means', () => {
+  it('matches what its definition says', () => {
     const glob = fc.string({ unit: fc.constantFrom('a', 'b', '/', '*', '**'), maxLength: 7 });
     const text = fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 9 });
     fc.assert(
-      fc.property(glob, text, (g, t) => assert.equal(matchesGlob(g, t), plainlyMatches(g, t))),
+      fc.property(glob, text, (g, t) => assert.equal(matchesGlob(g, t), matchesByDefinition(g, t))),
       { numRuns: 3000 },
     );
   });
 
-  it('matches no text that is longer than any repository’s name', () => {
+  it('matches no text of more than 512 characters', () => {
     assert.equal(matchesGlob('**', 'a'.repeat(512)), true);
     assert.equal(matchesGlob('**', 'a'.repeat(513)), false);
   });

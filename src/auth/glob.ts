@@ -1,16 +1,16 @@
-/** The longest repository name that ACR knows has 256 characters. */
+/** Characters. ACR allows 256 in the name of a repository. */
 const MAX_TEXT_LENGTH = 512;
 
 /**
- * Whether the whole text matches the glob: `*` stands for any text without a slash, `**` for any text; all else for
+ * Whether the whole text matches the glob. `*` matches any text without a slash, `**` any text, and every other character
  * itself. So `team/**` matches `team/a/b` but not `team`.
  *
- * Texts longer than any repository's name match nothing. Costs at most length of glob × length of text steps, whatever
- * is in them: it follows all ways to match at once.
+ * A text longer than `MAX_TEXT_LENGTH` matches nothing. Takes at most length of glob × length of text steps, because all ways to match
+ * are followed at once.
  */
 export function matchesGlob(glob: string, text: string): boolean {
   if (text.length > MAX_TEXT_LENGTH) return false;
-  // reached[i]: the glob up to here matches the first i characters of the text.
+  // reached[i] is 1 if the glob read so far matches the first i characters of the text.
   const reached = new Uint8Array(text.length + 1);
   reached[0] = 1;
   for (const token of glob.match(/\*\*|./gs) ?? []) {

@@ -24,13 +24,13 @@ function scopeIn(binding: Binding, event: RegistryEvent, rest: Partial<Caller> =
   return scopeOf({ name: 'ci', bindings: [binding], ...rest }, event);
 }
 
-function pathAtFault(binding: Binding, event: RegistryEvent, rest: Partial<Caller> = {}): string | undefined {
+function issuePath(binding: Binding, event: RegistryEvent, rest: Partial<Caller> = {}): string | undefined {
   const scope = scopeIn(binding, event, rest);
   return scope.kind === 'out-of-scope' ? scope.issue.path : undefined;
 }
 
-/** The name that an event in scope gets; fails for one out of scope. */
-function registryGiven(caller: Partial<Caller>, event: RegistryEvent): string | undefined {
+/** The registry that an event in scope gets. Fails for an event out of scope. */
+function registryOf(caller: Partial<Caller>, event: RegistryEvent): string | undefined {
   const scope = scopeOf({ name: 'ci', registries, ...caller }, event);
   assert.equal(scope.kind, 'in-scope', JSON.stringify(scope));
   return scope.event.registry;
@@ -40,13 +40,13 @@ function boundTo(...names: readonly string[]): Partial<Caller> {
   return { bindings: [{ registries: names }] };
 }
 
-describe('the scope of a caller', () => {
-  it('an unbound caller’s event stays as it is', () => {
+describe('scope', () => {
+  it('leaves an event of an unbound caller as it is', () => {
     for (const event of [anEvent, unnamed])
       assert.deepEqual(scopeOf({ name: 'ci' }, event), { kind: 'in-scope', event });
   });
 
-  it('an event gets the name of the registry that the binding gives it, however the event writes it', () => {
+  it('gives an event the name of its registry as the binding has it, however the event spells it', () => {
     const binding = { registries: ['Example.azurecr.io'] };
     for (const registry of [
       'example.azurecr.io',
@@ -61,38 +61,38 @@ describe('the scope of a caller', () => {
     }
   });
 
-  it('an event that names no registry gets the binding’s', () => {
+  it('gives an event without a registry that of the binding', () => {
     const scope = scopeIn({ registries: ['example.azurecr.io'] }, unnamed);
     assert.deepEqual(scope, { kind: 'in-scope', event: { ...unnamed, registry: 'example.azurecr.io' } });
   });
 
-  it('another registry is out of scope', () => {
+  it('rejects an event of another registry', () => {
     for (const registry of [
       'other.azurecr.io',
       'example.azurecr.io:8443',
       'example.azurecr.io.evil.example',
       'xample.azurecr.io',
     ]) {
-      assert.equal(pathAtFault({ registries: ['example.azurecr.io'] }, { ...anEvent, registry }), 'registry');
+      assert.equal(issuePath({ registries: ['example.azurecr.io'] }, { ...anEvent, registry }), 'registry');
     }
   });
 
-  it('a repository is in scope when one glob matches it, and none is when globs are bound', () => {
+  it('allows a repository that matches a glob of the binding, and rejects an event without a repository', () => {
     const binding = { repositories: ['base/**', 'team/*'] };
     assert.deepEqual(scopeIn(binding, anEvent), { kind: 'in-scope', event: anEvent });
-    assert.equal(pathAtFault(binding, { ...anEvent, repository: 'team/app/child' }), 'repository');
+    assert.equal(issuePath(binding, { ...anEvent, repository: 'team/app/child' }), 'repository');
     const { repository: _, ...without } = anEvent;
-    assert.equal(pathAtFault(binding, without), 'repository');
+    assert.equal(issuePath(binding, without), 'repository');
   });
 
-  it('an action is in scope when it is listed', () => {
-    assert.equal(pathAtFault({ actions: ['push'] }, anEvent), undefined);
-    assert.equal(pathAtFault({ actions: ['push'] }, { ...anEvent, action: 'delete' }), 'action');
+  it('allows an action that the binding lists, and rejects any other', () => {
+    assert.equal(issuePath({ actions: ['push'] }, anEvent), undefined);
+    assert.equal(issuePath({ actions: ['push'] }, { ...anEvent, action: 'delete' }), 'action');
   });
 
-  it('a caller is held to every one of several bindings', () => {
+  it('applies every one of several bindings', () => {
     const bindings = [{ registries: ['example.azurecr.io', 'other.azurecr.io'] }, { registries: ['other.azurecr.io'] }];
-    assert.equal(registryGiven({ bindings }, unnamed), 'other.azurecr.io');
+    assert.equal(registryOf({ bindings }, unnamed), 'other.azurecr.io');
     assert.equal(scopeOf({ name: 'ci', bindings }, anEvent).kind, 'out-of-scope');
     const contradictory = [{ registries: ['example.azurecr.io'] }, { registries: ['other.azurecr.io'] }];
     assert.equal(scopeOf({ name: 'ci', bindings: contradictory }, unnamed).kind, 'out-of-scope');
@@ -100,43 +100,43 @@ describe('the scope of a caller', () => {
     assert.equal(scopeOf({ name: 'ci', bindings: more }, unnamed).kind, 'out-of-scope');
   });
 
-  it('is any registry where no binding names one', () => {
+  it('is unbound when no binding names a registry', () => {
     assert.equal(isUnbound({ name: 'ci', bindings: [{ actions: ['push'] }] }), true);
     assert.equal(isUnbound({ name: 'ci', bindings: [{ actions: ['push'] }, { registries: ['a'] }] }), false);
   });
 });
 
 describe('a registry with several names', () => {
-  it('is one, under its canonical name, for a bound and for an unbound caller', () => {
+  it('has its canonical name in every event, for bound and unbound callers', () => {
     for (const caller of [{}, boundTo('example.azurecr.io'), boundTo('images.example.com')]) {
       for (const registry of ['EXAMPLE.azurecr.io.', 'images.example.com:443', 'Example.WestEurope.geo.azurecr.io']) {
-        assert.equal(registryGiven(caller, { ...anEvent, registry }), 'Example.azurecr.io');
+        assert.equal(registryOf(caller, { ...anEvent, registry }), 'Example.azurecr.io');
       }
     }
   });
 
-  it('is told by its resource where the event names no host, or one that nobody listed', () => {
+  it('is found by its resource when the event has no host, or one that is not configured', () => {
     const resource = `${PREFIX.toUpperCase()}/EXAMPLE/connectedRegistries/plant`;
-    assert.equal(registryGiven({}, { ...unnamed, resource }), 'Example.azurecr.io');
-    assert.equal(registryGiven({}, { ...anEvent, registry: '10.1.2.3', resource }), 'Example.azurecr.io');
+    assert.equal(registryOf({}, { ...unnamed, resource }), 'Example.azurecr.io');
+    assert.equal(registryOf({}, { ...anEvent, registry: '10.1.2.3', resource }), 'Example.azurecr.io');
     const both = boundTo('example.azurecr.io', 'other.azurecr.io');
-    assert.equal(registryGiven(both, { ...unnamed, resource }), 'Example.azurecr.io');
-    assert.equal(registryGiven(both, { ...unnamed, resource: `${PREFIX}/other/` }), 'other.azurecr.io');
+    assert.equal(registryOf(both, { ...unnamed, resource }), 'Example.azurecr.io');
+    assert.equal(registryOf(both, { ...unnamed, resource: `${PREFIX}/other/` }), 'other.azurecr.io');
   });
 
-  it('is not guessed where nothing tells which of several it is', () => {
+  it('stays unknown when the event does not name one of several', () => {
     const both = boundTo('example.azurecr.io', 'unlisted.azurecr.io');
-    assert.equal(registryGiven(both, unnamed), undefined);
-    assert.equal(registryGiven(both, { ...unnamed, resource: `${PREFIX}/unknown` }), undefined);
-    assert.equal(registryGiven({}, { ...unnamed, resource: `${PREFIX}/unknown` }), undefined);
+    assert.equal(registryOf(both, unnamed), undefined);
+    assert.equal(registryOf(both, { ...unnamed, resource: `${PREFIX}/unknown` }), undefined);
+    assert.equal(registryOf({}, { ...unnamed, resource: `${PREFIX}/unknown` }), undefined);
   });
 
-  it('is the binding’s where its resource is not known', () => {
+  it('is that of the binding when its resource is not configured', () => {
     const event = { ...unnamed, resource: `${PREFIX}/unknown` };
-    assert.equal(registryGiven(boundTo('unlisted.azurecr.io'), event), 'unlisted.azurecr.io');
+    assert.equal(registryOf(boundTo('unlisted.azurecr.io'), event), 'unlisted.azurecr.io');
   });
 
-  it('is another one where either host or resource says so', () => {
+  it('is out of scope when either host or resource is that of another registry', () => {
     const binding = { registries: ['example.azurecr.io'] };
     for (const event of [
       { ...unnamed, resource: `${PREFIX}/other` },
@@ -145,12 +145,12 @@ describe('a registry with several names', () => {
       { ...anEvent, registry: 'other.azurecr.io', resource: `${PREFIX}/example` },
       { ...anEvent, registry: 'unlisted.example.com', resource: `${PREFIX}/example` },
     ]) {
-      assert.equal(pathAtFault(binding, event, { registries }), 'registry', JSON.stringify(event));
+      assert.equal(issuePath(binding, event, { registries }), 'registry', JSON.stringify(event));
     }
   });
 });
 
-/** Spellings of names that the configuration knows, and of others. */
+/** Spellings of configured names, and of others. */
 const host = fc
   .constantFrom('example.azurecr.io', 'images.example.com', 'other.azurecr.io', 'evil.azurecr.io', 'images.example.co')
   .chain((name) => fc.constantFrom(name, name.toUpperCase(), `${name}.`, `${name}:443`, `${name}.:443`, ` ${name}`));
@@ -160,7 +160,7 @@ const resource = fc
 const anyText = fc.string({ unit: 'binary', minLength: 1 });
 
 describe('a bound caller', () => {
-  it('cannot emit for another registry by any field, alias or case of letters', () => {
+  it('cannot send events of another registry, by any field, alias or spelling', () => {
     const event = fc.record(
       {
         id: anyText,
@@ -185,7 +185,7 @@ describe('a bound caller', () => {
           isListed ? 'example.azurecr.io' : comparableRegistry(name),
         );
         if (!isListed) return;
-        // What it named was this registry and nothing else.
+        // Every name in the event is a name of this registry.
         const named = hostile.registry?.trim().toLowerCase() ?? 'example';
         assert.ok(!/other|evil|example\.co\b(?!m)/.test(named), named);
         assert.doesNotMatch(hostile.resource ?? '', /registry\/registries\/(?:other|evil)/i);
@@ -195,7 +195,7 @@ describe('a bound caller', () => {
     assert.ok(inScope > 100);
   });
 
-  it('is told what was expected without a word of the event', () => {
+  it('gets an issue with what was expected, and nothing of the event', () => {
     const foreign = anyText.map((text) => `§${text}`);
     const event = fc.record({
       id: fc.string(),

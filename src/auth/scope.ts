@@ -5,13 +5,13 @@ import type { Issue } from '../model/webhook.ts';
 import { matchesGlob } from './glob.ts';
 
 export type Scope =
-  /** The event carries the registry's canonical name, if any is known for it. */
+  /** The event has the canonical name of its registry, if that is known. */
   | { readonly kind: 'in-scope'; readonly event: RegistryEvent }
   | { readonly kind: 'out-of-scope'; readonly issue: Issue };
 
 const NO_REGISTRIES = registriesOf([]);
 
-/** Holds an event to what its caller may speak for, and gives it the name of its registry. Pure. */
+/** Checks an event against its caller's bindings, and gives it the canonical name of its registry. Pure. */
 export function scopeOf(caller: Caller, event: RegistryEvent): Scope {
   if (caller.bindings === undefined && caller.registries === undefined) return { kind: 'in-scope', event };
   const { bindings = [], registries = NO_REGISTRIES } = caller;
@@ -24,16 +24,16 @@ export function scopeOf(caller: Caller, event: RegistryEvent): Scope {
   return { kind: 'in-scope', event: registry === undefined ? event : { ...event, registry } };
 }
 
-/** Whether somebody who is held to these may still speak for any registry. */
+/** Whether the caller may send events of any registry. */
 export function isUnbound({ bindings = [] }: Caller): boolean {
   return bindings.every(({ registries }) => registries === undefined);
 }
 
-/** What an event calls its registry. */
+/** The names by which an event refers to its registry. */
 interface Names {
-  /** Canonical where it is known, else as the event writes it. */
+  /** Canonical if the registry is configured, else as the event has it. */
   readonly host?: string;
-  /** Canonical. Absent where the event names no resource, or one that nobody knows. */
+  /** Canonical. Absent when the event has no resource, or one that is not configured. */
   readonly byResource?: string;
   readonly hasResource: boolean;
 }
@@ -51,7 +51,7 @@ function canonical(host: string, { byHost }: Registries): string {
   return byHost.get(comparableRegistry(host))?.name ?? host;
 }
 
-/** Those that every binding allows; undefined where none names any. */
+/** The registries that every binding allows. Undefined when no binding names any. */
 function boundRegistries(bindings: readonly Binding[], registries: Registries): readonly string[] | undefined {
   const lists = bindings.flatMap(({ registries: names }) =>
     names === undefined ? [] : [names.map((name) => canonical(name, registries))],
@@ -60,7 +60,7 @@ function boundRegistries(bindings: readonly Binding[], registries: Registries): 
   return first?.filter((name) => others.every((list) => list.some((other) => isSame(name, other))));
 }
 
-/** Whether nothing in the event speaks against its being of that registry. */
+/** Whether every name in the event is that of this registry. */
 function isNamed(name: string, { host, byResource, hasResource }: Names, registries: Registries): boolean {
   if (host !== undefined && !isSame(name, host)) return false;
   if (byResource !== undefined) return isSame(name, byResource);
@@ -68,19 +68,19 @@ function isNamed(name: string, { host, byResource, hasResource }: Names, registr
 }
 
 /**
- * Legacy chart events and connected registries name no host: they are of the one registry that their caller is bound to.
- * Of several, only the event itself can tell which.
+ * Events of legacy charts and of connected registries have no host. They belong to the registry that their caller is bound to.
+ * When that is one of several, and the event does not name it, it stays unknown.
  */
 function boundName(
   fitting: readonly string[],
   bound: readonly string[] | undefined,
   { host, byResource }: Names,
 ): string | undefined {
-  const isTold = host !== undefined || byResource !== undefined || bound?.length === 1;
-  return isTold ? fitting[0] : undefined;
+  const isKnown = host !== undefined || byResource !== undefined || bound?.length === 1;
+  return isKnown ? fitting[0] : undefined;
 }
 
-/** Clients may call a registry by names that nobody listed; Azure's name for it is better evidence than those. */
+/** A client may push under a host name that is not configured. Then the resource is the better evidence. */
 function freeName({ host, byResource }: Names, { byHost }: Registries): string | undefined {
   const isListed = host !== undefined && byHost.has(comparableRegistry(host));
   return isListed ? host : (byResource ?? host);

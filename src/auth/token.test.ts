@@ -26,13 +26,13 @@ function authenticatorOf(file: unknown) {
   return tokenAuthenticator({ current: () => tokens });
 }
 
-/** The name of the caller, if it is one. */
+/** The name of the caller, if the credentials are those of one. */
 async function nameFor(file: unknown, headers: Headers): Promise<string | undefined> {
   const authentication = await authenticatorOf(file).authenticate(headers);
   return authentication.kind === 'caller' ? authentication.caller.name : undefined;
 }
 
-/** What node:http makes of header lines as they come over the wire, in latin1. */
+/** The headers that node:http makes of these lines on the wire, in latin1. */
 async function headersOf(...lines: readonly string[]): Promise<Headers> {
   const server = createServer((request, response) => {
     server.emit('headers', request.headers);
@@ -50,7 +50,7 @@ async function headersOf(...lines: readonly string[]): Promise<Headers> {
 }
 
 describe('the token authenticator', () => {
-  it('knows a caller by the token', async () => {
+  it('finds a caller by its token', async () => {
     const file = { one: 'token-1', two: { token: 'token-2', registry: 'example.azurecr.io' } };
     assert.equal(await nameFor(file, { authorization: 'Bearer token-1' }), 'one');
     const authenticator = authenticatorOf(file);
@@ -60,11 +60,11 @@ describe('the token authenticator', () => {
     assert.equal(authenticator.callerNamed('three'), undefined);
   });
 
-  it('takes the scheme in any case, and spaces within a token', async () => {
+  it('accepts the scheme in any case, and spaces inside a token', async () => {
     assert.equal(await nameFor({ ci: 'a b  c' }, { authorization: 'bEARER a b  c' }), 'ci');
   });
 
-  it('knows nobody by anything else', async () => {
+  it('accepts nothing else', async () => {
     const wrong = [
       '',
       'Bearer',
@@ -82,21 +82,21 @@ describe('the token authenticator', () => {
     assert.equal(await nameFor({}, { authorization: 'Bearer s3cret' }), undefined);
   });
 
-  it('knows nobody by a token after two spaces, even one that begins with a space', async () => {
+  it('accepts no token after two spaces, not even one that begins with a space', async () => {
     const file = { ci: { sha256: hash('sha256', ' s3cret') } };
     assert.equal(await nameFor(file, { authorization: 'Bearer  s3cret' }), undefined);
   });
 
-  it('knows a caller by the password of Basic, whatever the user name, also with colons and letters beyond ASCII', async () => {
+  it('finds a caller by the password of Basic, with any user name, colons and characters outside ASCII', async () => {
     const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` });
-    assert.equal(await nameFor({ ci: 's3cret' }, basic('anybody:s3cret')), 'ci');
+    assert.equal(await nameFor({ ci: 's3cret' }, basic('any-user:s3cret')), 'ci');
     assert.equal(await nameFor({ ci: 'a:b:ü' }, basic(':a:b:ü')), 'ci');
     for (const pair of ['s3cret', 's3cret:', ':', 'ci:s3cret2', 'ci: s3cret', '']) {
       assert.equal(await nameFor({ ci: 's3cret' }, basic(pair)), undefined, pair);
     }
   });
 
-  it('knows a caller by the access token in the query', async () => {
+  it('finds a caller by the access token in the query', async () => {
     const file = { ci: 's3cret+/=ü' };
     const nameIn = async (query: string, headers: Headers = {}) => {
       const authentication = await authenticatorOf(file).authenticate(headers, query);
@@ -104,7 +104,7 @@ describe('the token authenticator', () => {
     };
     const query = new URLSearchParams({ a: 'b', access_token: 's3cret+/=ü' }).toString();
     assert.equal(await nameIn(query), 'ci');
-    assert.equal(await nameIn(query, { authorization: 'Bearer of-somebody-else' }), 'ci');
+    assert.equal(await nameIn(query, { authorization: 'Bearer of-another-caller' }), 'ci');
     for (const wrong of [
       '',
       'access_token',
@@ -116,7 +116,7 @@ describe('the token authenticator', () => {
     }
   });
 
-  it('takes no token for another one', async () => {
+  it('never accepts one token for another', async () => {
     const token = fc
       .string({ unit: fc.constantFrom('a', 'b', ' ', '-'), minLength: 1 })
       .filter((it) => it === it.trim());
@@ -130,22 +130,22 @@ describe('the token authenticator', () => {
     );
   });
 
-  it('does not mind blanks at the end of the header', async () => {
+  it('ignores blanks at the end of the header', async () => {
     assert.equal(await nameFor({ ci: 's3cret' }, await headersOf('Authorization:  Bearer s3cret \t ')), 'ci');
   });
 
-  it('heeds the first of two Authorization headers only', async () => {
+  it('reads only the first of two Authorization headers', async () => {
     const [right, wrong] = ['Authorization: Bearer s3cret', 'Authorization: Bearer other'];
     assert.equal(await nameFor({ ci: 's3cret' }, await headersOf(right, wrong)), 'ci');
     assert.equal(await nameFor({ ci: 's3cret' }, await headersOf(wrong, right)), undefined);
   });
 
-  it('knows a token beyond ASCII that is sent as UTF-8', async () => {
+  it('finds a caller by a token outside ASCII that is sent as UTF-8', async () => {
     const sent = Buffer.from('gehëim-à').toString('latin1');
     assert.equal(await nameFor({ ci: 'gehëim-à' }, await headersOf(`Authorization: Bearer ${sent}`)), 'ci');
   });
 
-  it('accepts a token that stays, and no wrong one, while the file changes', async () => {
+  it('keeps accepting a token that stays, and rejecting a wrong one, while the file changes', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'token-'));
     const path = join(directory, 'tokens.json');
     const write = async (file: unknown) => {

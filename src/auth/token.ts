@@ -2,13 +2,13 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller } from '../model/caller.ts';
 import type { Tokens } from '../model/policy.ts';
 import type { Authentication, Authenticator } from './authenticator.ts';
-import { basicPassword, bearerToken, queryToken } from './presented.ts';
+import { basicPassword, bearerToken, queryToken } from './credentials.ts';
 
 const UNAUTHENTICATED: Authentication = { kind: 'unauthenticated' };
 
 /**
- * Knows callers by a token, always by those that are current: in `Authorization: Bearer …`, as the password of
- * `Authorization: Basic …`, or in `?access_token=…`. One of them that is right suffices; where none is, `otherwise` is asked.
+ * Authenticates callers by a token of the current tokens file: in `Authorization: Bearer …`, as the password in
+ * `Authorization: Basic …`, or in `?access_token=…`. One correct token is enough. When there is none, `otherwise` decides.
  */
 export function tokenAuthenticator(tokens: { current(): Tokens }, otherwise?: Authenticator): Authenticator {
   return {
@@ -16,7 +16,7 @@ export function tokenAuthenticator(tokens: { current(): Tokens }, otherwise?: Au
       const known = tokens.current();
       const bearer = bearerToken(headers);
       const caller =
-        // node:http gives each byte of a header as one character.
+        // node:http gives every byte of a header as one character.
         callerWith(bearer === undefined ? undefined : Buffer.from(bearer, 'latin1'), known) ??
         callerWith(basicPassword(headers), known) ??
         callerWith(textBytes(queryToken(query)), known);
@@ -32,10 +32,10 @@ function textBytes(text: string | undefined): Uint8Array | undefined {
   return text === undefined ? undefined : Buffer.from(text, 'utf8');
 }
 
-/** Compares with every entry whatever it has found, so that the time tells neither who it was nor how near a guess came. */
+/** Compares with every entry, also after a match, so that the time taken reveals neither the caller nor how close a guess is. */
 function callerWith(token: Uint8Array | undefined, tokens: Tokens): Caller | undefined {
   if (token === undefined) return undefined;
-  // By way of hex, a hash costs a quarter of one as a buffer.
+  // Four times as fast as a hash that is returned as a buffer.
   const digest = Buffer.from(hash('sha256', token, 'hex'), 'hex');
   let found: Caller | undefined;
   for (const entry of tokens) {

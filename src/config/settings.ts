@@ -34,7 +34,7 @@ export type OperatorSettings = v.InferOutput<typeof operatorSettings>;
 
 const brigade = v.pipeAsync(
   variables(BRIGADE),
-  credentialRule('API_TOKEN', 'API_TOKEN_PATH', { isRequired: true }),
+  credentialRule('API_TOKEN', 'API_TOKEN_PATH', 'API_TOKEN or API_TOKEN_PATH is required'),
   v.transform((it) => ({
     kind: 'brigade' as const,
     address: it.API_ADDRESS,
@@ -190,7 +190,7 @@ export const sendSettings = v.pipeAsync(
 /** The settings of the commands that talk to the admin port of a running gateway. */
 export const operatorSettings = v.pipeAsync(
   variables(OPERATOR_VARIABLES),
-  credentialRule('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', { isRequired: true }),
+  credentialRule('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', 'ADMIN_TOKEN or ADMIN_TOKEN_PATH is required'),
   v.transform((it) => ({
     url: it.ADMIN_URL ?? `http://127.0.0.1:${it.ADMIN_PORT}`,
     token: requiredCredential(it.ADMIN_TOKEN, it.ADMIN_TOKEN_PATH),
@@ -205,12 +205,13 @@ function variables<const E extends v.ObjectEntriesAsync>(entries: E) {
 function credentialRule<T extends object>(
   name: string,
   pathName: string,
-  { isRequired = false }: { readonly isRequired?: boolean } = {},
+  /** Reported where neither is given. Absent: neither is needed. */
+  required?: string,
 ): v.RawCheckAction<T> {
   return v.rawCheck<T>(({ dataset: { value }, addIssue }) => {
     const given = [name, pathName].filter((each) => isSet(value, each)).length;
     if (given === 2) addIssue({ message: `only one of ${name} and ${pathName} may be set` });
-    if (given === 0 && isRequired) addIssue({ message: `${name} or ${pathName} is required` });
+    if (given === 0 && required !== undefined) addIssue({ message: required });
   });
 }
 

@@ -29,7 +29,7 @@ function decodeJson(json: unknown): Decoded {
   return decode(JSON.stringify(json));
 }
 
-/** What is decoded of the one event that a native webhook has. */
+/** The one event of a native webhook. */
 function oneOf(decoded: Decoded): DecodedEvent {
   assert.equal(decoded.kind, 'decoded', JSON.stringify(decoded));
   const [event, ...others] = decoded.kind === 'decoded' ? decoded.events : [];
@@ -63,17 +63,17 @@ for (const [what, id] of [
   ['empty', ''],
   ['longer than 256 characters', 'x'.repeat(257)],
 ] as const) {
-  test(`an id that is ${what} is as good as none`, () => {
+  test(`an id that is ${what} counts as absent`, () => {
     const body = JSON.stringify({ ...PUSH, id });
     assert.equal(eventOf(decode(body)).id, hash('sha256', body));
   });
 }
 
-test('an id of 256 characters is taken as it is', () => {
+test('an id of 256 characters is kept as it is', () => {
   assert.equal(eventOf(decodeJson({ ...PUSH, id: 'x'.repeat(256) })).id, 'x'.repeat(256));
 });
 
-test('a ping and an unknown action have no id where the webhook has none', () => {
+test('a ping and an unknown action have no id if the webhook has none', () => {
   assert.deepEqual(oneOf(decodeJson({ action: 'wave' })), {
     kind: 'nothing',
     reason: 'unknown-action',
@@ -87,12 +87,12 @@ test('a ping and an unknown action have no id where the webhook has none', () =>
 });
 
 for (const action of ['Push', 'push ', 'PING', '__proto__', 'constructor', 'toString', 'pull']) {
-  test(`"${action}" is an action that nobody knows`, () => {
+  test(`"${action}" is an unknown action`, () => {
     assert.deepEqual(oneOf(decodeJson({ action })), { kind: 'nothing', reason: 'unknown-action', action });
   });
 }
 
-test('of an unknown action 64 characters are repeated', () => {
+test('an unknown action is cut to 64 characters', () => {
   const one = oneOf(decodeJson({ action: 'x'.repeat(100_000) }));
   assert.equal(one.kind === 'nothing' && one.action, 'x'.repeat(64));
 });
@@ -107,12 +107,12 @@ for (const [mediaType, manifest] of [
   ['constructor', undefined],
   [undefined, undefined],
 ] as const) {
-  test(`the manifest of ${mediaType ?? 'no media type'} is ${manifest ?? 'not told'}`, () => {
+  test(`the manifest of ${mediaType ?? 'no media type'} is ${manifest ?? 'unknown'}`, () => {
     assert.equal(eventOf(decodeJson(aPushOf({ mediaType }))).manifest, manifest);
   });
 }
 
-test('what is absent, null or empty is absent', () => {
+test('null and empty fields count as absent', () => {
   for (const value of [undefined, null, '']) {
     const target = { repository: value, tag: value, digest: value, mediaType: value };
     const event = eventOf(decodeJson({ id: 'a', action: 'push', timestamp: value, target, request: { host: value } }));
@@ -126,14 +126,14 @@ test('what is absent, null or empty is absent', () => {
   }
 });
 
-test('the texts of the sender are kept whatever they hold', () => {
+test('texts are kept whatever characters they have', () => {
   const odd = ' \u0000\n\u202e<script>💥 ';
   const { repository, tag } = eventOf(decodeJson(aPushOf({ repository: odd, tag: odd })));
   assert.deepEqual([repository, tag], [odd, odd]);
 });
 
 for (const [what, body, received] of [
-  ['nothing', '', 'nothing'],
+  ['no bytes', '', 'nothing'],
   ['blanks', '  \n', 'no JSON'],
   ['no JSON', 'hello', 'no JSON'],
   ['JSON that breaks off', JSON.stringify(PUSH).slice(0, -1), 'no JSON'],
@@ -142,16 +142,16 @@ for (const [what, body, received] of [
   ['UTF-16', Buffer.from(JSON.stringify(PUSH), 'utf16le'), 'no JSON'],
   ['null', 'null', 'null'],
   ['a number', '5', 'a number'],
-  ['a text', '"push"', 'a string'],
+  ['a string', '"push"', 'a string'],
   ['a million open brackets', '['.repeat(1_000_000), 'no JSON'],
 ] as const) {
-  test(`a body of ${what} is unreadable, and a JSON object or an array of events was expected`, () => {
+  test(`a body of ${what} is unreadable, and the issue says what was expected`, () => {
     assert.deepEqual(issuesOf(decode(body)), [{ path: '', expected: 'a JSON object or an array of events', received }]);
   });
 }
 
 for (const [what, body] of [
-  ['natives', `[${JSON.stringify(PUSH)}]`],
+  ['native webhooks', `[${JSON.stringify(PUSH)}]`],
   ['nothing', '[]'],
   ['10,000 nested arrays', '['.repeat(10_000) + ']'.repeat(10_000)],
 ]) {
@@ -161,7 +161,7 @@ for (const [what, body] of [
   });
 }
 
-test('a webhook with 10,000 nested arrays in a field that nobody reads is decoded', () => {
+test('a webhook with 10,000 nested arrays in an unused field is decoded', () => {
   const nested = '['.repeat(10_000) + ']'.repeat(10_000);
   assert.equal(eventOf(decode(`{"id":"a","action":"push","extra":${nested}}`)).id, 'a');
 });
@@ -174,7 +174,7 @@ test('a webhook without an action is unreadable', () => {
   }
 });
 
-test('every issue is told, the missing action with the others', () => {
+test('all issues are reported, the missing action included', () => {
   const json = {
     id: 5,
     timestamp: {},
@@ -198,7 +198,7 @@ test('every issue is told, the missing action with the others', () => {
   ]);
 });
 
-test('__proto__ and constructor are names like any other', () => {
+test('__proto__ and constructor are ordinary names', () => {
   const event = eventOf(
     decode('{"id":"a","action":"push","__proto__":{"timestamp":"x","target":{"tag":"x"}},"constructor":5}'),
   );
@@ -209,12 +209,12 @@ test('__proto__ and constructor are names like any other', () => {
   assert.equal(Object.getOwnPropertyNames(Object.prototype).includes('action'), false);
 });
 
-test('of a key that comes twice the last counts', () => {
+test('the last of several equal keys counts', () => {
   const body = '{"id":"a","id":"b","action":"delete","action":"push","target":{"tag":"x"},"target":{"tag":"y"}}';
   assert.deepEqual(eventOf(decode(body)), { id: 'b', action: 'push', tag: 'y' });
 });
 
-test('bytes that are no UTF-8 become U+FFFD', () => {
+test('bytes that are not UTF-8 become U+FFFD', () => {
   const body = Buffer.concat([Buffer.from('{"id":"a'), Buffer.of(0xff), Buffer.from('","action":"push"}')]);
   assert.equal(eventOf(decode(body)).id, 'a\ufffd');
 });
@@ -260,7 +260,7 @@ const anyBody: fc.Arbitrary<Uint8Array> = fc.oneof(
   broken,
 );
 
-test('no body makes it throw, and the same body gives the same answer, ids included', () => {
+test('no body makes it throw, and the same body gives the same result, ids included', () => {
   fc.assert(
     fc.property(anyBody, (body) => {
       const copy = Uint8Array.from(body);
@@ -273,7 +273,7 @@ test('no body makes it throw, and the same body gives the same answer, ids inclu
   );
 });
 
-test('what is decoded holds nothing but texts that are not empty', () => {
+test('a decoded event has only texts, and no empty one', () => {
   fc.assert(
     fc.property(mutated, (json) => {
       const decoded = decodeJson(json);
@@ -286,7 +286,7 @@ test('what is decoded holds nothing but texts that are not empty', () => {
   );
 });
 
-test('no issue repeats what the sender wrote', () => {
+test('no issue repeats anything of the body', () => {
   const secret = 'S3CRET';
   const wrong = fc.constantFrom<unknown>([secret], { [secret]: secret }, [[{ secret }]]);
   fc.assert(

@@ -5,14 +5,14 @@ import { issue, type JsonObject } from './json.ts';
 
 /**
  * The native webhook of Azure Container Registry: one JSON object
- * (learn.microsoft.com/azure/container-registry/container-registry-webhook-reference). Its documentation calls no field
- * optional; captures lack several. Only `action` is demanded.
+ * (learn.microsoft.com/azure/container-registry/container-registry-webhook-reference). The documentation calls no field
+ * optional, but captures lack several. Only `action` is required.
  */
 export function decodeAcr(json: JsonObject, body: Uint8Array): Decoded {
   const reader = new FieldReader();
   const native = reader.native(json);
-  const isActionTold = native.action !== undefined || reader.issues.some(({ path }) => path === 'action');
-  if (!isActionTold) reader.issues.push(issue('action', 'a string', undefined));
+  const isActionAbsent = native.action === undefined && reader.issues.every(({ path }) => path !== 'action');
+  if (isActionAbsent) reader.issues.push(issue('action', 'a string', undefined));
   if (native.action === undefined || reader.issues.length > 0) return { kind: 'unreadable', issues: reader.issues };
   return { kind: 'decoded', format: 'acr', events: [decodeEvent(native.action, native, body)] };
 }

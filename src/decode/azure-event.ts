@@ -3,9 +3,9 @@ import type { Action } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
 import { type DecodedEvent, nothing, type RawEvent } from './decoder.ts';
 import { actionOf, FieldReader, type Fields, type NativeFields, put, usableId } from './field-reader.ts';
-import { isObject, issue, type JsonObject, own, parseText, written } from './json.ts';
+import { isObject, issue, type JsonObject, parseText, stringify } from './json.ts';
 
-/** What Event Grid writes around a native ACR object, in either of its schemas. */
+/** What Event Grid puts around a native ACR object, in either of its schemas. */
 export interface Envelope {
   readonly id: string | undefined;
   readonly type: string | undefined;
@@ -14,15 +14,15 @@ export interface Envelope {
   readonly subject: string | undefined;
   readonly time: string | undefined;
   readonly data: unknown;
-  /** Where `data` stands, for issues: `[3].data`. */
+  /** The path of `data` in issues, such as `[3].data`. */
   readonly path: string;
-  /** What is wrong with the envelope itself. */
+  /** The issues of the envelope itself. */
   readonly issues: readonly Issue[];
-  /** The event alone, with what is the native object in it. */
+  /** The event alone, with this native object as its data. */
   readonly raw: (data: unknown) => RawEvent;
 }
 
-/** Samples up to 2020 have the short names, captures and today's documentation the long ones. */
+/** Of event types. Samples up to 2020 lack it; captures, and the documentation of today, have it. */
 const PREFIX = 'Microsoft.ContainerRegistry.';
 
 const ACTIONS_BY_TYPE: ReadonlyMap<string, Action> = new Map([
@@ -34,7 +34,7 @@ const ACTIONS_BY_TYPE: ReadonlyMap<string, Action> = new Map([
 
 const UNSUBSCRIBED = 'Microsoft.EventGrid.SubscriptionDeletedEvent';
 
-/** The event of which an envelope tells. What is wrong with something that is not of ACR is not looked at. */
+/** The event in an envelope. One that is not of ACR is ignored, whatever its issues. */
 export function decodeEnvelope(envelope: Envelope): DecodedEvent {
   const { type = '', path } = envelope;
   if (type === UNSUBSCRIBED) return nothing('unsubscribed', type, envelope.id);
@@ -62,7 +62,7 @@ function dataIssues(data: unknown, { bytes }: RawEvent, path: string): readonly 
   return bytes.byteLength === 0 ? [issue(path, 'less nesting', data)] : [];
 }
 
-/** Azure has sent `data` as a JSON text, in both schemas, against the letter of CloudEvents. */
+/** Azure has sent `data` as JSON in a string, in both schemas, although CloudEvents does not allow it. */
 function nativeOf(data: unknown): unknown {
   return typeof data === 'string' ? (parseText(data) ?? data) : data;
 }
@@ -88,32 +88,32 @@ function azureFields(
   return fields;
 }
 
-/** A registry in Azure, and where a topic has it the connected one. */
+/** The resource of a registry in Azure, and after it in some topics the name of a connected registry. */
 const RESOURCE =
   /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.ContainerRegistry\/registries\/[^/]+)(?:\/connectedRegistries\/([^/]+))?$/i;
 
-/** `repository:tag`, or a repository alone. What it is for a push by digest is documented nowhere: that has another `:` or an `@`. */
+/** `repository:tag`, or only a repository. Azure does not document it for a push by digest, so another `:` or an `@` does not match. */
 const SUBJECT = /^([^:@]+)(?::([\w][\w.-]*))?$/;
 
-/** The specification writes `connectedRegistry`, ACR's own quickstart `connectedregistry`. */
+/** Azure's API description writes `connectedRegistry`, the quickstart of ACR `connectedregistry`. */
 function connectedRegistry(data: JsonObject, reader: FieldReader, path: string): string | undefined {
   const key = Object.keys(data).find((each) => each.toLowerCase() === 'connectedregistry');
   if (key === undefined) return undefined;
   return reader.text(reader.object(data, key, `${path}.`), 'name', `${path}.connectedRegistry.`);
 }
 
-/** An event written anew with `data` at its end, so that it is known where that lies. No bytes where nothing can be written. */
+/** An event written again with `data` at its end, so that the place of `data` is known. No bytes if it is nested too deep. */
 export function rawEvent(attributes: JsonObject, data: unknown): RawEvent {
-  const before = written(attributes)?.slice(0, -1);
+  const before = stringify(attributes)?.slice(0, -1);
   if (data === undefined) return { bytes: Buffer.from(before === undefined ? '' : `${before}}`) };
-  const payload = written(data);
+  const payload = stringify(data);
   if (before === undefined || payload === undefined) return { bytes: Buffer.alloc(0) };
   const bytes = Buffer.from(`${before}${before === '{' ? '' : ','}"data":${payload}}`);
   const end = bytes.byteLength - 1;
   return isObject(data) ? { bytes, payload: { start: end - Buffer.byteLength(payload), end } } : { bytes };
 }
 
-/** The texts of an envelope, by our names. */
+/** The fields of an envelope that are text. */
 export function readEnvelope(
   json: JsonObject,
   names: Readonly<Record<'type' | 'source' | 'time', string>>,
@@ -131,14 +131,9 @@ export function readEnvelope(
   };
 }
 
-/** Of a batch that holds what no schema knows. */
+/** An element of a batch that is not an event of either schema. */
 export function unreadableEvent(value: unknown, path: string): DecodedEvent {
-  const bytes = Buffer.from(written(value) ?? '');
+  const bytes = Buffer.from(stringify(value) ?? '');
   const issues = [issue(path, 'an Event Grid event or a CloudEvent', value)];
   return { kind: 'unreadable', event: { id: hash('sha256', bytes), action: 'unreadable' }, issues, raw: { bytes } };
-}
-
-/** Whether the sender marks a value as one of a schema. */
-export function has(json: unknown, key: string): json is JsonObject {
-  return isObject(json) && own(json, key) !== undefined && own(json, key) !== null;
 }

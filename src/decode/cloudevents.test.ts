@@ -7,7 +7,7 @@ import type { Headers } from '../model/webhook.ts';
 import { decode } from './decode.ts';
 import type { DecodedEvent } from './decoder.ts';
 
-/** What a header can carry as it is: percent-encoding, which that package leaves out, has its fixture. */
+/** Text that a header has as it is. Percent-encoding, which the package does not do, has a fixture. */
 const text = fc
   .string({ unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)), minLength: 1 })
   .filter((value) => !/[%"\\]/.test(value));
@@ -41,13 +41,13 @@ function withoutRaw(event: DecodedEvent | undefined): unknown {
   return event?.kind === 'event' ? event.event : event;
 }
 
-/** With lower-case names and one text each, as node:http hands them over. */
+/** The headers with lower-case names and one text each, as node:http has them. */
 function received({ headers, body }: Message): { readonly body: string; readonly headers: Headers } {
   const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]);
   return { headers: Object.fromEntries(entries), body: String(body) };
 }
 
-test('what the official package emits in structured, binary and batched mode is one and the same event', () => {
+test('structured, binary and batched mode of the official package decode to the same event', () => {
   fc.assert(
     fc.property(attributes, native, (given, data) => {
       const cloudEvent = new CloudEvent({ ...given, data });
@@ -66,7 +66,7 @@ test('what the official package emits in structured, binary and batched mode is 
   );
 });
 
-test('data in Base64, as the official package emits bytes, is read', () => {
+test('data in Base64, as the official package writes bytes, is decoded', () => {
   fc.assert(
     fc.property(attributes, native, (given, data) => {
       const bytes = new TextEncoder().encode(JSON.stringify(data));
@@ -77,7 +77,7 @@ test('data in Base64, as the official package emits bytes, is read', () => {
   );
 });
 
-test('what is kept of a batch is a CloudEvent with the same attributes and data to the official package as well', () => {
+test('the raw form of an event in a batch is a CloudEvent with the same attributes and data for the official package', () => {
   fc.assert(
     fc.property(attributes, native, (given, data) => {
       const cloudEvent = { specversion: '1.0', ...given, data };

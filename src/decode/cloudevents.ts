@@ -1,11 +1,11 @@
 import type { Headers, Issue } from '../model/webhook.ts';
-import { decodeEnvelope, has, rawEvent, readEnvelope } from './azure-event.ts';
+import { decodeEnvelope, rawEvent, readEnvelope } from './azure-event.ts';
 import type { Decoded, DecodedEvent } from './decoder.ts';
-import { isObject, issue, type JsonObject, own, parseText, written } from './json.ts';
+import { has, isObject, issue, type JsonObject, own, parseText, stringify } from './json.ts';
 
 const NAMES = { type: 'type', source: 'source', time: 'time' };
 
-/** Whether it is a CloudEvent in structured mode; one example of Azure's specification writes `specVersion`. */
+/** Whether it is a CloudEvent in structured mode. One example in Azure's API description has `specVersion`. */
 export function isCloudEvent(json: unknown): json is JsonObject {
   return has(json, 'specversion') || has(json, 'specVersion');
 }
@@ -21,7 +21,7 @@ export function decodeStructured(json: JsonObject, path: string): DecodedEvent {
   return decodeEnvelope({ ...envelope, issues, data, raw: (native) => rawEvent(attributes, native) });
 }
 
-/** Whether the request is a CloudEvent in binary mode: its attributes are headers, its body is the data. */
+/** Whether the request is a CloudEvent in binary mode: the attributes are headers, and the body is the data. */
 export function isBinary(headers: Headers): boolean {
   return headers['ce-specversion'] !== undefined;
 }
@@ -38,13 +38,13 @@ export function decodeBinary(data: unknown, body: Uint8Array, headers: Headers):
     else attributes[name] = value;
   }
   issues.push(...versionIssues(attributes['specversion'], 'ce-'));
-  // Text within a text is unwrapped, so that what is kept is the native object.
-  const raw = (native: unknown) => ({ bytes: typeof data === 'string' ? Buffer.from(written(native) ?? '') : body });
+  // JSON in a string is unwrapped, so that the native object is kept.
+  const raw = (native: unknown) => ({ bytes: typeof data === 'string' ? Buffer.from(stringify(native) ?? '') : body });
   const envelope = { ...readEnvelope(attributes, NAMES, 'ce-'), path: 'data', issues, data, raw };
   return { kind: 'decoded', format: 'cloudevents', events: [decodeEnvelope(envelope)] };
 }
 
-/** Undefined for what is no UTF-8. node:http gives each byte of a header as one character. */
+/** The value of a header that is percent-encoded, and may be quoted (CloudEvents 1.0, HTTP binding, 3.1.3.2). Undefined if it is not UTF-8. */
 function attributeOf(header: string): string | undefined {
   const quoted = /^"(.*)"$/s.exec(header)?.[1]?.replace(/\\(.)/gs, '$1');
   try {
@@ -62,7 +62,7 @@ function versionIssues(version: unknown, path: string): readonly Issue[] {
   ];
 }
 
-/** What Base64 holds, if that is JSON; else the text itself, which is no event. */
+/** The JSON that is encoded in Base64. If it is not JSON, the text itself, which is unreadable as an event. */
 function textOfBase64(base64: unknown): unknown {
   if (typeof base64 !== 'string') return base64;
   const json = parseText(Buffer.from(base64, 'base64').toString('utf8'));

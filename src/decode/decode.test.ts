@@ -69,7 +69,7 @@ const TOPIC =
   '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/example/connectedRegistries/factory';
 
 for (const { format, name, webhook, headers = {}, decoded, provenance } of GOLDEN) {
-  test(`fixtures/${format}/${name} is decoded to what it says, and its raw form to that again`, () => {
+  test(`fixtures/${format}/${name} is decoded as it says, and so is its raw form`, () => {
     assert.ok(provenance.length > 0);
     const body = Buffer.from(JSON.stringify(webhook));
     const all = decode(body, headers);
@@ -100,7 +100,7 @@ test('there is a fixture for every action that a format has', () => {
   }
 });
 
-test('the payload is the native object in every format, also where it came as a text', () => {
+test('the payload is the native object in every format, also if it is JSON in a string', () => {
   for (const { format, name, webhook, headers } of GOLDEN) {
     const one = oneOf(decodeJson(webhook, headers));
     if (one.kind !== 'event' || one.raw === undefined) continue;
@@ -110,7 +110,7 @@ test('the payload is the native object in every format, also where it came as a 
   }
 });
 
-test('every action in data is taken in every format, whatever the type says', () => {
+test('the action in data counts in every format, whatever the type says', () => {
   for (const action of ACTIONS) {
     const data = { id: 'a', action, target: { repository: 'hello' } };
     for (const json of [
@@ -125,7 +125,7 @@ test('every action in data is taken in every format, whatever the type says', ()
   }
 });
 
-test('the id of an event is that of the native object, else of the envelope, else a hash of the event alone', () => {
+test('the id of an event is that of the native object, else that of the envelope, else a hash of the event alone', () => {
   const idOf = (changes: object) => {
     const one = oneOf(decodeJson([anEventGridEvent(changes)]));
     return one.kind === 'event' ? one.event.id : assert.fail(JSON.stringify(one));
@@ -137,7 +137,7 @@ test('the id of an event is that of the native object, else of the envelope, els
   assert.equal(idOf({ id: undefined, ...raw }), hash('sha256', JSON.stringify(raw)));
 });
 
-test('a batch tells its events apart, and one that cannot be read costs none of the others', () => {
+test('an unreadable event in a batch does not affect the others', () => {
   const batch = [anEventGridEvent(), 5, anEventGridEvent({ data: { action: 5 } }), anEventGridEvent({ data: 'x' }), {}];
   const events = eventsOf(decodeJson(batch));
   assert.deepEqual(
@@ -156,25 +156,23 @@ test('a batch tells its events apart, and one that cannot be read costs none of 
   );
 });
 
-test('what could be read of an unreadable event is told', () => {
+test('an unreadable event has the fields that could be read', () => {
   const data = { id: 5, action: 'delete', target: { repository: 'hello', tag: [] } };
   const [, one] = eventsOf(decodeJson([anEventGridEvent(), anEventGridEvent({ topic: '', data })]));
   assert.deepEqual(one?.kind === 'unreadable' && one.event, { id: 'outer', action: 'delete', repository: 'hello' });
 });
 
-test('a batch takes 5000 events, and one more is refused as a whole', () => {
+test('a batch may have 5000 events, and with one more all of it is unreadable', () => {
   const batch = (count: number) => Array.from({ length: count }, (_, index) => anEventGridEvent({ id: `${index}` }));
   assert.equal(eventsOf(decodeJson(batch(5000))).length, 5000);
-  const refused = decodeJson(batch(5001));
-  assert.equal(refused.kind, 'unreadable');
-  assert.deepEqual(refused, {
+  assert.deepEqual(decodeJson(batch(5001)), {
     kind: 'unreadable',
     issues: [{ path: '', expected: 'at most 5000 events', received: 'more' }],
   });
   assert.equal(decodeJson({ events: batch(5001) }).kind, 'unreadable');
 });
 
-test('an event that is nested too deep to be written down is unreadable, and its neighbour is not', () => {
+test('an event that is nested too deep is unreadable, and the next one is not', () => {
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   const body = `[${JSON.stringify(anEventGridEvent({ id: 'a' }))},{"eventType":"ImagePushed","data":{"id":"b","x":${deep}}}]`;
   const kinds = eventsOf(decode(Buffer.from(body), {})).map(({ kind }) => kind);
@@ -189,7 +187,7 @@ for (const [what, json, expected] of [
   ['a CloudEvent that is also a native object', { specversion: '1.0', type: 'x', action: 'push' }, 'cloudevents'],
   ['an envelope without events', { events: [] }, 'distribution'],
 ] as const) {
-  test(`${what} is told by its content, whatever the Content-Type says`, () => {
+  test(`${what} is recognized by its content, whatever the Content-Type says`, () => {
     for (const type of ['application/cloudevents-batch+json', 'text/plain', 'application/xml']) {
       const decoded = decodeJson(json, { 'content-type': type });
       assert.equal(decoded.kind === 'decoded' && decoded.format, expected);
@@ -197,7 +195,7 @@ for (const [what, json, expected] of [
   });
 }
 
-test('a push is of a blob or a manifest by its address, whatever its repository is called', () => {
+test('the URL says whether a push is of a blob or a manifest, whatever the name of the repository', () => {
   for (const [url, kind] of [
     ['http://r/v2/team/app/manifests/sha256:0', 'event'],
     ['http://r/v2/team/app/blobs/sha256:0', 'nothing'],
@@ -210,7 +208,7 @@ test('a push is of a blob or a manifest by its address, whatever its repository 
   }
 });
 
-test('events that are no array are unreadable', () => {
+test('a field events that is not an array is unreadable', () => {
   assert.deepEqual(decodeJson({ events: {} }), {
     kind: 'unreadable',
     issues: [{ path: 'events', expected: 'an array', received: 'an object' }],
@@ -231,13 +229,13 @@ test('a CloudEvent of another version, or with data twice, is unreadable', () =>
   }
 });
 
-test('headers of a CloudEvent that are no UTF-8, or of another version, make it unreadable', () => {
+test('a CloudEvent whose headers are not UTF-8, or of another version, is unreadable', () => {
   for (const headers of [{ 'ce-specversion': '1.0', 'ce-subject': '%ff' }, { 'ce-specversion': '2.0' }]) {
     assert.equal(oneOf(decodeJson({ action: 'push' }, headers)).kind, 'unreadable');
   }
 });
 
-test('a tag is taken from the subject only where the data tells no repository', () => {
+test('the tag is taken from the subject only if the data has no repository', () => {
   for (const [subject, target, wanted] of [
     ['hello:v1', {}, ['hello', 'v1']],
     ['team/hello', {}, ['team/hello', undefined]],
@@ -250,7 +248,7 @@ test('a tag is taken from the subject only where the data tells no repository', 
   }
 });
 
-test('a validation is one event with a code, as an object or alone in an array', () => {
+test('a validation is a single event with a code, as an object or in an array', () => {
   const type = 'Microsoft.EventGrid.SubscriptionValidationEvent';
   const event = { id: 'a', eventType: type, data: { validationCode: 'code-1', validationUrl: 'https://example.com' } };
   for (const json of [event, [event], [{ ...event, data: JSON.stringify(event.data) }]]) {
@@ -272,7 +270,7 @@ test('a validation is one event with a code, as an object or alone in an array',
 const json = fc.jsonValue({ maxDepth: 4 });
 const golden = fc.constantFrom(...GOLDEN);
 
-/** A fixture of which some values were exchanged for any others, as JSON, with or without its headers. */
+/** A fixture with some values replaced by any others, as JSON, with or without its headers. */
 const mutated: fc.Arbitrary<{ readonly body: Buffer; readonly headers: Headers }> = fc
   .tuple(golden, fc.array(fc.tuple(fc.nat(), json), { maxLength: 4 }), fc.boolean())
   .map(([{ webhook, headers = {} }, changes, isBare]) => {
@@ -291,7 +289,7 @@ const anyHeaders: fc.Arbitrary<Headers> = fc.dictionary(
   fc.oneof(fc.string(), fc.constant('1.0')),
 );
 
-test('no body and no headers make it throw, and the same give the same answer, ids included', () => {
+test('no body and no headers make it throw, and the same ones give the same result, ids included', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -324,7 +322,7 @@ test('the raw form of an event decodes to that event alone, with the same payloa
   );
 });
 
-test('no issue repeats what the sender wrote', () => {
+test('no issue repeats anything of the body', () => {
   const secret = 'S3CRET';
   fc.assert(
     fc.property(golden, fc.array(fc.nat(), { minLength: 1, maxLength: 4 }), ({ webhook, headers }, seeds) => {

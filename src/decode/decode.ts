@@ -1,19 +1,18 @@
 import type { Format, Headers } from '../model/webhook.ts';
 import { decodeAcr } from './acr.ts';
-import { has, unreadableEvent } from './azure-event.ts';
+import { unreadableEvent } from './azure-event.ts';
 import { decodeBinary, decodeStructured, isBinary, isCloudEvent } from './cloudevents.ts';
 import type { Decode, Decoded, DecodedEvent } from './decoder.ts';
 import { decodeDistribution } from './distribution.ts';
-import { decodeEventGrid, isEventGridEvent } from './event-grid.ts';
-import { decodeValidation } from './handshakes.ts';
-import { isObject, issue, type JsonObject, own, parseBytes } from './json.ts';
+import { decodeEventGrid, decodeValidation, isEventGridEvent } from './event-grid.ts';
+import { has, isObject, issue, type JsonObject, own, parseBytes } from './json.ts';
 
-/** Events in one webhook: the most that Event Grid puts into a batch. */
+/** Events in one webhook. Event Grid puts at most as many into a batch. */
 const MAX_EVENTS = 5000;
 
 /**
- * Every format, told by its content: senders let users override the Content-Type. Only a CloudEvent in binary mode shows
- * in its headers alone.
+ * Decodes every format. The format is recognized by the content, because users can change the Content-Type that ACR and Event Grid
+ * send. Only a CloudEvent in binary mode is recognized by its headers.
  */
 export const decode: Decode = (body, headers) => {
   const json = parseBytes(body);
@@ -42,7 +41,7 @@ function decodeNotifications(events: unknown): Decoded {
   return tooMany(events, 'events') ?? decodeDistribution(events);
 }
 
-/** An array in which not one element is an event is no batch. */
+/** An array without a single event is unreadable. */
 function decodeBatch(batch: readonly unknown[]): Decoded {
   const first = batch.find((each) => isCloudEvent(each) || isEventGridEvent(each));
   if (first === undefined) return { kind: 'unreadable', issues: [issue('', 'events in the array', batch)] };

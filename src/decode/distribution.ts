@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto';
 import { type Decoded, type DecodedEvent, nothing, type RawEvent } from './decoder.ts';
 import { actionOf, FieldReader, isManifest, type NativeFields } from './field-reader.ts';
-import { isObject, issue, type JsonObject, own, written } from './json.ts';
+import { isObject, issue, type JsonObject, own, stringify } from './json.ts';
 
-/** What a registry does that changes no manifest. */
+/** Actions that change no manifest. */
 const OTHER_ACTIONS = ['pull', 'mount'] as const;
 
 /**
- * The notifications of a CNCF registry, of which ACR's webhook is a descendant (distribution.github.io/distribution,
- * about/notifications). A registry sends them again and again until it gets a 2xx, and everything behind them waits.
+ * The notifications of a CNCF registry, from which ACR's webhook descends (distribution.github.io/distribution,
+ * about/notifications). A registry repeats a notification until it gets a 2xx, and all later ones wait behind it.
  */
 export function decodeDistribution(events: readonly unknown[]): Decoded {
   return { kind: 'decoded', format: 'distribution', events: events.map(decodeOne) };
@@ -33,11 +33,11 @@ function decodeOne(json: unknown, index: number): DecodedEvent {
   return { kind: 'event', event: { id, action, ...fields }, raw };
 }
 
-/** By its address in the registry, else by its media type. A deletion by digest tells neither: it may be of a manifest. */
+/** Decided by the URL of the target, else by its media type. A deletion by digest has neither, and counts as one of a manifest. */
 function isOfBlob(json: JsonObject, { fields: { mediaType, tag } }: NativeFields): boolean {
   const target = own(json, 'target');
   const url = isObject(target) ? own(target, 'url') : undefined;
-  // A repository may itself be called so: the last of them counts.
+  // A repository's name can contain these too, so the last one counts.
   const lastAt = (part: string) => (typeof url === 'string' ? url.lastIndexOf(part) : -1);
   const [manifestAt, blobAt] = [lastAt('/manifests/'), lastAt('/blobs/')];
   if (manifestAt !== blobAt) return blobAt > manifestAt;
@@ -48,7 +48,7 @@ const BEFORE = '{"events":[';
 const AFTER = ']}';
 
 function rawOf(json: unknown): RawEvent {
-  const text = written(json);
+  const text = stringify(json);
   if (text === undefined) return { bytes: Buffer.alloc(0) };
   const bytes = Buffer.from(`${BEFORE}${text}${AFTER}`);
   return { bytes, payload: { start: BEFORE.length, end: bytes.byteLength - AFTER.length } };

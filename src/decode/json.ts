@@ -2,23 +2,23 @@ import type { Issue } from '../model/webhook.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Undefined for what is not JSON. Invalid UTF-8 becomes U+FFFD, as it did in v0.4.1. */
+/** Undefined if it is not JSON. Invalid UTF-8 becomes U+FFFD, as in v0.4.1. */
 export function parseBytes(bytes: Uint8Array): unknown {
   return parseText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
 }
 
-/** Undefined for what is not JSON. */
+/** Undefined if it is not JSON. */
 export function parseText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's message quotes the sender's text.
+    // The parser's message is not used: it quotes the text.
     return undefined;
   }
 }
 
-/** Undefined for what is nested too deep to be written down: the writer recurses where the reader does not. */
-export function written(value: unknown): string | undefined {
+/** Undefined if it is nested too deep: `JSON.stringify` is recursive, `JSON.parse` is not. */
+export function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
@@ -26,9 +26,14 @@ export function written(value: unknown): string | undefined {
   }
 }
 
-/** Never a property of the prototype: `__proto__` and `constructor` are names like any other to a sender. */
+/** Never a property of the prototype: in JSON, `__proto__` and `constructor` are ordinary names. */
 export function own(object: JsonObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** Whether it is an object in which this field is neither absent nor null. */
+export function has(json: unknown, key: string): json is JsonObject {
+  return isObject(json) && own(json, key) !== undefined && own(json, key) !== null;
 }
 
 export function isObject(value: unknown): value is JsonObject {

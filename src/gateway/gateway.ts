@@ -109,7 +109,7 @@ interface Parts {
 
 /** The secrets of the tokens file first: they cost next to nothing to judge. */
 function authenticatorOf(callers: { current(): Callers }): Authenticator {
-  return tokenAuthenticator({ current: () => callers.current().tokens }, new EntraAuthenticator(callers, Date.now));
+  return tokenAuthenticator({ current: () => callers.current().tokens }, new EntraAuthenticator(callers));
 }
 
 function startIngest({ settings, log, metrics, files, authenticator, journal, health }: Parts): Promise<IngestServer> {

@@ -7,7 +7,7 @@ function bodyFor(...events: readonly EventReceipt[]): unknown {
   return JSON.parse(answerTo({ kind: 'receipt', events }).body);
 }
 
-test('a receipt tells the result of each event', () => {
+test('a receipt has the result of each event', () => {
   const answer = bodyFor(
     { id: 'a', action: 'push', registry: 'r.azurecr.io', repository: 'app', result: { kind: 'accepted', seq: 7 } },
     { id: 'b', action: 'delete', result: { kind: 'duplicate', of: 3 } },
@@ -23,7 +23,7 @@ test('a receipt tells the result of each event', () => {
   });
 });
 
-test('a webhook with nothing but unknown actions is ignored', () => {
+test('the status of a webhook that has only unknown actions is ignored', () => {
   const answer = bodyFor({ action: 'renamed', result: { kind: 'ignored', reason: 'unknown-action' } });
   assert.deepEqual(answer, {
     status: 'ignored',
@@ -31,12 +31,12 @@ test('a webhook with nothing but unknown actions is ignored', () => {
   });
 });
 
-test('a ping is a success', () => {
+test('the status of a ping is success', () => {
   const answer = bodyFor({ action: 'ping', result: { kind: 'ignored', reason: 'ping' } });
   assert.deepEqual(answer, { status: 'success', events: [{ action: 'ping', result: 'ignored', reason: 'ping' }] });
 });
 
-test('one known action among unknown ones makes a success', () => {
+test('the status of a webhook with one known action among unknown ones is success', () => {
   const unknown: EventReceipt = { action: 'renamed', result: { kind: 'ignored', reason: 'unknown-action' } };
   const answer = answerTo({
     kind: 'receipt',

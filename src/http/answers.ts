@@ -2,73 +2,87 @@ import type { EventReceipt, Handshake, Receipt, Rejection } from '../model/recei
 import type { Issue } from '../model/webhook.ts';
 import { RETRY_AFTER_SECONDS } from './limits.ts';
 
-export interface Answer {
+/** What the port sends: status, headers and body. */
+export interface HttpAnswer {
   readonly status: number;
-  /** Name, value, name, value, …, without length and connection. */
+  /** Name, value, name, value, …, without `Content-Length` and `Connection`. */
   readonly headers: readonly string[];
   readonly body: string;
 }
 
 const JSON_TYPE = ['Content-Type', 'application/json'] as const;
 
-export const HEALTHY: Answer = { status: 200, headers: JSON_TYPE, body: 'ok' };
-export const UNHEALTHY: Answer = { status: 503, headers: [], body: '' };
-export const NOT_FOUND: Answer = {
+export const HEALTHY: HttpAnswer = { status: 200, headers: JSON_TYPE, body: 'ok' };
+export const UNHEALTHY: HttpAnswer = { status: 503, headers: [], body: '' };
+export const NOT_FOUND: HttpAnswer = {
   status: 404,
   headers: ['Content-Type', 'text/plain; charset=utf-8', 'X-Content-Type-Options', 'nosniff'],
   body: '404 page not found\n',
 };
-export const WRONG_METHOD: Answer = { status: 405, headers: [], body: '' };
+export const WRONG_METHOD: HttpAnswer = { status: 405, headers: [], body: '' };
 
-const FORBIDDEN: Answer = { status: 403, headers: [], body: '' };
-const INCOMPLETE: Answer = { status: 408, headers: JSON_TYPE, body: '{"status":"failed"}' };
-
-/** Tells no more than that it may go better later: also the answer after a fault. */
-export const UNAVAILABLE: Answer = {
+/** Every 503 to a webhook, also after a fault. The reason is only in the gateway's log. */
+export const UNAVAILABLE: HttpAnswer = {
   status: 503,
   headers: [...JSON_TYPE, 'Retry-After', String(RETRY_AFTER_SECONDS)],
   body: '{"status":"unavailable"}',
 };
 
-export function redirectTo(path: string): Answer {
+const FORBIDDEN: HttpAnswer = { status: 403, headers: [], body: '' };
+
+export function redirectTo(path: string): HttpAnswer {
   return { status: 301, headers: ['Location', path], body: '' };
 }
 
-/** The answer to a webhook. Its JSON always has v0.4.1's field `status`, with v0.4.1's meaning of `success` and `failed`. */
-export function answerTo(answer: Receipt | Handshake | Rejection): Answer {
+/** The answer to a webhook. Its JSON always has v0.4.1's field `status`; `success` and `failed` mean what they meant there. */
+export function answerTo(answer: Receipt | Handshake | Rejection): HttpAnswer {
   switch (answer.kind) {
     case 'receipt':
-      return { status: 200, headers: JSON_TYPE, body: receiptBody(answer.events) };
+      return ok(receiptBody(answer.events));
     case 'validation':
-      return { status: 200, headers: JSON_TYPE, body: JSON.stringify({ validationResponse: answer.code }) };
+      return ok(JSON.stringify({ validationResponse: answer.code }));
     case 'unsubscription':
-      return { status: 200, headers: JSON_TYPE, body: receiptBody([]) };
+      return ok(receiptBody([]));
     case 'permission':
       return permission(answer);
-    case 'unauthenticated':
-    case 'out-of-scope':
-      return FORBIDDEN;
-    case 'unreadable':
-      return failed(400, answer.issues);
-    case 'too-large':
-      return failed(413, [{ path: '', expected: `at most ${answer.maxBytes} bytes`, received: 'more' }]);
-    case 'incomplete':
-      return INCOMPLETE;
-    case 'unverifiable':
-    case 'overloaded':
-    case 'unavailable':
-      return UNAVAILABLE;
+    default:
+      return rejected(answer);
   }
 }
 
-/** CloudEvents 1.0, HTTP webhooks, 4.2. */
-function permission({ origin, rate }: Extract<Handshake, { kind: 'permission' }>): Answer {
-  const headers = ['Allow', 'POST, OPTIONS', 'WebHook-Allowed-Origin', origin, 'WebHook-Allowed-Rate', rate];
-  return { status: 200, headers, body: '' };
+/** 403: wrong credentials, or not allowed with them. 503: the gateway cannot take the webhook now. The others: a bad request. */
+const STATUS_OF: Readonly<Record<Rejection['kind'], 400 | 403 | 408 | 413 | 503>> = {
+  unauthenticated: 403,
+  'out-of-scope': 403,
+  unreadable: 400,
+  'too-large': 413,
+  incomplete: 408,
+  unverifiable: 503,
+  overloaded: 503,
+  unavailable: 503,
+};
+
+function rejected(rejection: Rejection): HttpAnswer {
+  const status = STATUS_OF[rejection.kind];
+  if (status === 403) return FORBIDDEN;
+  if (status === 503) return UNAVAILABLE;
+  return { status, headers: JSON_TYPE, body: JSON.stringify({ status: 'failed', issues: issuesOf(rejection) }) };
 }
 
-function failed(status: number, issues: readonly Issue[]): Answer {
-  return { status, headers: JSON_TYPE, body: JSON.stringify({ status: 'failed', issues }) };
+function issuesOf(rejection: Rejection): readonly Issue[] | undefined {
+  if (rejection.kind === 'unreadable') return rejection.issues;
+  if (rejection.kind !== 'too-large') return undefined;
+  return [{ path: '', expected: `at most ${rejection.maxBytes} bytes`, received: 'more' }];
+}
+
+function ok(body: string): HttpAnswer {
+  return { status: 200, headers: JSON_TYPE, body };
+}
+
+/** CloudEvents 1.0, HTTP webhooks, 4.2. */
+function permission({ origin, rate }: Extract<Handshake, { kind: 'permission' }>): HttpAnswer {
+  const headers = ['Allow', 'POST, OPTIONS', 'WebHook-Allowed-Origin', origin, 'WebHook-Allowed-Rate', rate];
+  return { status: 200, headers, body: '' };
 }
 
 function receiptBody(events: readonly EventReceipt[]): string {

@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Rejection } from '../model/receipt.ts';
 import type { IncomingWebhook } from '../receive/incoming-webhook.ts';
 
-type BodyOutcome = Awaited<ReturnType<IncomingWebhook['readBody']>>;
+type BodyOrRejection = Awaited<ReturnType<IncomingWebhook['readBody']>>;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** What the bodies of all requests may take together. */
+/** The bytes that the bodies of all requests may take together. */
 export class BodyBudget {
   #free: number;
 
@@ -14,7 +14,7 @@ export class BodyBudget {
     this.#free = bytes;
   }
 
-  /** Whether so many bytes were free; they are taken then. */
+  /** Takes the bytes if they are free. Returns whether they were. */
   take(bytes: number): boolean {
     if (bytes > this.#free) return false;
     this.#free -= bytes;
@@ -26,21 +26,21 @@ export class BodyBudget {
   }
 }
 
-/** By its Content-Length, which the parser has checked; undefined for a body in chunks. */
+/** From `Content-Length`, which node:http has checked. Undefined for a chunked body. */
 function declaredBytes({ headers }: IncomingMessage): number | undefined {
   return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined;
 }
 
-/** Whether nothing of a request is still to come once `bytesRead` of its body were read. */
+/** Whether the whole request has arrived, when `bytesRead` bytes of its body were read. */
 export function hasArrived(request: IncomingMessage, bytesRead: number): boolean {
-  // The parser itself says `complete` a turn later than it hands out the last byte.
+  // node:http sets `complete` one turn of the event loop after it hands out the last byte.
   return request.complete || bytesRead + request.readableLength === declaredBytes(request);
 }
 
 /**
- * The body of one request, of at most `maxBytes`, and of no more than the budget has left.
+ * The body of one request: at most `maxBytes`, and at most what is left of the budget.
  *
- * Nothing is taken from the budget before `read`, and everything is given back by `release`, after which the bytes must not be used.
+ * Takes nothing from the budget before `read`. `release` gives everything back; do not use the bytes after it.
  */
 export class Body {
   readonly #request: IncomingMessage;
@@ -61,15 +61,15 @@ export class Body {
     return this.#bytesRead;
   }
 
-  /** `expectant` waits to be told to continue, and is told so unless the body's length alone speaks against it. */
-  async read(expectant: ServerResponse | undefined, maxBytes = this.#maxBytes): Promise<BodyOutcome> {
+  /** `awaitsContinue`: the client waits for `100 Continue` on this response. It gets it unless the declared length is rejected. */
+  async read(awaitsContinue: ServerResponse | undefined, maxBytes = this.#maxBytes): Promise<BodyOrRejection> {
     this.#maxBytes = Math.min(maxBytes, this.#maxBytes);
     const declared = declaredBytes(this.#request);
     const rejection = this.#reserve(declared ?? 0);
     if (rejection !== undefined) return rejection;
     if (this.#request.readableLength === declared) return this.#readAtOnce();
     if (this.#request.destroyed) return { kind: 'incomplete' };
-    expectant?.writeContinue();
+    awaitsContinue?.writeContinue();
     return this.#collect(declared);
   }
 
@@ -80,14 +80,14 @@ export class Body {
     this.#taken = 0;
   }
 
-  /** The usual case: all of it came with the headers. Spares the events of a stream, a tenth of the whole request's cost. */
-  #readAtOnce(): BodyOutcome {
+  /** The usual case: the body came with the headers. Avoids stream events, which are a tenth of the cost of a request. */
+  #readAtOnce(): BodyOrRejection {
     const bytes: Buffer = this.#request.read() ?? NO_BYTES;
     this.#bytesRead = bytes.length;
     return { kind: 'body', bytes };
   }
 
-  #collect(declared: number | undefined): Promise<BodyOutcome> {
+  #collect(declared: number | undefined): Promise<BodyOrRejection> {
     return new Promise((resolve) => {
       this.#request.on('data', (chunk: Buffer) => {
         if (this.#released) return;

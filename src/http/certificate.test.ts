@@ -23,14 +23,14 @@ function aPair(name: string): KeyPair {
 const FIRST = aPair('first');
 const SECOND = aPair('second');
 
-/** A certificate source whose pair a test exchanges. */
-function aSource(pair: KeyPair): CertificateSource & { readonly exchange: (pair: KeyPair) => void } {
+/** A certificate source of which a test replaces the pair. */
+function aSource(pair: KeyPair): CertificateSource & { readonly replace: (pair: KeyPair) => void } {
   const listeners: (() => void)[] = [];
   let current = pair;
   return {
     current: () => current,
     onChange: (listener) => listeners.push(listener),
-    exchange: (next) => {
+    replace: (next) => {
       current = next;
       for (const listener of listeners) listener();
     },
@@ -43,51 +43,51 @@ async function aTlsServer(t: TestContext) {
   return { server, source };
 }
 
-/** Shakes hands and tells what was agreed upon. */
+/** Completes a TLS handshake. */
 async function handshake({ address }: TestServer, options: ConnectionOptions = {}) {
   const socket = connect({ ...address, rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'], ...options });
   await once(socket, 'secureConnect');
-  const agreed = {
+  const negotiated = {
     name: socket.getPeerCertificate().subject.CN,
     protocol: socket.getProtocol(),
     application: socket.alpnProtocol,
   };
-  return { socket, agreed };
+  return { socket, negotiated };
 }
 
 async function nameOf(server: TestServer): Promise<unknown> {
-  const { socket, agreed } = await handshake(server);
+  const { socket, negotiated } = await handshake(server);
   socket.destroy();
-  return agreed.name;
+  return negotiated.name;
 }
 
-test('webhooks are taken over TLS, and HTTP/2 is not offered', async (t) => {
+test('webhooks are received over TLS, and HTTP/2 is not offered', async (t) => {
   const { server } = await aTlsServer(t);
-  const { socket, agreed } = await handshake(server);
-  assert.deepEqual(agreed, { name: 'first', protocol: 'TLSv1.3', application: 'http/1.1' });
+  const { socket, negotiated } = await handshake(server);
+  assert.deepEqual(negotiated, { name: 'first', protocol: 'TLSv1.3', application: 'http/1.1' });
   socket.setEncoding('utf8');
   socket.end(`${head('Content-Length: 1', 'Connection: close')}a`);
   const [answer] = await once(socket, 'data');
   assert.match(answer, /^HTTP\/1.1 200 OK/);
-  assert.equal(server.heard.records[0]?.remoteAddress, '127.0.0.1');
+  assert.equal(server.observed.records[0]?.remoteAddress, '127.0.0.1');
 });
 
-test('TLS 1.2 is spoken, and TLS 1.1 refused', async (t) => {
+test('TLS 1.2 is accepted, and TLS 1.1 is rejected', async (t) => {
   const { server } = await aTlsServer(t);
-  const { socket, agreed } = await handshake(server, { maxVersion: 'TLSv1.2' });
+  const { socket, negotiated } = await handshake(server, { maxVersion: 'TLSv1.2' });
   socket.destroy();
-  assert.equal(agreed.protocol, 'TLSv1.2');
+  assert.equal(negotiated.protocol, 'TLSv1.2');
   const old: ConnectionOptions = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' };
   await assert.rejects(handshake(server, old), /protocol version/);
-  await server.heard.until(({ refusals }) => refusals.includes('tls-handshake-failed'));
+  await server.observed.until(({ rejections }) => rejections.includes('tls-handshake-failed'));
 });
 
-test('a new pair is used from the next connection on', async (t) => {
+test('a new certificate is used from the next connection on', async (t) => {
   const { server, source } = await aTlsServer(t);
   const { socket } = await handshake(server);
-  source.exchange(SECOND);
+  source.replace(SECOND);
   assert.equal(await nameOf(server), 'second');
-  assert.deepEqual(server.heard.certificates, ['reloaded']);
+  assert.deepEqual(server.observed.certificates, ['reloaded']);
   socket.setEncoding('utf8');
   socket.write(head('Content-Length: 0'));
   const [answer] = await once(socket, 'data');
@@ -102,50 +102,50 @@ const badPairs: readonly (readonly [string, KeyPair])[] = [
   ['the key of another certificate', { cert: FIRST.cert, key: SECOND.key }],
   ['garbage for a certificate', { cert: 'garbage', key: FIRST.key }],
   ['garbage for a key', { cert: FIRST.cert, key: 'garbage' }],
-  ['half a certificate', { cert: FIRST.cert.slice(0, FIRST.cert.length / 2), key: FIRST.key }],
+  ['half of a certificate', { cert: FIRST.cert.slice(0, FIRST.cert.length / 2), key: FIRST.key }],
   ['an empty certificate', { cert: '', key: FIRST.key }],
   ['an empty key', { cert: FIRST.cert, key: Buffer.alloc(0) }],
 ];
 
 for (const [title, pair] of badPairs) {
-  test(`${title} does not replace a good pair`, async (t) => {
+  test(`${title} does not replace a working certificate`, async (t) => {
     const { server, source } = await aTlsServer(t);
-    source.exchange(pair);
+    source.replace(pair);
     assert.equal(await nameOf(server), 'first');
-    assert.match(server.heard.certificates.join(), /^the certificate /);
-    source.exchange(SECOND);
+    assert.match(server.observed.certificates.join(), /^the certificate /);
+    source.replace(SECOND);
     assert.equal(await nameOf(server), 'second');
   });
 
-  test(`${title} is a fault at the start`, () => {
+  test(`${title} is a fault`, () => {
     assert.throws(() => secureContextOf(pair), CertificateFault);
   });
 }
 
-test('a server does not start with a bad pair', async (t) => {
+test('a server does not start with a certificate that does not work', async (t) => {
   const tls = aSource({ cert: FIRST.cert, key: SECOND.key });
   await assert.rejects(aServer(t, { tls }), { name: 'CertificateFault', code: 'certificate_invalid' });
 });
 
-test('plain HTTP on the TLS port is refused', async (t) => {
+test('HTTP without TLS on the TLS port is rejected', async (t) => {
   const { server } = await aTlsServer(t);
-  assert.doesNotMatch(await new Peer(server).send(head('Content-Length: 0')).hearsOut(), /200/);
-  assert.deepEqual(server.heard.refusals, ['tls-handshake-failed']);
+  assert.doesNotMatch(await new Peer(server).send(head('Content-Length: 0')).readAll(), /200/);
+  assert.deepEqual(server.observed.rejections, ['tls-handshake-failed']);
 });
 
-test('a handshake that does not come to an end is cut off', async (t) => {
+test('a handshake that takes too long is cut off', async (t) => {
   const server = await aServer(t, { tls: aSource(FIRST), limits: { headersTimeoutMs: 20 } });
-  await new Peer(server).hearsOut();
-  assert.deepEqual(server.heard.refusals, ['tls-handshake-failed']);
+  await new Peer(server).readAll();
+  assert.deepEqual(server.observed.rejections, ['tls-handshake-failed']);
 });
 
-test('closing cuts a handshake that is under way', async (t) => {
+test('closing cuts off a handshake that is under way', async (t) => {
   const { server } = await aTlsServer(t);
   const peer = new Peer(server).send('\x16\x03\x01');
   await once(peer.socket, 'connect');
   await nameOf(server);
   await server.close(1);
-  await peer.hearsOut();
+  await peer.readAll();
 });
 
 test('closing does not wait for an idle TLS connection', async (t) => {

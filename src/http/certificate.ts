@@ -9,20 +9,20 @@ export interface KeyPair {
 
 /** Where the certificate comes from. */
 export interface CertificateSource {
-  /** The newest pair, good or bad. */
+  /** The newest pair, which may not work. */
   current(): KeyPair;
   onChange(listener: () => void): void;
 }
 
-/** There is no working certificate to start with. */
+/** The certificate or its key does not work. */
 export class CertificateFault extends Fault {
   override readonly name = 'CertificateFault';
   readonly code = 'certificate_invalid';
 }
 
-/** The settings of a server with this pair. Throws a CertificateFault when it is no pair, before a server would get to use it. */
+/** The TLS settings for this pair. Throws a CertificateFault for a pair that does not work. */
 export function secureContextOf({ cert, key }: KeyPair): SecureContextOptions {
-  // An empty one is no error to node:tls: it would serve without a certificate, and every handshake would fail.
+  // node:tls accepts an empty certificate or key, and then every handshake fails.
   if (cert.length === 0 || key.length === 0) throw new CertificateFault('the certificate or its key is empty');
   const settings: SecureContextOptions = { cert, key, minVersion: 'TLSv1.2' };
   try {

@@ -2,14 +2,14 @@ import { BlockList, isIP } from 'node:net';
 import type { Headers } from '../model/webhook.ts';
 import { MAX_FORWARDED_HOPS } from './limits.ts';
 
-/** `10.0.0.0/8`; one address is the range of its whole length. */
+/** Such as `10.0.0.0/8`. A single address has the prefix 32 or 128. */
 export interface AddressRange {
   readonly address: string;
   readonly prefix: number;
   readonly family: 'ipv4' | 'ipv6';
 }
 
-/** The proxies whose word we take for whom they speak. */
+/** The proxies whose `X-Forwarded-For` is believed. */
 export class TrustedProxies {
   readonly #proxies = new BlockList();
   readonly #none: boolean;
@@ -20,11 +20,11 @@ export class TrustedProxies {
   }
 
   /**
-   * Who sent a request to the outermost of the trusted proxies that it came through; undefined when its peer is none of them, or
-   * told nothing.
+   * The address of the client that sent a request to the outermost trusted proxy. Undefined when the peer of the connection is not
+   * a trusted proxy, or sent no usable `X-Forwarded-For`.
    *
-   * `X-Forwarded-For` is believed from right to left, for as long as the one who wrote an entry is trusted: what stands left of
-   * that is the sender's invention.
+   * Each proxy appends the address of its own peer. So the entries are read from the right, and an entry counts only while the
+   * proxy that appended it is trusted. The client can write anything into the entries further left.
    */
   clientOf(peer: string | undefined, headers: Headers): string | undefined {
     if (this.#none || peer === undefined || !this.#trusts(plainAddress(peer))) return undefined;
@@ -49,7 +49,7 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }
 
-/** `10.0.0.1` for each of `10.0.0.1`, `10.0.0.1:4711` (as Azure's Application Gateway writes), `[::ffff:10.0.0.1]:4711`. */
+/** `10.0.0.1` for `10.0.0.1`, `10.0.0.1:4711` (Azure's Application Gateway writes this) and `[::ffff:10.0.0.1]:4711`. */
 function plainAddress(text: string): string {
   const bare = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
   return bare.replace(/^::ffff:(?=[\d.]+$)/i, '');

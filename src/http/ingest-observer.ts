@@ -1,43 +1,43 @@
 import type { Handshake, Receipt, Rejection } from '../model/receipt.ts';
 
-/** Why a connection or request was turned away before it was a webhook. */
+/** Why a connection or request was rejected before it was a webhook. */
 export type RequestRejection =
-  /** Not HTTP, or not the way we read it. */
+  /** Not HTTP, or HTTP that the gateway does not accept. */
   | 'malformed'
   | 'headers-too-large'
   | 'too-slow'
   | 'unknown-path'
-  /** Sent to the right path written differently, with a trailing slash for one: few senders follow a redirect. */
+  /** Sent to a variant of the right path, such as one with a trailing slash. Few clients follow a redirect. */
   | 'redirected'
   | 'wrong-method'
   | 'tls-handshake-failed'
   | 'too-many-connections';
 
-/** One `POST /events`, or an `OPTIONS` that asks for permission, and what became of it. */
+/** One `POST /events`, or an `OPTIONS` that asks for permission, and its answer. */
 export interface WebhookRecord {
   readonly caller: string | undefined;
-  /** Undefined after a fault, which is reported on its own. */
+  /** Undefined after a fault, which is reported separately. */
   readonly answer: Receipt | Handshake | Rejection | undefined;
-  /** As answered, though the sender may have gone. */
+  /** The status of the answer. The client may have gone before it was sent. */
   readonly status: number;
   /** The peer of the connection. */
   readonly remoteAddress: string | undefined;
-  /** Who sent it to the trusted proxy that is our peer; undefined when the peer is none. */
+  /** The client that sent the request to a trusted proxy. Undefined when the peer is not a trusted proxy. */
   readonly clientAddress: string | undefined;
-  /** The sender's text, cut. */
+  /** As the client wrote it, cut to `MAX_USER_AGENT_CHARS`. */
   readonly userAgent: string | undefined;
-  /** What was read of the body: 0 when it was not wanted. */
+  /** The bytes of the body that were read: 0 when the body was not read. */
   readonly bodyBytes: number;
   readonly durationMs: number;
 }
 
-/** Hears what happens at the ingest port. Called after the answer is on its way; must not throw. */
+/** Is called with what happens at the ingest port, after the answer was handed to the connection. Must not throw. */
 export interface IngestObserver {
   webhook(record: WebhookRecord): void;
-  /** Anybody can cause these, as often as they like: count all, log few. */
+  /** Anyone can cause these, at any rate: count all of them, log a few. */
   rejected(rejection: RequestRejection, remoteAddress: string | undefined): void;
   fault(error: unknown): void;
   certificateReloaded(): void;
-  /** The new pair does not work; the one in use stays. */
+  /** The new pair does not work, and the old one stays in use. */
   certificateRejected(reason: string): void;
 }

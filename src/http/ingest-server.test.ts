@@ -5,10 +5,10 @@ import {
   AUTHORIZED,
   aServer,
   aSlowReceive,
-  Heard,
   head,
   Peer,
   permitNothing,
+  RecordingObserver,
   receiveAnything,
 } from '../../test/support/ingest-test-server.ts';
 import type { Receive } from '../receive/incoming-webhook.ts';
@@ -28,11 +28,11 @@ test('a webhook is answered with its receipt', async (t) => {
   });
 });
 
-test('a webhook is reported once, with who sent it and what came of it', async (t) => {
-  const { url, heard } = await aServer(t, { trustedProxies: [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' }] });
+test('a webhook is reported once, with its caller and its answer', async (t) => {
+  const { url, observed } = await aServer(t, { trustedProxies: [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' }] });
   const headers = { ...AUTHORIZED, 'user-agent': 'x'.repeat(500), 'x-forwarded-for': '203.0.113.9' };
   await fetch(`${url}/events?secret`, { method: 'POST', headers, body: 'four' });
-  const [record, ...others] = heard.records;
+  const [record, ...others] = observed.records;
   assert.deepEqual(others, []);
   assert.equal(record?.caller, 'tester');
   assert.equal(record?.answer?.kind, 'receipt');
@@ -44,28 +44,28 @@ test('a webhook is reported once, with who sent it and what came of it', async (
   assert.ok(record !== undefined && record.durationMs >= 0);
 });
 
-test('X-Forwarded-For is not believed from a peer that is no trusted proxy', async (t) => {
-  const { url, heard } = await aServer(t, { trustedProxies: [{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }] });
+test('X-Forwarded-For is not believed from a peer that is not a trusted proxy', async (t) => {
+  const { url, observed } = await aServer(t, { trustedProxies: [{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }] });
   const headers = { ...AUTHORIZED, 'x-forwarded-for': '203.0.113.9' };
   await fetch(`${url}/events`, { method: 'POST', headers, body: 'a' });
-  assert.equal(heard.records[0]?.clientAddress, undefined);
-  assert.equal(heard.records[0]?.remoteAddress, '127.0.0.1');
+  assert.equal(observed.records[0]?.clientAddress, undefined);
+  assert.equal(observed.records[0]?.remoteAddress, '127.0.0.1');
 });
 
-test('a stranger gets an empty 403 without a content type', async (t) => {
-  const { url, heard } = await aServer(t);
+test('a webhook without credentials is an empty 403 without a content type', async (t) => {
+  const { url, observed } = await aServer(t);
   const answer = await fetch(`${url}/events`, { method: 'POST', body: '{}' });
   assert.equal(answer.status, 403);
   assert.equal(answer.headers.get('content-type'), null);
   assert.equal(await answer.text(), '');
-  assert.equal(heard.records[0]?.caller, undefined);
-  assert.equal(heard.records[0]?.bodyBytes, 0);
+  assert.equal(observed.records[0]?.caller, undefined);
+  assert.equal(observed.records[0]?.bodyBytes, 0);
 });
 
-test('OPTIONS that asks for permission is answered with origin and rate, any other is a 405', async (t) => {
+test('an OPTIONS that asks for permission is answered with origin and rate, any other is a 405', async (t) => {
   const permission = { kind: 'permission', origin: 'eventgrid.azure.net', rate: '120' } as const;
   const asked: unknown[] = [];
-  const { url, heard } = await aServer(t, {
+  const { url, observed } = await aServer(t, {
     permit: async ({ headers, query }) => {
       asked.push(headers['webhook-request-origin'], query);
       return { answer: permission };
@@ -80,9 +80,9 @@ test('OPTIONS that asks for permission is answered with origin and rate, any oth
   assert.equal(answer.headers.get('allow'), 'POST, OPTIONS');
   assert.equal(await answer.text(), '');
   assert.deepEqual(asked, ['eventgrid.azure.net', 'access_token=x']);
-  assert.deepEqual(heard.records[0]?.answer, permission);
+  assert.deepEqual(observed.records[0]?.answer, permission);
   assert.equal((await fetch(`${url}/events`, { method })).status, 405);
-  assert.equal(heard.records.length, 1);
+  assert.equal(observed.records.length, 1);
 });
 
 test('a validation is answered with exactly 200 and its code', async (t) => {
@@ -93,7 +93,7 @@ test('a validation is answered with exactly 200 and its code', async (t) => {
   assert.deepEqual(await answer.json(), { validationResponse: 'a"b' });
 });
 
-test('a body may be wanted with a lower limit than the port has', async (t) => {
+test('a body can be read with a lower limit than that of the port', async (t) => {
   const receive: Receive = async ({ readBody }) => {
     const body = await readBody(10);
     return body.kind === 'body' ? { answer: { kind: 'unsubscription' } } : { answer: body };
@@ -103,38 +103,38 @@ test('a body may be wanted with a lower limit than the port has', async (t) => {
   assert.deepEqual([await statusOf('x'.repeat(10)), await statusOf('x'.repeat(11))], [200, 413]);
 });
 
-test('a small webhook of a stranger does not cost its connection', async (t) => {
+test('a small webhook without credentials does not close its connection', async (t) => {
   const server = await aServer(t);
   const peer = new Peer(server).send('POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
-  assert.doesNotMatch(await peer.hears(/HTTP\/1.1 403.*\r\n\r\n/s), /Connection: close/);
+  assert.doesNotMatch(await peer.read(/HTTP\/1.1 403.*\r\n\r\n/s), /Connection: close/);
   peer.send(head('Content-Length: 0', 'Connection: close'));
-  assert.match(await peer.hearsOut(), /HTTP\/1.1 200 OK/);
+  assert.match(await peer.readAll(), /HTTP\/1.1 200 OK/);
 });
 
-test('a fault is answered 503 without a word of it', async (t) => {
+test('a fault is a 503 without details', async (t) => {
   const fault = new Error('the password is swordfish');
-  const { url, heard } = await aServer(t, { receive: () => Promise.reject(fault) });
+  const { url, observed } = await aServer(t, { receive: () => Promise.reject(fault) });
   const answer = await fetch(`${url}/events`, { method: 'POST', headers: AUTHORIZED, body: 'a' });
   assert.equal(answer.status, 503);
   assert.equal(answer.headers.get('retry-after'), '5');
   assert.equal(await answer.text(), '{"status":"unavailable"}');
-  assert.deepEqual(heard.faults, [fault]);
-  assert.equal(heard.records[0]?.answer, undefined);
-  assert.equal(heard.records[0]?.status, 503);
+  assert.deepEqual(observed.faults, [fault]);
+  assert.equal(observed.records[0]?.answer, undefined);
+  assert.equal(observed.records[0]?.status, 503);
 });
 
-test('a fault thrown before anything was awaited is caught too', async (t) => {
+test('a fault that is thrown synchronously is a 503 too', async (t) => {
   const fault = new Error('at once');
   const receive = (): never => {
     throw fault;
   };
-  const { url, heard } = await aServer(t, { receive });
+  const { url, observed } = await aServer(t, { receive });
   const answer = await fetch(`${url}/events`, { method: 'POST', body: 'a' });
   assert.equal(answer.status, 503);
-  assert.deepEqual(heard.faults, [fault]);
+  assert.deepEqual(observed.faults, [fault]);
 });
 
-test('GET /healthz says ok while the gateway is healthy', async (t) => {
+test('GET /healthz answers ok while the gateway is healthy', async (t) => {
   let healthy = true;
   const { url } = await aServer(t, { healthy: () => healthy });
   const good = await fetch(`${url}/healthz`);
@@ -145,51 +145,51 @@ test('GET /healthz says ok while the gateway is healthy', async (t) => {
   assert.equal((await fetch(`${url}/healthz`)).status, 503);
 });
 
-test('a path written differently is redirected with an empty body', async (t) => {
-  const { url, heard } = await aServer(t);
+test('a variant of a known path is redirected, with an empty body', async (t) => {
+  const { url, observed } = await aServer(t);
   const answer = await fetch(`${url}/events/`, { method: 'POST', body: 'a', redirect: 'manual' });
   assert.equal(answer.status, 301);
   assert.equal(answer.headers.get('location'), '/events');
   assert.equal(await answer.text(), '');
-  assert.deepEqual(heard.refusals, ['redirected']);
+  assert.deepEqual(observed.rejections, ['redirected']);
 });
 
 test('a known path with another method is an empty 405', async (t) => {
-  const { url, heard } = await aServer(t);
+  const { url, observed } = await aServer(t);
   const answer = await fetch(`${url}/events`, { headers: AUTHORIZED });
   assert.equal(answer.status, 405);
   assert.equal(answer.headers.get('allow'), null);
   assert.equal(answer.headers.get('content-type'), null);
   assert.equal(await answer.text(), '');
-  assert.deepEqual(heard.refusals, ['wrong-method']);
+  assert.deepEqual(observed.rejections, ['wrong-method']);
 });
 
-test('another path is not found', async (t) => {
-  const { url, heard } = await aServer(t);
+test('an unknown path is not found', async (t) => {
+  const { url, observed } = await aServer(t);
   const answer = await fetch(`${url}/nope`, { method: 'POST', headers: AUTHORIZED, body: 'a' });
   assert.equal(answer.status, 404);
   assert.equal(answer.headers.get('content-type'), 'text/plain; charset=utf-8');
   assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
   assert.equal(await answer.text(), '404 page not found\n');
-  assert.deepEqual(heard.refusals, ['unknown-path']);
+  assert.deepEqual(observed.rejections, ['unknown-path']);
 });
 
 test('pipelined webhooks are answered in order', async (t) => {
   const server = await aServer(t);
   const peer = new Peer(server);
   peer.send(`${head('Content-Length: 5')}first${head('Content-Length: 6', 'Connection: close')}second`);
-  assert.match(await peer.hearsOut(), /"first".*"second"/s);
+  assert.match(await peer.readAll(), /"first".*"second"/s);
 });
 
-test('a proxy that speaks HTTP/1.0 is served', async (t) => {
+test('a webhook over HTTP/1.0 is received', async (t) => {
   const server = await aServer(t);
   const peer = new Peer(server).send(
     'POST /events HTTP/1.0\r\nAuthorization: Bearer good\r\nContent-Length: 1\r\n\r\na',
   );
-  assert.match(await peer.hearsOut(), /HTTP\/1.1 200 OK.*Connection: close.*"id":"a"/s);
+  assert.match(await peer.readAll(), /HTTP\/1.1 200 OK.*Connection: close.*"id":"a"/s);
 });
 
-test('an offer to upgrade is passed over, and the webhook taken', async (t) => {
+test('an offer to upgrade is ignored, and the webhook is received', async (t) => {
   const server = await aServer(t);
   const upgrade = head(
     'Connection: Upgrade, close',
@@ -197,36 +197,36 @@ test('an offer to upgrade is passed over, and the webhook taken', async (t) => {
     'HTTP2-Settings: AAMAAABkAAQAAP__',
     'Content-Length: 1',
   );
-  assert.match(await new Peer(server).send(`${upgrade}a`).hearsOut(), /^HTTP\/1.1 200 OK.*"id":"a"/s);
+  assert.match(await new Peer(server).send(`${upgrade}a`).readAll(), /^HTTP\/1.1 200 OK.*"id":"a"/s);
 });
 
-test('nobody gets a tunnel', async (t) => {
+test('CONNECT opens no tunnel', async (t) => {
   const server = await aServer(t);
-  assert.equal(await new Peer(server).send('CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n').hearsOut(), '');
+  assert.equal(await new Peer(server).send('CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n').readAll(), '');
 });
 
-test('an expectation that nobody knows is passed over, and the webhook taken', async (t) => {
+test('an unknown expectation is ignored, and the webhook is received', async (t) => {
   const server = await aServer(t);
   const peer = new Peer(server).send(`${head('Expect: a miracle', 'Connection: close', 'Content-Length: 1')}a`);
-  assert.match(await peer.hearsOut(), /^HTTP\/1.1 200 OK/);
+  assert.match(await peer.readAll(), /^HTTP\/1.1 200 OK/);
 });
 
-test('connections beyond the limit are not taken', async (t) => {
+test('connections beyond the limit are not accepted', async (t) => {
   const server = await aServer(t, { limits: { maxConnections: 1 } });
   const first = new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
-  await first.hears(/ok$/);
-  assert.equal(await new Peer(server).hearsOut(), '');
-  assert.deepEqual(server.heard.refusals, ['too-many-connections']);
+  await first.read(/ok$/);
+  assert.equal(await new Peer(server).readAll(), '');
+  assert.deepEqual(server.observed.rejections, ['too-many-connections']);
 });
 
-test('a port that is taken is a fault', async (t) => {
+test('a port that is in use is a fault', async (t) => {
   const { address } = await aServer(t);
   const options = {
     ...address,
     receive: receiveAnything,
     permit: permitNothing,
     healthy: () => true,
-    observer: new Heard(),
+    observer: new RecordingObserver(),
     trustedProxies: [],
   };
   await assert.rejects(startIngestServer(options), (error) => {
@@ -241,64 +241,64 @@ async function aDrainingServer(t: TestContext) {
   const slow = aSlowReceive();
   const server = await aServer(t, { receive: slow.receive });
   const peer = new Peer(server).send(`${head('Content-Length: 1')}a`);
-  await slow.asked;
+  await slow.called;
   return { server, peer, goOn: slow.goOn };
 }
 
 test('a draining port still accepts, and closes each connection with its answer', async (t) => {
   const server = await aServer(t);
   const early = new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
-  await early.hears(/ok$/);
+  await early.read(/ok$/);
   server.beginDrain();
   early.send(`${head('Content-Length: 1')}a`);
-  assert.match(await early.hearsOut(), /Connection: close.*"id":"a"/s);
+  assert.match(await early.readAll(), /Connection: close.*"id":"a"/s);
   const late = new Peer(server).send(`${head('Content-Length: 1')}b`);
-  assert.match(await late.hearsOut(), /Connection: close.*"id":"b"/s);
+  assert.match(await late.readAll(), /Connection: close.*"id":"b"/s);
 });
 
-test('a closing port answers what it has begun, and then is closed', async (t) => {
+test('a closing port answers the requests under way', async (t) => {
   const { server, peer, goOn } = await aDrainingServer(t);
   const closed = server.close(60_000);
   goOn();
-  assert.match(await peer.hearsOut(), /HTTP\/1.1 200 OK.*Connection: close/s);
+  assert.match(await peer.readAll(), /HTTP\/1.1 200 OK.*Connection: close/s);
   await closed;
 });
 
-test('a closing port takes no more connections', async (t) => {
+test('a closing port accepts no more connections', async (t) => {
   const { server, goOn } = await aDrainingServer(t);
   const closed = server.close(60_000);
-  assert.equal(await new Peer(server).hearsOut(), '');
+  assert.equal(await new Peer(server).readAll(), '');
   goOn();
   await closed;
 });
 
-test('a closing port does not wait for idle connections, nor for those that never said a word', async (t) => {
+test('a closing port waits neither for idle connections nor for those that have sent nothing', async (t) => {
   const server = await aServer(t);
   const idle = new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
   const silent = new Peer(server);
   await once(silent.socket, 'connect');
-  await idle.hears(/ok$/);
+  await idle.read(/ok$/);
   await server.close(60_000);
-  await idle.hearsOut();
-  await silent.hearsOut();
+  await idle.readAll();
+  await silent.readAll();
 });
 
-test('a closing port cuts what is not answered in time', async (t) => {
+test('a closing port cuts off what is not answered in time', async (t) => {
   const server = await aServer(t, { receive: () => NEVER });
   const peer = new Peer(server).send(`${head('Content-Length: 9')}a`);
   await once(peer.socket, 'connect');
   await server.close(1);
-  assert.equal(await peer.hearsOut(), '');
+  assert.equal(await peer.readAll(), '');
 });
 
-test('a second, hastier close hurries the first', async (t) => {
+test('a second close with a shorter time ends the first one too', async (t) => {
   const { server } = await aDrainingServer(t);
   const patient = server.close(60_000);
   await server.close(1);
   await patient;
 });
 
-test('a reader who does not read is cut off', async (t) => {
+test('a client that does not read its answer is cut off', async (t) => {
   const events = Array.from({ length: 20_000 }, () => ({
     id: 'x'.repeat(1_000),
     action: 'push',
@@ -310,8 +310,8 @@ test('a reader who does not read is cut off', async (t) => {
   });
   const peer = new Peer(server).send(head('Content-Length: 0'));
   peer.socket.pause();
-  await server.heard.until(({ records }) => records.length === 1);
-  // There is room for one connection: somebody else is served once the reader, and the 20 MB held for him, are gone.
-  const probe = () => new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').hearsOut();
+  await server.observed.until(({ records }) => records.length === 1);
+  // There is room for one connection: another client is served once this one, and the 20 MB in memory for it, are gone.
+  const probe = () => new Peer(server).send('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').readAll();
   while ((await probe()) === '');
 });

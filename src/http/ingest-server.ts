@@ -1,11 +1,10 @@
-import http from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { Socket } from 'node:net';
 import { Fault } from '../model/fault.ts';
 import type { Permit, Receive } from '../receive/incoming-webhook.ts';
 import { type CertificateSource, secureContextOf } from './certificate.ts';
 import { type AddressRange, TrustedProxies } from './client-address.ts';
-import { answerClientError } from './client-error.ts';
 import { Connections } from './connections.ts';
 import type { IngestObserver } from './ingest-observer.ts';
 import { CLOSE_GRACE_MS, DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -13,22 +12,22 @@ import { RequestHandler } from './request-handler.ts';
 
 export interface IngestOptions {
   readonly host: string;
-  /** 0 for any that is free. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly receive: Receive;
   readonly permit: Permit;
-  /** What `GET /healthz` tells; must not throw. */
+  /** The answer to `GET /healthz`; must not throw. */
   readonly healthy: () => boolean;
   readonly observer: IngestObserver;
   /** The proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly AddressRange[];
-  /** Absent: plain HTTP. */
+  /** Absent: HTTP without TLS. */
   readonly tls?: CertificateSource;
-  /** In place of the defaults. */
+  /** Instead of `DEFAULT_LIMITS`. */
   readonly limits?: Partial<Limits>;
 }
 
-/** The port cannot be listened on: taken, not ours to take, or no address of this machine. `cause` has the system's code. */
+/** The port cannot be opened: in use, not permitted, or not an address of this machine. `cause` has the system's error code. */
 export class ListenFault extends Fault {
   override readonly name = 'ListenFault';
   readonly code = 'listen_failed';
@@ -36,31 +35,30 @@ export class ListenFault extends Fault {
 
 /** A listening ingest port. */
 export interface IngestServer {
-  /** The real port where any was asked for. */
+  /** With the real port, if the options say 0. */
   readonly address: { readonly host: string; readonly port: number };
-  /** Goes on accepting, and closes each connection with its next answer, so that senders come back to somebody else. */
+  /** Goes on accepting, but closes each connection with its next answer, so that clients connect to another replica. */
   beginDrain(): void;
-  /** Closes the listener and what is idle at once, and cuts what is not answered after `graceMs`. Resolves when all is closed. */
+  /** Closes the listener and the idle connections at once, and the others after `graceMs` at the latest. Resolves when all are closed. */
   close(graceMs?: number): Promise<void>;
 }
 
 type Server = http.Server | https.Server;
 
 /**
- * Listens for webhooks.
+ * Opens the ingest port.
  *
- * Rejects with a ListenFault or a CertificateFault. Later faults go to the observer.
+ * Rejects with a ListenFault or a CertificateFault. Reports later faults to the observer.
  */
 export async function startIngestServer(options: IngestOptions): Promise<IngestServer> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const { receive, permit, healthy, observer } = options;
   const proxies = new TrustedProxies(options.trustedProxies);
   const handler = new RequestHandler({ receive, permit, healthy, observer, limits, proxies });
-  const server = options.tls === undefined ? createPlainServer(limits) : createTlsServer(limits, options.tls, observer);
-  limitConnections(server, limits);
-  const connections = new Connections(server);
-  handleRequests(server, handler);
-  handleRequestRejections(server, limits, observer);
+  const server = createServer(options, limits);
+  const connections = new Connections(server, limits.lingerMs);
+  handleRequests(server, connections, handler);
+  handleErrors(server, connections, observer);
   const port = await listen(server, options);
   return {
     address: { host: options.host, port },
@@ -72,8 +70,12 @@ export async function startIngestServer(options: IngestOptions): Promise<IngestS
   };
 }
 
-function createPlainServer(limits: Limits): Server {
-  return http.createServer(httpSettings(limits));
+function createServer({ tls, observer }: IngestOptions, limits: Limits): Server {
+  const server = tls === undefined ? http.createServer(httpSettings(limits)) : createTlsServer(limits, tls, observer);
+  server.timeout = limits.stallTimeoutMs;
+  server.maxHeadersCount = limits.maxHeaders;
+  server.maxConnections = limits.maxConnections;
+  return server;
 }
 
 function createTlsServer(limits: Limits, certificate: CertificateSource, observer: IngestObserver): Server {
@@ -102,25 +104,24 @@ function httpSettings(limits: Limits): http.ServerOptions {
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: limits.timeoutCheckMs,
     keepAliveTimeout: limits.idleTimeoutMs,
+    keepAliveTimeoutBuffer: limits.idleGraceMs,
   };
 }
 
-function limitConnections(server: Server, limits: Limits): void {
-  server.timeout = limits.stallTimeoutMs;
-  server.maxHeadersCount = limits.maxHeaders;
-  server.maxConnections = limits.maxConnections;
+function handleRequests(server: Server, connections: Connections, handler: RequestHandler): void {
+  const handle = (request: IncomingMessage, response: ServerResponse, awaitsContinue = false): void => {
+    connections.addUnanswered(response);
+    handler.handle(request, response, awaitsContinue);
+  };
+  server.on('request', (request, response) => handle(request, response));
+  server.on('checkContinue', (request, response) => handle(request, response, true));
+  // An unknown expectation may be ignored (RFC 9110, 10.1.1). A 417 would lose the event.
+  server.on('checkExpectation', (request, response) => handle(request, response));
 }
 
-function handleRequests(server: Server, handler: RequestHandler): void {
-  server.on('request', (request, response) => handler.handle(request, response, false));
-  server.on('checkContinue', (request, response) => handler.handle(request, response, true));
-  // Expectations that nobody knows may be ignored (RFC 9110, 10.1.1); an event is worth more than a 417.
-  server.on('checkExpectation', (request, response) => handler.handle(request, response, false));
-}
-
-function handleRequestRejections(server: Server, limits: Limits, observer: IngestObserver): void {
+function handleErrors(server: Server, connections: Connections, observer: IngestObserver): void {
   server.on('clientError', (error, socket) => {
-    const rejection = answerClientError(error, socket, limits.lingerMs);
+    const rejection = connections.answerError(error, socket);
     if (rejection !== undefined)
       observer.rejected(rejection, socket instanceof Socket ? socket.remoteAddress : undefined);
   });

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingRequest, Permit, Receive, Reception } from '../receive/incoming-webhook.ts';
-import { type Answer, answerTo, HEALTHY, UNAVAILABLE, UNHEALTHY } from './answers.ts';
-import { Body, BodyBudget } from './body.ts';
+import { answerTo, HEALTHY, type HttpAnswer, UNAVAILABLE, UNHEALTHY } from './answers.ts';
+import { Body, BodyBudget, hasArrived } from './body.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { IngestObserver } from './ingest-observer.ts';
 import { type Limits, MAX_USER_AGENT_CHARS } from './limits.ts';
 import { queryOf, type Route, routeOf } from './routes.ts';
-import { send } from './send.ts';
 
 interface RequestHandlerOptions {
   readonly receive: Receive;
@@ -17,10 +16,8 @@ interface RequestHandlerOptions {
   readonly proxies: TrustedProxies;
 }
 
-type RejectedRoute = Extract<Route, { kind: 'rejected' }>;
-
-/** Who answers a request. */
-type Ask = (from: IncomingRequest, body: Body) => Promise<Reception>;
+/** Gets the answer to a webhook, or to a request for permission. */
+type Ask = (request: IncomingRequest, body: Body) => Promise<Reception>;
 
 /** Answers every request that node:http could read. */
 export class RequestHandler {
@@ -33,44 +30,39 @@ export class RequestHandler {
     this.#budget = new BodyBudget(options.limits.maxBodyBytesInFlight);
   }
 
-  /** From now on every answer is the last one of its connection. */
+  /** From now on, every answer closes its connection. */
   drain(): void {
     this.#draining = true;
   }
 
-  /** `expectant`: the sender holds its body back until it is told to continue. */
-  handle(request: IncomingMessage, response: ServerResponse, expectant: boolean): void {
-    const route = routeOf(request.method ?? '', request.url ?? '');
-    if (route.kind === 'events') this.#serve(request, response, expectant).catch(this.#reportFault);
-    else if (route.kind === 'rejected') this.#refuse(request, response, route);
-    else if (route.kind === 'permission') this.#permit(request, response, route.refused);
-    else this.#send(request, response, this.#options.healthy() ? HEALTHY : UNHEALTHY, 0);
+  /** `awaitsContinue`: the client sends the body only after `100 Continue` (RFC 9110, 10.1.1). */
+  handle(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const route = routeOf(request);
+    if (route.kind === 'webhook') this.#receive(request, response, awaitsContinue);
+    else if (route.kind === 'permission') this.#answer(request, response, this.#options.permit);
+    else if (route.kind === 'health') this.#send(request, response, this.#options.healthy() ? HEALTHY : UNHEALTHY);
+    else this.#reject(request, response, route);
   }
 
-  /** What does not ask for permission is no `OPTIONS` of ours, as in v0.4.1. */
-  #permit(request: IncomingMessage, response: ServerResponse, refused: RejectedRoute): void {
-    if (request.headers['webhook-request-origin'] === undefined) this.#refuse(request, response, refused);
-    else this.#answer(request, response, (from) => this.#options.permit(from)).catch(this.#reportFault);
-  }
-
-  #serve(request: IncomingMessage, response: ServerResponse, expectant: boolean): Promise<void> {
-    const expecting = expectant ? response : undefined;
-    return this.#answer(request, response, (from, body) =>
-      this.#options.receive({ ...from, readBody: (maxBytes) => body.read(expecting, maxBytes) }),
+  #receive(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const continued = awaitsContinue ? response : undefined;
+    this.#answer(request, response, (incoming, body) =>
+      this.#options.receive({ ...incoming, readBody: (maxBytes) => body.read(continued, maxBytes) }),
     );
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, ask: Ask): Promise<void> {
+  #answer(request: IncomingMessage, response: ServerResponse, ask: Ask): void {
+    this.#answerAndReport(request, response, ask).catch((error: unknown) => this.#options.observer.fault(error));
+  }
+
+  async #answerAndReport(request: IncomingMessage, response: ServerResponse, ask: Ask): Promise<void> {
     const startedAt = performance.now();
+    const { headers, url = '' } = request;
     const { remoteAddress } = request.socket;
-    const clientAddress = this.#options.proxies.clientOf(remoteAddress, request.headers);
+    const clientAddress = this.#options.proxies.clientOf(remoteAddress, headers);
     const body = new Body(request, this.#options.limits.maxBodyBytes, this.#budget);
-    const from = {
-      headers: request.headers,
-      query: queryOf(request.url ?? ''),
-      sender: clientAddress ?? remoteAddress,
-    };
-    const reception = await this.#reception(() => ask(from, body), body);
+    const incoming = { headers, query: queryOf(url), sender: clientAddress ?? remoteAddress };
+    const reception = await this.#reception(() => ask(incoming, body), body);
     const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);
     this.#send(request, response, answer, body.bytesRead);
     this.#options.observer.webhook({
@@ -79,13 +71,13 @@ export class RequestHandler {
       status: answer.status,
       remoteAddress,
       clientAddress,
-      userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS),
+      userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS),
       bodyBytes: body.bytesRead,
       durationMs: performance.now() - startedAt,
     });
   }
 
-  /** Undefined when it ended with a fault, which is reported. */
+  /** Undefined after a fault, which is reported. */
   async #reception(ask: () => Promise<Reception>, body: Body): Promise<Reception | undefined> {
     try {
       return await ask();
@@ -97,15 +89,44 @@ export class RequestHandler {
     }
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, { answer, rejection }: RejectedRoute): void {
+  #reject(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { answer, rejection }: Extract<Route, { kind: 'rejected' }>,
+  ): void {
     const { remoteAddress } = request.socket;
-    this.#send(request, response, answer, 0);
+    this.#send(request, response, answer);
     this.#options.observer.rejected(rejection, remoteAddress);
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, answer: Answer, bytesRead: number): void {
-    send({ request, response, answer, bytesRead, last: this.#draining, limits: this.#options.limits });
+  /** An answer that is sent before the whole request has arrived closes the connection, as every answer does while draining. */
+  #send(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer, bytesRead = 0): void {
+    const isEarly = !hasArrived(request, bytesRead);
+    if (isEarly || this.#draining) response.shouldKeepAlive = false;
+    response.writeHead(answer.status, [...answer.headers, 'Content-Length', String(Buffer.byteLength(answer.body))]);
+    if (isEarly) sendEarly(request, response, answer.body, this.#options.limits);
+    else response.end(answer.body);
   }
+}
 
-  readonly #reportFault = (error: unknown): void => this.#options.observer.fault(error);
+/**
+ * Sends the whole answer now, but ends it, and with it the connection, only when the rest of the request has arrived or a limit is
+ * reached. If the connection closed now, the arriving bytes would cause a TCP reset, and the client could lose the answer.
+ */
+function sendEarly(request: IncomingMessage, response: ServerResponse, body: string, limits: Limits): void {
+  if (body === '') response.flushHeaders();
+  else response.write(body);
+  const end = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, limits.lingerMs);
+  let bytesLeft = limits.lingerBytes;
+  request.on('data', (chunk: Buffer) => {
+    bytesLeft -= chunk.length;
+    if (bytesLeft < 0) end();
+  });
+  request.once('end', end);
+  request.once('close', end);
+  request.resume();
 }

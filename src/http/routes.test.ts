@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routeOf } from './routes.ts';
 
-function summary(method: string, target: string): string {
-  const route = routeOf(method, target);
+const ASKING = { 'webhook-request-origin': 'eventgrid.azure.net' };
+
+function summary(method: string, url: string, headers = {}): string {
+  const route = routeOf({ method, url, headers });
   return route.kind === 'rejected' ? [route.answer.status, ...route.answer.headers].join(' ') : route.kind;
 }
 
 const routes: readonly (readonly [string, string, string])[] = [
-  ['POST', '/events', 'events'],
-  ['POST', '/events?region=westeurope', 'events'],
-  ['POST', 'http://gateway.example/events', 'events'],
+  ['POST', '/events', 'webhook'],
+  ['POST', '/events?region=westeurope', 'webhook'],
+  ['POST', 'http://gateway.example/events', 'webhook'],
   ['POST', '/events/', '301 Location /events'],
   ['POST', '/events/?region=westeurope', '301 Location /events'],
   ['POST', '//events', '301 Location /events'],
@@ -19,8 +21,7 @@ const routes: readonly (readonly [string, string, string])[] = [
   ['GET', '/healthz/', '301 Location /healthz'],
   ['GET', '/events', '405'],
   ['PUT', '/events', '405'],
-  ['OPTIONS', '/events', 'permission'],
-  ['OPTIONS', '/events?access_token=x', 'permission'],
+  ['OPTIONS', '/events', '405'],
   ['OPTIONS', '/events/', '405'],
   ['OPTIONS', '/healthz', '405'],
   ['GET', '/events/', '405'],
@@ -28,14 +29,25 @@ const routes: readonly (readonly [string, string, string])[] = [
   ['POST', '/healthz', '405'],
 ];
 
-for (const [method, target, expected] of routes) {
-  test(`${method} ${target} leads to ${expected}`, () => assert.equal(summary(method, target), expected));
+for (const [method, url, expected] of routes) {
+  test(`${method} ${url} leads to ${expected}`, () => assert.equal(summary(method, url), expected));
 }
 
-for (const target of ['', '/', '*', '/nope', '/Events', '/events/1', '/eventsx', '?/events', 'ftp://host/events']) {
-  test(`${JSON.stringify(target)} is not found`, () => assert.match(summary('POST', target), /^404/));
+for (const [method, url, expected] of [
+  ['OPTIONS', '/events', 'permission'],
+  ['OPTIONS', '/events?access_token=x', 'permission'],
+  ['OPTIONS', '/events/', '405'],
+  ['OPTIONS', '/healthz', '405'],
+  ['POST', '/events', 'webhook'],
+] as const) {
+  test(`${method} ${url} with WebHook-Request-Origin leads to ${expected}`, () =>
+    assert.equal(summary(method, url, ASKING), expected));
 }
 
-test('a path of slashes alone costs no more than its length', () => {
+for (const url of ['', '/', '*', '/nope', '/Events', '/events/1', '/eventsx', '?/events', 'ftp://host/events']) {
+  test(`${JSON.stringify(url)} is not found`, () => assert.match(summary('POST', url), /^404/));
+}
+
+test('a path of a million slashes costs no more than its length', () => {
   assert.match(summary('POST', '/'.repeat(1_000_000)), /^404/);
 });

@@ -1,12 +1,16 @@
-import { type Answer, NOT_FOUND, redirectTo, WRONG_METHOD } from './answers.ts';
+import type { IncomingMessage } from 'node:http';
+import { type HttpAnswer, NOT_FOUND, redirectTo, WRONG_METHOD } from './answers.ts';
 import type { RequestRejection } from './ingest-observer.ts';
 
+/** What a request asks for. */
 export type Route =
-  | { readonly kind: 'events' }
-  /** `refused`: how it is answered where it does not ask for permission to send. */
-  | { readonly kind: 'permission'; readonly refused: Extract<Route, { kind: 'rejected' }> }
+  | { readonly kind: 'webhook' }
+  /** An `OPTIONS` that asks for permission to send webhooks (CloudEvents 1.0, HTTP webhooks, 4.1). */
+  | { readonly kind: 'permission' }
   | { readonly kind: 'health' }
-  | { readonly kind: 'rejected'; readonly rejection: RequestRejection; readonly answer: Answer };
+  | { readonly kind: 'rejected'; readonly rejection: RequestRejection; readonly answer: HttpAnswer };
+
+type RequestTarget = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
 
 interface Endpoint {
   readonly method: string;
@@ -14,40 +18,38 @@ interface Endpoint {
 }
 
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
-  ['/events', { method: 'POST', route: { kind: 'events' } }],
+  ['/events', { method: 'POST', route: { kind: 'webhook' } }],
   ['/healthz', { method: 'GET', route: { kind: 'health' } }],
 ]);
 
-const UNKNOWN_PATH: Route = { kind: 'rejected', rejection: 'unknown-path', answer: NOT_FOUND };
-const MISUSED: Extract<Route, { kind: 'rejected' }> = {
-  kind: 'rejected',
-  rejection: 'wrong-method',
-  answer: WRONG_METHOD,
-};
+function rejected(rejection: RequestRejection, answer: HttpAnswer): Route {
+  return { kind: 'rejected', rejection, answer };
+}
 
-/** Where a request belongs. `target` is its URL as sent: a path, which may have a query, or (RFC 9112, 3.2.2) an absolute URL. */
-export function routeOf(method: string, target: string): Route {
-  const query = target.indexOf('?');
-  const path = query === -1 ? target : target.slice(0, query);
+/** `url` is the request's target as sent: a path, which may have a query, or an absolute URL (RFC 9112, 3.2.2). */
+export function routeOf({ method, url = '', headers }: RequestTarget): Route {
+  const [path = ''] = url.split('?', 1);
   const endpoint = ENDPOINTS.get(path);
-  if (endpoint === undefined) return detourOf(method, path);
-  if (method === 'OPTIONS' && endpoint.route.kind === 'events') return { kind: 'permission', refused: MISUSED };
-  return endpoint.method === method ? endpoint.route : MISUSED;
+  if (endpoint === undefined) return indirectRoute({ method, url: path, headers });
+  if (endpoint.method === method) return endpoint.route;
+  const asksPermission = method === 'OPTIONS' && headers['webhook-request-origin'] !== undefined;
+  if (asksPermission && endpoint.route.kind === 'webhook') return { kind: 'permission' };
+  return rejected('wrong-method', WRONG_METHOD);
 }
 
-/** What stands behind the `?` of a target. */
-export function queryOf(target: string): string {
-  const at = target.indexOf('?');
-  return at === -1 ? '' : target.slice(at + 1);
+/** What follows the `?` of a request's target. */
+export function queryOf(url: string): string {
+  const at = url.indexOf('?');
+  return at === -1 ? '' : url.slice(at + 1);
 }
 
-function detourOf(method: string, target: string): Route {
-  const path = target.replace(/^https?:\/\/[^/]*/i, '');
-  if (path !== target) return routeOf(method, path);
+/** The route of an absolute URL, or of a path that is written differently. */
+function indirectRoute({ method, url = '', headers }: RequestTarget): Route {
+  const path = url.replace(/^https?:\/\/[^/]*/i, '');
+  if (path !== url) return routeOf({ method, url: path, headers });
   const clean = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
   const endpoint = ENDPOINTS.get(clean);
-  if (endpoint === undefined) return UNKNOWN_PATH;
-  return endpoint.method === method
-    ? { kind: 'rejected', rejection: 'redirected', answer: redirectTo(clean) }
-    : MISUSED;
+  if (endpoint === undefined) return rejected('unknown-path', NOT_FOUND);
+  if (endpoint.method !== method) return rejected('wrong-method', WRONG_METHOD);
+  return rejected('redirected', redirectTo(clean));
 }

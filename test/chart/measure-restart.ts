@@ -58,7 +58,7 @@ if (UNFIT !== false) throw new Error(UNFIT);
 for (let run = 1; run <= RUNS; run++) {
   const { takenFor, gap, startUp, lost } = await restart();
   process.stdout.write(
-    `restart ${run}: taken for ${takenFor} ms after SIGTERM, then nothing for ${gap} ms (${startUp} ms of them to start), ` +
-      `${lost} webhooks lost; all that were taken were delivered\n`,
+    `restart ${run}: answers for ${takenFor} ms after SIGTERM, then none for ${gap} ms (${startUp} ms of them to start); ` +
+      `${lost} webhooks lost, every accepted one delivered\n`,
   );
 }

@@ -92,13 +92,13 @@ for (const type of ['image/png', 'multipart/form-data; boundary=x', 'application
 test('a request without a body is answered 400', async () => {
   const answer = await aPeer()
     .send(head())
-    .hears(/\r\n\r\n.+\}/);
+    .read(/\r\n\r\n.+\}/);
   assert.match(answer, /^HTTP\/1\.1 400 .*"status":"failed"/s);
   await nothingIsBroken();
 });
 
 test('a body that is announced too large is answered 413 before it comes', async () => {
-  const answer = await aPeer().send(head('Content-Length: 10737418240')).hears(/\}/);
+  const answer = await aPeer().send(head('Content-Length: 10737418240')).read(/\}/);
   assert.match(answer, /^HTTP\/1\.1 413 /);
   await nothingIsBroken();
 });
@@ -107,14 +107,14 @@ test('chunks without an end are answered 413 once they are too many', async () =
   const peer = aPeer().send(head('Transfer-Encoding: chunked'));
   const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
   for (let count = 0; count < 40; count += 1) peer.send(chunk);
-  assert.match(await peer.hears(/\}/), /^HTTP\/1\.1 413 /);
+  assert.match(await peer.read(/\}/), /^HTTP\/1\.1 413 /);
   peer.socket.destroy();
   await nothingIsBroken();
 });
 
 test('chunk extensions without an end are answered 413', async () => {
   const peer = aPeer().send(`${head('Transfer-Encoding: chunked')}1;${'x'.repeat(64 * 1024)}`);
-  assert.match(await peer.hears(/\r\n\r\n/), /^HTTP\/1\.1 413 /);
+  assert.match(await peer.read(/\r\n\r\n/), /^HTTP\/1\.1 413 /);
   await nothingIsBroken();
 });
 
@@ -135,12 +135,12 @@ test('a body that trickles in is taken, and keeps no other waiting', async () =>
     peer.send(part);
     await nothingIsBroken();
   }
-  assert.match(await peer.hears(/\}/), /^HTTP\/1\.1 200 /);
+  assert.match(await peer.read(/\}/), /^HTTP\/1\.1 200 /);
   await brigade.untilTaken('trickle');
 });
 
 test('two lengths in one request are answered 400', async () => {
-  const answer = await aPeer().send(head('Content-Length: 4', 'Transfer-Encoding: chunked')).hearsOut();
+  const answer = await aPeer().send(head('Content-Length: 4', 'Transfer-Encoding: chunked')).readAll();
   assert.match(answer, /^HTTP\/1\.1 400 /);
   await nothingIsBroken();
 });
@@ -148,13 +148,13 @@ test('two lengths in one request are answered 400', async () => {
 test('headers without an end are answered 431', async () => {
   const answer = await aPeer()
     .send(`POST /events HTTP/1.1\r\nHost: gateway\r\nX-Long: ${'x'.repeat(64 * 1024)}`)
-    .hears(/\r\n\r\n/);
+    .read(/\r\n\r\n/);
   assert.match(answer, /^HTTP\/1\.1 431 /);
   await nothingIsBroken();
 });
 
 test('what is not HTTP is answered 400', async () => {
-  assert.match(await aPeer().send('\x16\x03\x01\x02\x00 hello\r\n\r\n').hearsOut(), /^HTTP\/1\.1 400 /);
+  assert.match(await aPeer().send('\x16\x03\x01\x02\x00 hello\r\n\r\n').readAll(), /^HTTP\/1\.1 400 /);
   await nothingIsBroken();
 });
 

@@ -91,7 +91,8 @@ describe('the documentation', () => {
 
   it('names metrics that exist', () => {
     assert.deepEqual(
-      unknown(/\b(acr_gateway_\w+)/g, (found) => Object.hasOwn(METRICS, found)),
+      // The changelog also names those that were renamed.
+      unknown(/\b(acr_gateway_\w+)/g, (found, page) => page === 'CHANGELOG.md' || Object.hasOwn(METRICS, found)),
       [],
     );
   });

@@ -4,10 +4,10 @@ import type { IngestObserver, RequestRejection, WebhookRecord } from '../../src/
 import { type IngestOptions, type IngestServer, startIngestServer } from '../../src/http/ingest-server.ts';
 import type { IncomingWebhook, Receive, Reception } from '../../src/receive/incoming-webhook.ts';
 
-/** What a test's observer heard, and the means to wait for more of it. */
-export class Heard implements IngestObserver {
+/** Keeps everything that is reported to it, and lets a test wait for more. */
+export class RecordingObserver implements IngestObserver {
   readonly records: WebhookRecord[] = [];
-  readonly refusals: RequestRejection[] = [];
+  readonly rejections: RequestRejection[] = [];
   readonly faults: unknown[] = [];
   readonly certificates: string[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -18,7 +18,7 @@ export class Heard implements IngestObserver {
   }
 
   rejected(rejection: RequestRejection): void {
-    this.refusals.push(rejection);
+    this.rejections.push(rejection);
     this.#wake();
   }
 
@@ -35,7 +35,7 @@ export class Heard implements IngestObserver {
     this.certificates.push(reason);
   }
 
-  async until(condition: (heard: this) => boolean): Promise<void> {
+  async until(condition: (observed: this) => boolean): Promise<void> {
     while (!condition(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
@@ -44,7 +44,7 @@ export class Heard implements IngestObserver {
   }
 }
 
-/** Knows one caller, `tester` with the token `good`, and accepts whatever he sends: an event whose id is the body's text. */
+/** Accepts every webhook of one caller, `tester` with the token `good`: one event, whose id is the text of the body. */
 export async function receiveAnything({ headers, readBody }: IncomingWebhook): Promise<Reception> {
   if (headers['authorization'] !== 'Bearer good') return { answer: { kind: 'unauthenticated' } };
   const body = await readBody();
@@ -62,34 +62,34 @@ export async function permitNothing(): Promise<Reception> {
 
 export interface TestServer extends IngestServer {
   readonly url: string;
-  readonly heard: Heard;
+  readonly observed: RecordingObserver;
 }
 
 export async function aServer(t: TestContext, options: Partial<IngestOptions> = {}): Promise<TestServer> {
-  const heard = new Heard();
+  const observed = new RecordingObserver();
   const server = await startIngestServer({
     host: '127.0.0.1',
     port: 0,
     receive: receiveAnything,
     permit: permitNothing,
     healthy: () => true,
-    observer: heard,
+    observer: observed,
     trustedProxies: [],
     ...options,
   });
   t.after(() => server.close(0));
   const scheme = options.tls === undefined ? 'http' : 'https';
-  return { ...server, heard, url: `${scheme}://127.0.0.1:${server.address.port}` };
+  return { ...server, observed, url: `${scheme}://127.0.0.1:${server.address.port}` };
 }
 
 export const AUTHORIZED = { authorization: 'Bearer good' };
 
-/** The head of a `POST /events` with a good token, up to its blank line. */
+/** The head of a `POST /events` with a good token, up to and including its blank line. */
 export function head(...headers: readonly string[]): string {
   return ['POST /events HTTP/1.1', 'Host: gateway', 'Authorization: Bearer good', ...headers, '', ''].join('\r\n');
 }
 
-/** One end of a TCP connection, as a test holds it. */
+/** The client's end of a TCP connection. */
 export class Peer {
   readonly socket: Socket;
   #text = '';
@@ -103,7 +103,7 @@ export class Peer {
       this.#text += text;
       this.#wake();
     });
-    // A reset is one way to be closed.
+    // A reset closes the connection, which is what tests look at.
     this.socket.on('error', () => {});
     this.socket.on('close', () => {
       this.#ended = true;
@@ -116,22 +116,22 @@ export class Peer {
     return this;
   }
 
-  /** All that came once it matches. */
-  async hears(pattern: RegExp): Promise<string> {
+  /** Everything received so far, once it matches. */
+  async read(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#text)) {
       if (this.#ended) throw new Error(`closed without ${pattern}: ${JSON.stringify(this.#text)}`);
-      await this.#turn();
+      await this.#change();
     }
     return this.#text;
   }
 
-  /** All that came until the connection was closed. */
-  async hearsOut(): Promise<string> {
-    while (!this.#ended) await this.#turn();
+  /** Everything received until the connection was closed. */
+  async readAll(): Promise<string> {
+    while (!this.#ended) await this.#change();
     return this.#text;
   }
 
-  #turn(): Promise<void> {
+  #change(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -140,18 +140,18 @@ export class Peer {
   }
 }
 
-/** A Receive that waits, after it was asked, until the test lets it go on. */
+/** A Receive that, once it is called, waits until the test lets it go on. */
 export function aSlowReceive(): {
   readonly receive: Receive;
-  readonly asked: Promise<void>;
+  readonly called: Promise<void>;
   readonly goOn: () => void;
 } {
-  const asked = Promise.withResolvers<void>();
+  const called = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const receive: Receive = async (webhook) => {
-    asked.resolve();
+    called.resolve();
     await gate.promise;
     return receiveAnything(webhook);
   };
-  return { receive, asked: asked.promise, goOn: () => gate.resolve() };
+  return { receive, called: called.promise, goOn: () => gate.resolve() };
 }

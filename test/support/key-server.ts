@@ -12,7 +12,7 @@ export function aSigningKey(kid: string): SigningKey {
   return { kid, privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey };
 }
 
-/** As Entra ID writes its keys: without `alg`. */
+/** A key set as Entra ID writes it: its keys have no `alg`. */
 export async function keySetOf(...keys: readonly SigningKey[]): Promise<string> {
   const jwks = keys.map(async ({ kid, privateKey }) => {
     return { ...(await exportJWK(createPublicKey(privateKey))), kid, use: 'sig' };
@@ -20,7 +20,7 @@ export async function keySetOf(...keys: readonly SigningKey[]): Promise<string> 
   return JSON.stringify({ keys: await Promise.all(jwks) });
 }
 
-/** Where a tenant of Entra ID would have its keys. */
+/** The server from which the keys of an Entra ID tenant are fetched. */
 export async function aKeyServer(t: TestContext, ...keys: readonly SigningKey[]): Promise<AnsweringServer> {
   return AnsweringServer.start(t, answering(200, await keySetOf(...keys)));
 }

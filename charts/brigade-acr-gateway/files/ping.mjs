@@ -1,4 +1,4 @@
-// What `helm test` runs, in a pod of its own: sends a ping with a real token, which is answered 200 and emits nothing.
+// Run by `helm test`, in a separate pod: sends a ping with a real token. It is answered 200, and nothing is delivered.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls';
 const url = new URL(process.env.GATEWAY_URL);
 const target = { host: url.hostname, port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) };
 
-/** The token goes to nobody but the owner of the certificate that the chart mounts; its names need not be the Service's. */
+/** Sends the token only to the owner of the mounted certificate; the names in it may differ from that of the Service. */
 function connect() {
   if (url.protocol === 'http:') return connectPlainly(target);
   const expected = new X509Certificate(readFileSync('/app/certs/tls.crt')).fingerprint256;
@@ -39,8 +39,8 @@ async function post(headers) {
 
 const callers = Object.entries(JSON.parse(readFileSync('/app/config/tokens.json', 'utf8')));
 const known = callers.map(([name, entry]) => [name, typeof entry === 'string' ? entry : entry.token]);
-const [name, token] = known.find(([, each]) => each !== undefined) ?? ['nobody'];
-// A token that is known by its digest alone cannot be sent; that nobody else is let in can be seen all the same.
+const [name, token] = known.find(([, each]) => each !== undefined) ?? ['an unknown caller'];
+// A token of which only the digest is known cannot be sent. Without it, the gateway must answer 403.
 const wanted = token === undefined ? 403 : 200;
 const status = await post(token === undefined ? {} : { authorization: `Bearer ${token}` });
 process.stdout.write(`${url.href}: a ping of ${name} was answered ${status}\n`);

@@ -7,7 +7,7 @@ metadata:
     {{- end }}
   {{- $annotations := default dict .Values.podAnnotations }}
   {{- if .Values.journal.url }}
-  {{- /* A variable, other than a file, is read at start only. */}}
+  {{- /* Unlike a file, a variable is read only at start. */}}
   {{- $annotations = merge (dict "checksum/secret" (include (print $.Template.BasePath "/secret.yaml") . | sha256sum)) $annotations }}
   {{- end }}
   {{- with $annotations }}
@@ -28,7 +28,7 @@ spec:
   securityContext:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  # Attempts under way get until 25 seconds after the signal, requests 5 after the delay; then the journal is closed.
+  # Attempts get until 25 seconds after the signal, requests 5 seconds after the delay; then the journal closes.
   terminationGracePeriodSeconds: {{ add .Values.shutdownDelaySeconds 30 }}
   containers:
     {{- include "gateway.container" . | nindent 4 }}
@@ -91,14 +91,14 @@ spec:
     periodSeconds: 1
     failureThreshold: 300
     timeoutSeconds: 5
-  # A journal that does not heal ends the process by itself after a minute; this is for a process that hangs.
+  # If the journal does not recover, the process ends by itself after a minute. This probe is for a process that hangs.
   livenessProbe:
     httpGet: {{- include "gateway.healthz" . | nindent 6 }}
     periodSeconds: 10
     failureThreshold: 6
     timeoutSeconds: 5
-  # Says nothing about Brigade: accepting while it is away is the point. It fails only after shutdownDelaySeconds, since a
-  # Service whose last pod is shutting down still leads to it until then.
+  # Does not depend on Brigade: the gateway accepts webhooks while Brigade is down. It fails only after shutdownDelaySeconds:
+  # until then, a Service whose last pod is shutting down still sends requests to it.
   readinessProbe:
     httpGet:
       path: /readyz
@@ -179,7 +179,7 @@ scheme: HTTPS
   value: {{ .Values.logLevel }}
 {{- end -}}
 
-{{/* Whole folders, never a subPath: a file mounted alone never changes. */}}
+{{/* Mounts whole folders, never a subPath: a file that is mounted alone never changes. */}}
 {{- define "gateway.volumeMounts" -}}
 - name: config
   mountPath: /app/config
@@ -208,7 +208,7 @@ scheme: HTTPS
 {{- end }}
 {{- end -}}
 
-{{/* Secrets are read by the group, which is the fsGroup. */}}
+{{/* The group, which is the fsGroup, may read the Secrets. */}}
 {{- define "gateway.volumes" -}}
 - name: config
   secret:

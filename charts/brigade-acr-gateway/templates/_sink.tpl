@@ -1,14 +1,14 @@
-{{/* Where events go: "sink" for CloudEvents, else "brigade". Its values and its volumes have that name. */}}
+{{/* Where events go: "sink" for CloudEvents, else "brigade". The values and the volumes have this name. */}}
 {{- define "gateway.sink" -}}
 {{ empty .Values.sink.url | ternary "brigade" "sink" }}
 {{- end -}}
 
-{{/* "true" where an authority for it is named, else empty. */}}
+{{/* "true" if the values name an authority for it, else empty. */}}
 {{- define "gateway.hasCa" -}}
 {{- with (index .Values (include "gateway.sink" .)).ca }}{{ if or .cert .existingConfigMap .existingSecret }}true{{ end }}{{ end -}}
 {{- end -}}
 
-{{/* "true" where we prove to it who we are, else empty. Brigade lets nobody else in. */}}
+{{/* "true" if the gateway has a credential for it, else empty. Brigade always requires one. */}}
 {{- define "gateway.hasCredential" -}}
 {{- if or (not .Values.sink.url) .Values.sink.credential .Values.sink.existingSecret }}true{{ end -}}
 {{- end -}}

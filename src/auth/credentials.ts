@@ -1,9 +1,8 @@
 import type { Headers } from '../model/webhook.ts';
 
 /**
- * The token in `Authorization: Bearer …`, as v0.4.1 read it: the scheme in any case, one space, and all the rest is the
- * token, also with spaces in it. Blanks at the end are gone already, and so are all but the first of several
- * `Authorization` headers: node:http sees to both.
+ * The token in `Authorization: Bearer …`, read as v0.4.1 did: the scheme in any case, then one space, and the rest is the token,
+ * spaces included. node:http has already removed blanks at the end, and all but the first of several `Authorization` headers.
  */
 export function bearerToken(headers: Headers): string | undefined {
   const { authorization } = headers;
@@ -11,7 +10,7 @@ export function bearerToken(headers: Headers): string | undefined {
   return /^bearer ([^ ].*)$/i.exec(authorization)?.[1];
 }
 
-/** The password of `Authorization: Basic …`, in bytes; the user name is anybody's (RFC 7617). */
+/** The bytes of the password in `Authorization: Basic …` (RFC 7617). The user name may be anything. */
 export function basicPassword(headers: Headers): Uint8Array | undefined {
   const { authorization } = headers;
   if (typeof authorization !== 'string') return undefined;
@@ -22,7 +21,7 @@ export function basicPassword(headers: Headers): Uint8Array | undefined {
   return colon === -1 ? undefined : pair.subarray(colon + 1);
 }
 
-/** The token in `?access_token=…` (RFC 6750, section 2.3). None where there are several. */
+/** The token in `?access_token=…` (RFC 6750, section 2.3). Undefined when there are several. */
 export function queryToken(query: string): string | undefined {
   if (!query.includes('access_token')) return undefined;
   const [token, ...others] = new URLSearchParams(query).getAll('access_token');
