@@ -50,7 +50,7 @@ function metricsPage(): string {
 <!-- Generated from src/observe/metrics.ts. Do not edit. -->
 
 \`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter starts at 0. Labels
-have only the values listed here: never a name, an id or a text from a sender.
+have only the values listed here: never a name, an id or any other text from a webhook.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|

@@ -59,7 +59,7 @@ describe('the types of settings', () => {
     assertReads(httpUrl, { 'https://b/?a=1': undefined, 'https://b/#a': undefined, 'https://': undefined });
   });
 
-  it('a reference that nobody resolved is not a secret', () => {
+  it('an unresolved reference is not a secret', () => {
     assertReads(text.secretText, { 's3cret with spaces': 's3cret with spaces', '${TOKEN}': undefined });
     assertReads(text.secretText, { '$(TOKEN)': undefined, 'two\nlines': undefined, gehëim: undefined });
   });

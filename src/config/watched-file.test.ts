@@ -27,7 +27,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** A watched file that looks when it is told to. */
+/** A watched file that looks only when the test says so. */
 async function watch<T>(names: readonly string[], parse: ParseFiles<T>) {
   const rejections: (readonly ParseIssue[])[] = [];
   const changes: T[] = [];
