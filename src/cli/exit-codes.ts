@@ -13,7 +13,9 @@ export const EXIT_CODES = {
   },
   unavailable: {
     code: 69,
-    about: 'A port cannot be listened on. `check`: Brigade cannot be reached or does not work.',
+    about:
+      'A port cannot be listened on. `check`: Brigade cannot be reached or does not work. `dev`, `brigade`: the image does ' +
+      'not contain them.',
   },
   broken: { code: 70, about: 'The journal or one of its threads broke while it ran. Start the gateway again.' },
   unreadable: {
@@ -36,27 +38,16 @@ const BY_FAULT: Readonly<Record<FaultCode, ExitCode>> = {
   journal_unreadable: EXIT_CODES.unreadable.code,
   journal_unusable: EXIT_CODES.unreadable.code,
   journal_failed: EXIT_CODES.broken.code,
-  embedded_brigade_locked: EXIT_CODES.locked.code,
-  embedded_brigade_too_new: EXIT_CODES.unreadable.code,
+  embedded_brigade_missing: EXIT_CODES.unavailable.code,
 };
 
 export function exitCodeOf(error: unknown): ExitCode {
-  return isFault(error) ? BY_FAULT[error.code] : EXIT_CODES.broken.code;
+  return error instanceof Fault ? BY_FAULT[error.code] : EXIT_CODES.broken.code;
 }
 
 /** One line: what happened, and its cause. An error that is no fault comes with its stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return isFault(error) ? `${error.message}${cause}` : (error.stack ?? error.message);
-}
-
-/** The embedded Brigade is a package of its own: its fault has the same form and is no `Fault`. */
-function isFault(error: unknown): error is Error & { readonly code: FaultCode } {
-  if (error instanceof Fault) return true;
-  return error instanceof Error && error.name === 'EmbeddedBrigadeFault' && 'code' in error && isFaultCode(error.code);
-}
-
-function isFaultCode(code: unknown): code is FaultCode {
-  return typeof code === 'string' && Object.hasOwn(BY_FAULT, code);
+  return error instanceof Fault ? `${error.message}${cause}` : (error.stack ?? error.message);
 }

@@ -12,9 +12,8 @@ export type FaultCode =
   | 'journal_unusable'
   /** The journal broke while it ran, and does not heal. */
   | 'journal_failed'
-  | 'embedded_brigade_locked'
-  /** A newer version wrote the embedded Brigade's data. */
-  | 'embedded_brigade_too_new';
+  /** The command runs the embedded Brigade, which the production image does not contain. */
+  | 'embedded_brigade_missing';
 
 /**
  * What is not planned for, or cannot be fixed from within. It is thrown, and caught at three edges only: the HTTP server
