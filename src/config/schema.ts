@@ -98,7 +98,7 @@ export function notesOf(schema: v.GenericSchema | v.GenericSchemaAsync): Notes {
   return { about: '', ifAbsent: '', expected: '', ...v.getMetadata(schema) };
 }
 
-/** Where a value stands in a file. */
+/** Where a value is in a file; both count from 1. */
 export interface Place {
   readonly line?: number;
   readonly column?: number;
@@ -137,27 +137,32 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A name must neither steer a terminal nor fill it. */
+/** A name must not control the terminal that it is printed on, or fill it. */
 export function printableName(name: string): string {
   return /^\P{C}{1,128}$/u.test(name) ? name : '(unprintable name)';
 }
 
 /** A long name may be a token in the wrong place: it is not repeated. */
 function unknownField(name: string, known: readonly string[]): string {
-  const similar = known.find((each) => isSimilar(each, name));
+  const similar = closest(name, known);
   if (similar !== undefined) return `\`${name}\` is not a known field; did you mean \`${similar}\`?`;
   const shown = /^[A-Za-z]\w{0,19}$/.test(name) ? `\`${name}\`` : 'one of the fields';
   return `${shown} is not a known field; known are ${known.map((each) => `\`${each}\``).join(', ')}`;
 }
 
-/** Whether one edit (a letter more, less, other, or two swapped) makes one of the other, or two in long names. */
-function isSimilar(one: string, other: string): boolean {
-  const edits = one.length > 5 ? 2 : 1;
-  return Math.abs(one.length - other.length) <= edits && distance(one.toLowerCase(), other.toLowerCase()) <= edits;
+/** The known name that takes the fewest edits, if one takes at most one, or two where it is long. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const similar = known.flatMap((each) => {
+    const most = each.length > 5 ? 2 : 1;
+    if (Math.abs(each.length - name.length) > most) return [];
+    const edits = editsBetween(each.toLowerCase(), name.toLowerCase());
+    return edits > most ? [] : [{ each, edits }];
+  });
+  return similar.toSorted((one, other) => one.edits - other.edits)[0]?.each;
 }
 
-/** Of Damerau and Levenshtein, with adjacent letters swapped as one edit. */
-function distance(one: string, other: string): number {
+/** Letters added, left out or changed, or neighbours swapped (the distance of Damerau and Levenshtein). */
+function editsBetween(one: string, other: string): number {
   const rows = [Array.from({ length: other.length + 1 }, (_, column) => column)];
   for (let row = 1; row <= one.length; row++) {
     const line = [row];
