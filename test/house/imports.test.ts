@@ -115,7 +115,7 @@ describe('imports', () => {
   const imports = files.flatMap(importsOf);
 
   it('of the program are found, and lead to no test', () => {
-    assert.ok(files.includes('journal/sqlite/worker.ts'));
+    assert.ok(files.includes('journal/sqlite/writer/writer.ts'));
     assert.ok(files.includes('cli/dev.ts'));
     const known = new Set(sources().map((path) => path.slice('src/'.length)));
     assert.deepEqual(

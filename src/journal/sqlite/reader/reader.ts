@@ -1,12 +1,12 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { DECISIONS, type Decision } from '../../model/delivery.ts';
-import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../../model/receipt.ts';
-import type { KeptEvent } from '../../model/registry-event.ts';
-import { FORMATS, type Format } from '../../model/webhook.ts';
-import type { JournalRecord, RecordedAttempt, RecordState, RecordSummary } from '../journal.ts';
-import { blob, payloadRange } from './database.ts';
-
-type Row = Record<string, SQLOutputValue>;
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite';
+import { DECISIONS, type Decision } from '../../../model/delivery.ts';
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from '../../../model/receipt.ts';
+import type { KeptEvent } from '../../../model/registry-event.ts';
+import { FORMATS, type Format } from '../../../model/webhook.ts';
+import type { JournalRecord, RecordedAttempt, RecordQuery, RecordState, RecordSummary } from '../../journal.ts';
+import type { ThreadData } from '../protocol.ts';
+import { blob, payloadRange, type Row } from '../row.ts';
+import { serve } from '../thread.ts';
 
 const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
 
@@ -25,27 +25,33 @@ const FROM: Readonly<Record<RecordState | 'any', string>> = {
   delivered: `event e ${JOINS} WHERE e.seq < ? AND d.seq IS NULL AND f.seq IS NULL AND w.seq IS NULL`,
 };
 
-/** Answers questions about the past, on a connection of its own. */
-export class History {
+/**
+ * Answers questions about the past on a connection that can only read: its queries hold back neither the writer nor a
+ * checkpoint for long.
+ */
+export class Reader {
   readonly #db: DatabaseSync;
 
-  constructor(db: DatabaseSync) {
-    this.#db = db;
+  /** Throws what SQLite throws. */
+  constructor({ path }: Pick<ThreadData, 'path'>) {
+    this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    this.#db.exec('PRAGMA query_only = ON; PRAGMA cache_size = -4096;');
   }
 
-  find(query: { readonly state?: RecordState; readonly before?: number; readonly limit: number }): RecordSummary[] {
-    const sql = `SELECT ${COLUMNS} FROM ${FROM[query.state ?? 'any']} ORDER BY e.seq DESC LIMIT ?`;
-    return this.#all(sql, query.before ?? Number.MAX_SAFE_INTEGER, query.limit).map(summary);
+  find({ state, before = Number.MAX_SAFE_INTEGER, limit }: RecordQuery): readonly RecordSummary[] {
+    const sql = `SELECT ${COLUMNS} FROM ${FROM[state ?? 'any']} ORDER BY e.seq DESC LIMIT ?`;
+    return this.#all(sql, before, limit).map(summary);
   }
 
   get(seq: number): JournalRecord | undefined {
     const row = this.#all(
-      `SELECT ${COLUMNS}, e.raw, e.payload_start, e.payload_end FROM event e ${JOINS} WHERE e.seq = ?`,
+      `SELECT ${COLUMNS}, e.raw, e.payload_start, e.payload_end, e.traceparent
+         FROM event e ${JOINS} WHERE e.seq = ?`,
       seq,
     )[0];
     if (row === undefined) return undefined;
     const attempts = this.#all('SELECT * FROM attempt WHERE seq = ? ORDER BY at', seq).map(recordedAttempt);
-    const dueAt = row['due_at'];
+    const { due_at: dueAt, traceparent } = row;
     const payload = payloadRange(row);
     return {
       ...summary(row),
@@ -55,8 +61,9 @@ export class History {
       raw: Uint8Array.from(blob(row['raw'])),
       delivery: Number(row['delivery']),
       attempts,
-      ...(payload === undefined ? {} : { payload }),
-      ...(typeof dueAt === 'number' ? { dueAt } : {}),
+      ...(payload !== undefined && { payload }),
+      ...(typeof traceparent === 'string' && { traceparent }),
+      ...(typeof dueAt === 'number' && { dueAt }),
     };
   }
 
@@ -76,7 +83,7 @@ function summary(row: Row): RecordSummary {
   };
 }
 
-/** A damaged record stands in lists with what can be told of it: to be seen there is its use. */
+/** A damaged record is listed with what can be read of it, so that an operator sees it. */
 function event(row: Row): KeptEvent {
   return json(row['event']) ?? { id: `damaged-${String(row['seq'])}`, action: 'unreadable' };
 }
@@ -114,3 +121,5 @@ function oneOf<T extends string>(values: readonly T[], value: SQLOutputValue | u
   if (found === undefined) throw new Error(`the journal holds an unknown value, ${String(value)}`);
   return found;
 }
+
+serve((data) => new Reader(data));

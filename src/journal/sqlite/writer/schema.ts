@@ -1,17 +1,17 @@
 import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { sync } from './folder.ts';
+import { sync } from '../folder.ts';
 
-/** Marks a file as a journal of ours (`PRAGMA application_id`): "acrj". */
+/** Marks a file as a journal (`PRAGMA application_id`): "acrj". */
 const APPLICATION_ID = 0x6163726a;
 
 /**
  * Each entry brings the schema from the version of its index to the next; released entries are never edited.
  *
- * A record is one row of `event`, immutable but for redelivery. Its state is where else its seq stands: `fresh` (due,
- * never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, or nowhere: delivered. The two queues are
- * tables apart so that a delivered event touches two small trees and a backlog of retries never hides fresh events.
+ * A record is one row of `event`, which only a redelivery changes. Its state follows from the other table that has its seq:
+ * `fresh` (due, never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, or none: delivered. The queues are
+ * two tables, so that delivering an event touches two small trees and a backlog of retries never hides fresh events.
  */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE event (
@@ -78,24 +78,34 @@ const MIGRATIONS: readonly string[] = [
      until INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX recent_content_by_until ON recent_content (until);`,
-  // The words of the first alpha: verdicts settle and bury, the outcome refused, buried dead letters.
-  `ALTER TABLE dead_letter RENAME COLUMN buried_at TO dead_lettered_at;
-   ALTER TABLE attempt RENAME COLUMN verdict TO decision;
+  // The traces of webhooks were read from the kept headers; the words were other ones. A text that is not JSON is damaged:
+  // it must not stop the migration, and stays for the checksum to find.
+  `ALTER TABLE event ADD COLUMN traceparent TEXT;
+   UPDATE event SET traceparent = CASE WHEN json_valid(headers)
+       THEN coalesce(headers ->> '$."ce-traceparent"', headers ->> '$.traceparent') END
+     WHERE seq IN (SELECT seq FROM fresh UNION ALL SELECT seq FROM waiting) AND headers LIKE '%traceparent%';
+   UPDATE event SET traceparent = NULL WHERE traceparent IS NOT NULL AND NOT (length(replace(traceparent, '-', '')) = 52
+     AND traceparent LIKE '__-________________________________-________________-__'
+     AND traceparent NOT GLOB '*[^0-9a-f-]*');
+   ALTER TABLE dead_letter RENAME COLUMN buried_at TO dead_lettered_at;
    UPDATE dead_letter SET reason = 'rejected' WHERE reason = 'refused';
-   UPDATE attempt SET outcome = json_set(outcome, '$.kind', 'rejected') WHERE outcome ->> '$.kind' = 'refused';
-   UPDATE attempt SET decision = CASE decision WHEN 'settle' THEN 'complete' ELSE 'dead-letter' END
-     WHERE decision IN ('settle', 'bury');`,
+   ALTER TABLE attempt RENAME COLUMN verdict TO decision;
+   UPDATE attempt SET
+     decision = CASE decision WHEN 'settle' THEN 'complete' WHEN 'bury' THEN 'dead-letter' ELSE decision END,
+     outcome = CASE WHEN outcome LIKE '%"refused"%' AND json_valid(outcome) AND outcome ->> '$.kind' = 'refused'
+       THEN json_set(outcome, '$.kind', 'rejected') ELSE outcome END
+     WHERE decision IN ('settle', 'bury') OR outcome LIKE '%"refused"%';`,
 ];
 
 /**
- * Pages of WAL after which a commit carries them into the database: 32 MiB. Each such checkpoint stalls a commit for
- * some tens of milliseconds; at a smaller number more than one commit in a hundred would feel it.
+ * Pages of WAL after which a commit carries them into the database: 32 MiB. Each such checkpoint delays a commit by some
+ * tens of milliseconds; with a smaller number, that would be more than one commit in a hundred.
  */
 const CHECKPOINT_PAGES = { most: 8000, least: 256 };
 
 const PAGE_BYTES = 4096;
 
-/** A checkpoint writes the log's pages once more: were there no room for it, nothing would ever free any. */
+/** A checkpoint writes the log's pages once more. It must fit into the reserve, or a full disk would never heal. */
 function checkpointPages(reserveBytes: number): number {
   const { most, least } = CHECKPOINT_PAGES;
   return Math.max(least, Math.min(most, Math.floor(reserveBytes / 2 / PAGE_BYTES)));
@@ -107,7 +117,7 @@ const RESTORE =
 /** Opens the journal's database for writing, creating or migrating it. Throws what SQLite throws. */
 export function openForWriting(path: string, reserveBytes: number): DatabaseSync {
   const size = sizeOf(path);
-  // SQLite would take both for a new database, and throw the log with its events away.
+  // SQLite would take both for a new database, and delete the log with its events.
   if (size === 0) throw new Error(`the file was truncated to nothing. ${RESTORE}`);
   if (size === undefined && (sizeOf(`${path}-wal`) ?? 0) > 0) throw new Error(`the file is gone. ${RESTORE}`);
   if (size === undefined) create(path);
@@ -116,7 +126,7 @@ export function openForWriting(path: string, reserveBytes: number): DatabaseSync
   return db;
 }
 
-/** Under another name first: a file that has the journal's name is whole, and one that is empty was truncated. */
+/** Under another name first: so a file with the journal's name is always whole, and an empty one was truncated. */
 function create(path: string): void {
   const unfinished = `${path}.new`;
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${unfinished}${suffix}`, { force: true });
@@ -132,13 +142,6 @@ function open(path: string): DatabaseSync {
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
   migrate(db);
-  return db;
-}
-
-/** A connection that can only read, for history: its queries hold back neither writer nor checkpoint for long. */
-export function openForReading(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
-  db.exec('PRAGMA query_only = ON; PRAGMA cache_size = -4096;');
   return db;
 }
 
@@ -166,8 +169,8 @@ export function pragma(db: DatabaseSync, name: string): number {
 
 /**
  * Takes the exclusive ownership of the journal, for as long as the returned connection is open or the process lives. A
- * database of its own carries the lock: locking the journal itself would keep our own readers out, and Node has no
- * flock. Throws SQLITE_BUSY when somebody else owns it.
+ * separate database carries the lock: locking the journal itself would keep our own reader out, and Node has no flock.
+ * Throws SQLITE_BUSY when another process owns it.
  */
 export function takeOwnership(path: string): DatabaseSync {
   const lock = new DatabaseSync(`${path}.owner`, { timeout: 0 });

@@ -1,19 +1,19 @@
-import { statfsSync } from 'node:fs';
+import { type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import type { ByteRange } from '../../model/webhook.ts';
+import type { ByteRange } from '../../../model/webhook.ts';
+import type { StoreFailure } from '../protocol.ts';
+import { blob, payloadRange, type Row } from '../row.ts';
 import { DedupIndex } from './dedup-index.ts';
-import { OwnFiles } from './own-files.ts';
-import type { StoreFailure } from './protocol.ts';
 import { pragma } from './schema.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
-/** What the journal counts in memory; follows what is committed, never what was rolled back. */
+/** What the journal counts in memory. A rollback restores it. */
 interface Counters {
   nextSeq: number;
   pending: number;
-  dead: number;
+  deadLetters: number;
   damaged: number;
 }
 
@@ -25,7 +25,7 @@ export interface JournalDatabaseOptions {
   readonly recentKeys?: number;
 }
 
-/** The connection that writes, with its statements, its counters and its one kind of transaction. */
+/** The connection that writes: its statements, its counters and its transactions. */
 export class JournalDatabase {
   readonly sql: Statements;
   readonly keys: DedupIndex;
@@ -46,13 +46,13 @@ export class JournalDatabase {
     this.#counters = {
       nextSeq: number(this.sql.lastSeq) + 1,
       pending: number(this.sql.countPending),
-      dead: number(this.sql.countDead),
+      deadLetters: number(this.sql.countDeadLetters),
       damaged: 0,
     };
     this.#files = new OwnFiles(options.path);
   }
 
-  /** To be changed only inside a transaction. */
+  /** Change them only inside a transaction. */
   get counters(): Counters {
     return this.#counters;
   }
@@ -75,7 +75,7 @@ export class JournalDatabase {
     }
   }
 
-  /** Reads in one go: each statement alone would take and give up SQLite's locks. */
+  /** Reads in one transaction: otherwise each statement would take and release SQLite's locks. */
   reading<T>(work: () => T): T {
     this.sql.beginRead.run();
     try {
@@ -85,7 +85,7 @@ export class JournalDatabase {
     }
   }
 
-  /** Why no record can be taken in, if so; completing and forgetting may go on. */
+  /** Why no record can be taken in, if so. Completing and pruning may go on. */
   obstacle(): StoreFailure | undefined {
     try {
       if (!this.#files.areInPlace()) return REPLACED;
@@ -95,16 +95,51 @@ export class JournalDatabase {
     }
   }
 
-  /** Whether more than the reserve is free: what is less belongs to completing and forgetting. */
+  /** Whether the reserve is free: completing and pruning may use it, nothing else. */
   hasRoom(): boolean {
     const { bavail, bsize } = statfsSync(dirname(this.#path));
-    // Free pages inside the file count: it never shrinks, and a full disk is to heal by forgetting.
+    // Free pages inside the file count: it never shrinks, and pruning must be able to heal a full disk.
     return bavail * bsize + number(this.sql.freelist) * this.#pageBytes >= this.#reserveBytes;
   }
 
   bytesInUse(): number {
     return (number(this.sql.pages) - number(this.sql.freelist)) * this.#pageBytes;
   }
+}
+
+/**
+ * Checks that the files that are open still have their names. A file that has lost its name takes everything that is
+ * written and synced, and none of it outlives this process.
+ */
+class OwnFiles {
+  readonly #path: string;
+  readonly #identities: string;
+  #size: number;
+
+  /** Create it after the first read of the database, which creates the log and its index. */
+  constructor(path: string) {
+    this.#path = path;
+    const { identities, size } = this.#look();
+    this.#identities = identities;
+    this.#size = size;
+  }
+
+  /** False also when the database has shrunk: it never does by itself. */
+  areInPlace(): boolean {
+    const { identities, size } = this.#look();
+    if (identities !== this.#identities || size < this.#size) return false;
+    this.#size = size;
+    return true;
+  }
+
+  #look(): { readonly identities: string; readonly size: number } {
+    const files = ['', '-wal', '-shm'].map((suffix) => statSync(`${this.#path}${suffix}`, { throwIfNoEntry: false }));
+    return { identities: files.map(identity).join(' '), size: files[0]?.size ?? 0 };
+  }
+}
+
+function identity(file: Stats | undefined): string {
+  return `${file?.dev}:${file?.ino}`;
 }
 
 const FULL: StoreFailure = { kind: 'full', detail: 'less free disk than the reserve' };
@@ -120,7 +155,7 @@ export function maybeNumber(statement: StatementSync, ...values: SQLInputValue[]
   return typeof value === 'number' ? value : undefined;
 }
 
-/** Detects a record whose bytes are no longer those that were stored; CRC-32, for chance damage, not for malice. */
+/** Detects a record whose bytes are no longer those that were stored. CRC-32: against chance, not against malice. */
 export function checksum({ raw, eventJson, headersJson, payload }: Checked): number {
   const sum = crc32(headersJson, crc32(eventJson, crc32(raw)));
   return payload === undefined ? sum : crc32(`${payload.start}-${payload.end}`, sum);
@@ -133,17 +168,8 @@ interface Checked {
   readonly payload?: ByteRange | undefined;
 }
 
-/** What a stored record is checked by. */
-export function checkedOf(row: Record<string, SQLOutputValue>): Checked {
+/** The parts of a stored record that its checksum covers. */
+export function checkedOf(row: Row): Checked {
   const [eventJson, headersJson] = [String(row['event']), String(row['headers'])];
   return { raw: blob(row['raw']), eventJson, headersJson, payload: payloadRange(row) };
-}
-
-export function payloadRange(row: Record<string, SQLOutputValue>): ByteRange | undefined {
-  const { payload_start: start, payload_end: end } = row;
-  return typeof start === 'number' && typeof end === 'number' ? { start, end } : undefined;
-}
-
-export function blob(value: SQLOutputValue | undefined): Uint8Array {
-  return value instanceof Uint8Array ? value : new Uint8Array();
 }
