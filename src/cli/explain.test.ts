@@ -9,7 +9,7 @@ import { FORMATS, type Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from '../receive/anonymous-handshakes.ts';
 import type { Reception } from '../receive/incoming-webhook.ts';
 import { createReceive } from '../receive/receive.ts';
-import { BrigadeSink } from '../sink/brigade.ts';
+import { BrigadeSink } from '../sink/brigade/brigade.ts';
 import { CloudEventsSink } from '../sink/cloudevents-http/cloudevents-http.ts';
 import { HttpClient } from '../sink/http-client.ts';
 import type { Sink } from '../sink/sink.ts';

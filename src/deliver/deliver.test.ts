@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Changes } from '../../test/support/changes.ts';
-import { keep, keepOne, lend } from '../../test/support/journal-steps.ts';
+import { claimDue, keep, keepOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord, DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import { ScriptedSink } from '../../test/support/scripted-sink.ts';
@@ -255,7 +255,7 @@ test('after three different events failed, nothing more is delivered until a pro
   assert.ok(claims.length <= 10, `${claims.length} attempts`);
   assert.equal(rig.watcher.openings.length, 1);
   assert.equal(rig.deliverer.breaker.kind, 'open');
-  const untried = (await lend(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
+  const untried = (await claimDue(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
   assert.equal(untried.length, 500 - claims.length, 'claims without an attempt went back');
 });
 
@@ -439,7 +439,7 @@ test('stop begins no attempt, and gives back claims without one', async (t) => {
   await rig.sink.until(({ running }) => running === 8);
   await stop(rig);
   assert.equal(rig.sink.claims.length, 8);
-  const claimed = await lend(rig.journal, 100);
+  const claimed = await claimDue(rig.journal, 100);
   assert.deepEqual(
     claimed.map(({ seq }) => seq),
     seqs.slice(8),
@@ -457,7 +457,7 @@ test('claims without an attempt go back before the attempts under way have ended
   await new Promise((resolve) => setImmediate(resolve));
   const hurry = new AbortController();
   const stopped = rig.deliverer.stop(LONG_MS, hurry.signal);
-  const claimed = await lend(rig.journal, 100);
+  const claimed = await claimDue(rig.journal, 100);
   assert.deepEqual([rig.sink.running, claimed.map(({ seq }) => seq)], [8, seqs.slice(8)]);
   hurry.abort();
   await stopped;
@@ -496,7 +496,7 @@ for (const [when, stopping] of [
     assert.equal(rig.deliverer.held, 0);
     rig.clock.advance(2 * LONG_MS);
     assert.deepEqual(
-      (await lend(rig.journal)).map(({ seq, history }) => [seq, history.uncertain]),
+      (await claimDue(rig.journal)).map(({ seq, history }) => [seq, history.uncertain]),
       [[a, 1]],
     );
   });
@@ -521,7 +521,7 @@ test('stop ends a deliverer that waits for events', async (t) => {
   await rig.deliverer.stop(LONG_MS, NEVER);
   await keepEvents(rig, 'b');
   assert.deepEqual(
-    (await lend(rig.journal)).map(({ event }) => event.id),
+    (await claimDue(rig.journal)).map(({ event }) => event.id),
     ['b'],
   );
 });
@@ -534,7 +534,7 @@ test('stop ends a deliverer that is about to get claims, and they go back', asyn
   await Promise.all([appended, stopped]);
   assert.equal(rig.deliverer.held, 0);
   assert.equal(rig.sink.claims.length, 0);
-  assert.equal((await lend(rig.journal)).length, 2);
+  assert.equal((await claimDue(rig.journal)).length, 2);
 });
 
 test('stop ends the wait for a probe, and a probe that hangs', async (t) => {
@@ -563,7 +563,7 @@ test('a deliverer that was never started can be stopped, and one that was stoppe
   await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.deliverer.stop(LONG_MS, NEVER);
-  assert.equal((await lend(rig.journal)).length, 1);
+  assert.equal((await claimDue(rig.journal)).length, 1);
 });
 
 test('a deliverer whose journal was closed does not block the event loop, and stops', async (t) => {

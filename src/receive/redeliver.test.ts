@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { completeDelivered, deadLetterClaim, keepOne, lendOne } from '../../test/support/journal-steps.ts';
+import { claimOne, completeDelivered, deadLetterClaim, keepOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
@@ -63,7 +63,7 @@ test('a dead letter without a registry gets the one that its caller has been bou
   assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
   const record = await rig.journal.get(1);
   assert.equal(record?.state, 'pending');
-  const claim = await lendOne(rig.journal);
+  const claim = await claimOne(rig.journal);
   assert.equal(claim.delivery, 2);
   assert.equal(claim.payload, CHART);
   assert.deepEqual(claim.event, {
@@ -110,7 +110,7 @@ for (const [format, body, headers] of [
     await rig.receive(JSON.stringify(body), headers);
     rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
     assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
-    const claim = await lendOne(rig.journal);
+    const claim = await claimOne(rig.journal);
     assert.deepEqual([claim.event.id, claim.event.registry], ['a', 'example.azurecr.io']);
     assert.deepEqual(JSON.parse(claim.payload), CHART_DATA);
   });
@@ -123,7 +123,7 @@ test('an out-of-scope event of a batch is redelivered alone after its binding wa
   await rig.receive(JSON.stringify([event('a'), event('b'), 5]));
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   assert.deepEqual(await rig.redeliver(2), { kind: 'redelivered' });
-  const claimed = (await lendOne(rig.journal)).event;
+  const claimed = (await claimOne(rig.journal)).event;
   assert.deepEqual([claimed.id, claimed.registry], ['b', 'example.azurecr.io']);
   assert.equal((await rig.redeliver(3)).kind, 'undeliverable');
 });
@@ -141,9 +141,9 @@ test('a dead letter whose stored webhook cannot be read stays one', async () => 
 test('a rejected event is redelivered as it was decoded, even if its caller is not configured any more', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw: Buffer.from('garbage') }));
-  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
-  const claim = await lendOne(rig.journal);
+  const claim = await claimOne(rig.journal);
   assert.deepEqual(claim.event, aRecord('a', 0).event);
   assert.deepEqual([claim.delivery, claim.history.attempts], [2, 0]);
 });
@@ -151,7 +151,7 @@ test('a rejected event is redelivered as it was decoded, even if its caller is n
 test('a delivered event can be delivered again', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await completeDelivered(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await completeDelivered(rig.journal, await claimOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
 });
 
@@ -159,13 +159,13 @@ test('a pending event is not changed', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
   assert.deepEqual(await rig.redeliver(seq), { kind: 'pending' });
-  assert.equal((await lendOne(rig.journal)).delivery, 1);
+  assert.equal((await claimOne(rig.journal)).delivery, 1);
 });
 
 test('of two redeliveries at the same time one succeeds', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
   const kinds = (await Promise.all([rig.redeliver(seq), rig.redeliver(seq)])).map(({ kind }) => kind);
   assert.deepEqual(kinds.sort(), ['pending', 'redelivered']);
 });

@@ -1,0 +1,182 @@
+import { API_VERSION, type BrigadeEvent } from 'brigade-api/event';
+import type { Claim, CreatedEvent, Outcome } from '../../model/delivery.ts';
+import {
+  type HttpAnswer,
+  type HttpClient,
+  type HttpResult,
+  rejectsCredentials,
+  unanswered,
+  unavailable,
+} from '../http-client.ts';
+import { type Deliverable, type Message, oneLine, type Probe, type Sink } from '../sink.ts';
+import { type LabelRule, SOURCE, toBrigadeEvent } from './event-mapping.ts';
+
+/** Characters. */
+const PRINCIPAL_LENGTH = 200;
+
+/**
+ * An event for a project that cannot exist: Brigade checks token, role and source, finds no subscriber, stores nothing and
+ * answers 201 with an empty list.
+ */
+const PREFLIGHT: BrigadeEvent = {
+  kind: 'Event',
+  apiVersion: API_VERSION,
+  metadata: {},
+  projectID: 'acr-gateway-preflight-3f9c2b7d5e8a4016b1d2c7e90f64a58b3c1d7e2f',
+  source: SOURCE,
+  type: 'preflight',
+};
+
+/** The outcome for each status that Brigade itself answers. `outcomeOfOther` decides for all others. */
+const OUTCOMES: ReadonlyMap<number, Outcome['kind']> = new Map([
+  [201, 'delivered'],
+  [400, 'rejected'],
+  [404, 'rejected'],
+  [409, 'rejected'],
+  [413, 'rejected'],
+  [422, 'rejected'],
+  [502, 'unavailable'],
+  [503, 'unavailable'],
+  [504, 'unavailable'],
+]);
+
+const JSON_HEADERS = { accept: 'application/json', 'content-type': 'application/json' };
+
+/** Delivers to the event bus of Brigade 2. */
+export class BrigadeSink implements Sink {
+  readonly #client: HttpClient;
+  #labelRule: LabelRule = 'since-2.6';
+
+  constructor(client: HttpClient) {
+    this.#client = client;
+  }
+
+  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+    const rule = this.#labelRule;
+    const outcome = await this.#deliver(claim, rule, signal);
+    if (rule === 'before-2.6' || outcome.kind !== 'rejected' || !LABEL_TOO_LONG.test(outcome.detail)) return outcome;
+    this.#labelRule = 'before-2.6';
+    return this.#deliver(claim, 'before-2.6', signal);
+  }
+
+  preview(event: Deliverable): Message {
+    return messageFor(event, this.#labelRule);
+  }
+
+  async probe(signal: AbortSignal): Promise<Probe> {
+    // Brigade may have been upgraded meanwhile.
+    this.#labelRule = 'since-2.6';
+    const who = await this.#client.send({ method: 'GET', path: '/v2/whoami' }, signal);
+    if (who.kind !== 'answered' || who.status !== 200) return unready('whoami', who);
+    const request = { method: 'POST', path: '/v2/events', body: JSON.stringify(PREFLIGHT) } as const;
+    const created = await this.#client.send(request, signal);
+    // Up to v2.3 Brigade checks the role, and then answers 404 for a project that does not exist.
+    const isReady = created.kind === 'answered' && (created.status === 201 || created.status === 404);
+    if (!isReady) return unready(`creating an event of source ${SOURCE} as ${principal(who.body)}`, created);
+    return { kind: 'ready', detail: `${principal(who.body)} may create events of source ${SOURCE}` };
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #deliver(claim: Claim, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
+    const message = messageFor(claim, rule);
+    if (message.kind === 'unmappable') return { kind: 'rejected', detail: message.detail };
+    const { headers, body, note } = message;
+    const outcome = outcomeOf(await this.#client.send({ method: 'POST', path: '/v2/events', headers, body }, signal));
+    return outcome.kind === 'delivered' && note !== undefined ? { ...outcome, note } : outcome;
+  }
+}
+
+function messageFor(event: Deliverable, rule: LabelRule): Message {
+  const mapping = toBrigadeEvent(event, rule);
+  if (mapping.kind === 'unmappable') return mapping;
+  const { leftOut } = mapping;
+  return {
+    kind: 'message',
+    headers: JSON_HEADERS,
+    body: JSON.stringify(mapping.event),
+    ...(leftOut.length === 0 ? {} : { note: `left out, not legal as a label: ${leftOut.join(', ')}` }),
+  };
+}
+
+/** `labels.repo: String length must be less than or equal to 63` */
+const LABEL_TOO_LONG = /\blabels\.[\w-]+: String length must be less than or equal to 63\b/;
+
+function outcomeOf(result: HttpResult): Outcome {
+  if (result.kind !== 'answered') return unanswered(result);
+  const kind = OUTCOMES.get(result.status) ?? outcomeOfOther(result.status);
+  if (kind === 'delivered') return delivered(result);
+  const detail = describeAnswer(result);
+  return kind === 'unavailable' ? unavailable(result, detail) : { kind, detail };
+}
+
+/**
+ * Brigade does not answer these statuses itself: a proxy does. It did not pass on a request that it redirected or answered
+ * with a client error. It may have passed on one with another success or server error.
+ */
+function outcomeOfOther(status: number): 'unavailable' | 'uncertain' {
+  return status >= 300 && status < 500 ? 'unavailable' : 'uncertain';
+}
+
+function delivered({ body, isCut }: HttpAnswer): Outcome {
+  if (isCut)
+    return { kind: 'delivered', created: [], note: 'the answer was too long to read which events were created' };
+  const created = createdEvents(body);
+  if (created !== undefined) return { kind: 'delivered', created };
+  return { kind: 'uncertain', detail: '201 with a body that is not an event list' };
+}
+
+/** Undefined unless the body is Brigade's list of events. */
+function createdEvents(body: string): CreatedEvent[] | undefined {
+  const list = parse(body);
+  if (list?.kind !== 'EventList') return undefined;
+  const items: unknown = list.items ?? [];
+  if (!Array.isArray(items)) return undefined;
+  return items.map((item) => ({ id: textOf(item?.metadata?.id), project: textOf(item?.projectID) }));
+}
+
+/** Empty for anything but a string: an object from JSON may not even convert to one. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function unready(what: string, result: HttpResult): Probe {
+  if (result.kind !== 'answered') return { kind: 'unready', detail: result.detail, credentials: false };
+  const detail = oneLine(`${what}: ${describeAnswer(result)}`);
+  return { kind: 'unready', detail, credentials: rejectsCredentials(result) };
+}
+
+/** `service account "brigade-acr-gateway"` */
+function principal(body: string): string {
+  const { type, id } = parse(body) ?? {};
+  const kind = textOf(type).toLowerCase().replace('_', ' ') || 'principal';
+  return oneLine(`${kind} "${textOf(id) || '?'}"`).slice(0, PRINCIPAL_LENGTH);
+}
+
+/** Status, and Brigade's reason and details. A body that is not Brigade's is not repeated: it may be anything. */
+function describeAnswer({ status, body }: HttpAnswer): string {
+  const { reason, details } = parse(body) ?? {};
+  const parts = [reason, ...(Array.isArray(details) ? details : [])].filter((part) => typeof part === 'string');
+  const text = parts.length === 0 ? '' : ` ${parts.join('; ')}`;
+  return oneLine(`${status}${text}`);
+}
+
+interface BrigadeAnswer {
+  readonly kind?: unknown;
+  readonly items?: unknown;
+  readonly reason?: unknown;
+  readonly details?: unknown;
+  readonly type?: unknown;
+  readonly id?: unknown;
+}
+
+function parse(body: string): BrigadeAnswer | undefined {
+  try {
+    const json: unknown = JSON.parse(body);
+    return typeof json === 'object' && json !== null ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
