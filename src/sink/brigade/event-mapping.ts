@@ -8,7 +8,6 @@ import {
   SHORT_TITLE_MAX_LENGTH,
   VALUE_RULE,
 } from 'brigade-api/field-rules';
-import type { Claim } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
 import type { Deliverable } from '../sink.ts';
 
