@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'deliver/delivery-observer.ts',
   ],
   http: ['model', 'receive/incoming-webhook.ts'],
-  admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
+  admin: ['model', 'config/schema.ts', 'journal/journal.ts', 'receive/redeliver.ts'],
   // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
   cli: ['gateway', 'sink/brigade/event-mapping.ts', 'sink/brigade/unmatched-subscriptions.ts', '/'],
   'bin.ts': ['cli/main.ts'],
@@ -66,6 +66,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
   undici: ['sink/http-client.ts'],
+  valibot: ['config/', 'admin/api.ts'],
   yaml: ['config/config-file.ts'],
 };
 

@@ -29,7 +29,7 @@ type Mapping =
     }
   | { readonly kind: 'unmappable'; readonly detail: string };
 
-/** How long the values of labels may be: 255 characters since Brigade v2.6.0, 63 before. */
+/** Which label values the Brigade in use accepts: 255 characters since v2.6.0, 63 before. */
 export type LabelRule = 'since-2.6' | 'before-2.6';
 
 /**
