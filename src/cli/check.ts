@@ -1,6 +1,5 @@
 import type { Callers } from '../auth/callers.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
-import { environment, readSettings } from '../config/read-settings.ts';
+import { environment, readSettings, warningsAbout } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { connectSink } from '../gateway/connect-sink.ts';
 import { FileWatcher, unboundCallers, watchCallers } from '../gateway/watched-files.ts';
@@ -19,12 +18,12 @@ const PROBE_MS = 20_000;
  * webhook. Starts nothing.
  */
 export async function check(options: Partial<ExplainOptions> = {}): Promise<ExitCode> {
-  const read = await readSettings(environment(), parseTokens);
+  const read = await readSettings(environment());
   if (read.kind === 'issues') {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const { settings, warnings } = read;
+  const { value: settings } = read;
   await using opened = new AsyncDisposableStack();
   const log = await createLog({ level: 'silent', pretty: false });
   const watcher = opened.use(new FileWatcher(log, new Metrics()));
@@ -32,24 +31,20 @@ export async function check(options: Partial<ExplainOptions> = {}): Promise<Exit
   const { sink } = await connectSink(settings.sink, watcher);
   opened.defer(() => sink.close());
   const { explain: path } = options;
-  if (path === undefined) return await checkDelivery(settings, warnings, callers.current(), sink);
+  if (path === undefined) return await checkDelivery(settings, callers.current(), sink);
   const { explain } = await import('./explain.ts');
   return await explain({ ...options, explain: path }, callers.current(), sink);
 }
 
-async function checkDelivery(
-  settings: Settings,
-  warnings: readonly string[],
-  callers: Callers,
-  sink: Sink,
-): Promise<ExitCode> {
+async function checkDelivery(settings: Settings, callers: Callers, sink: Sink): Promise<ExitCode> {
   print('The configuration is valid.');
-  for (const warning of warnings) print(`Warning: ${warning}`);
+  for (const warning of warningsAbout(settings)) print(`Warning: ${warning}`);
   const unbound = unboundCallers(callers);
-  if (unbound.length > 0) print(`Warning: callers bound to no registry, who may speak for any: ${unbound.join(', ')}`);
+  if (unbound.length > 0)
+    print(`Warning: callers without a registry, which may send events of any: ${unbound.join(', ')}`);
   const probe = await sink.probe(AbortSignal.timeout(PROBE_MS));
   const name = settings.sink.kind === 'brigade' ? 'Brigade' : 'CloudEvents receiver';
   print(`${name} at ${settings.sink.address}: ${probe.kind}: ${probe.detail}`);
   if (probe.kind === 'ready') return EXIT_CODES.ok.code;
-  return probe.credentials ? EXIT_CODES.refused.code : EXIT_CODES.unavailable.code;
+  return probe.credentials ? EXIT_CODES.rejected.code : EXIT_CODES.unavailable.code;
 }

@@ -1,5 +1,5 @@
-import { parseBasicFile, parseCaFile, parseSecretFile } from '../config/file-types.ts';
-import type { SinkSettings } from '../config/sink-settings.ts';
+import { parseBasicFile, parseCaFile, parseSecretFile } from '../config/secret-files.ts';
+import type { SinkSettings } from '../config/settings.ts';
 import { BrigadeSink } from '../sink/brigade/brigade.ts';
 import { CloudEventsSink } from '../sink/cloudevents-http/cloudevents-http.ts';
 import { HttpClient } from '../sink/http-client.ts';

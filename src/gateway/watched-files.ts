@@ -1,12 +1,11 @@
 import { type Callers, everyCaller, joinedCallers } from '../auth/callers.ts';
 import { isUnbound } from '../auth/scope.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
 import type { ConfigFile } from '../config/config-file.ts';
-import type { Credential } from '../config/credential.ts';
-import type { ParseFiles } from '../config/file-content.ts';
-import { parseSecretFile, parseTlsFiles, type TlsPair } from '../config/file-types.ts';
-import type { Settings } from '../config/settings.ts';
-import { WatchedFile } from '../config/watched-file.ts';
+import { formatIssue } from '../config/schema.ts';
+import { parseSecretFile, parseTlsFiles, type TlsPair } from '../config/secret-files.ts';
+import type { Credential, Settings } from '../config/settings.ts';
+import { parseTokens } from '../config/tokens-file.ts';
+import { type ParseFiles, WatchedFile } from '../config/watched-file.ts';
 import { Fault } from '../model/fault.ts';
 import { NO_POLICY } from '../model/policy.ts';
 import { observeFile } from '../observe/files.ts';
@@ -16,7 +15,7 @@ import type { Metrics, WatchedName } from '../observe/metrics.ts';
 /** A file was valid when the settings were read, and is not any more. */
 export class FileFault extends Fault {
   override readonly name = 'FileFault';
-  readonly code = 'file_unfit';
+  readonly code = 'file_invalid';
 }
 
 /** A secret from a variable or from a watched file. */
@@ -40,7 +39,7 @@ export class FileWatcher implements Disposable {
   async watch<T>(name: WatchedName, paths: readonly string[], parse: ParseFiles<T>): Promise<WatchedFile<T>> {
     const observer = observeFile(this.#log, this.#metrics, name);
     const file = await WatchedFile.open({ paths, parse, onRejected: observer.rejected });
-    if (file.kind === 'issues') throw new FileFault(`${paths.join(', ')}: expected ${file.issues[0]?.expected}`);
+    if (file.kind === 'issues') throw new FileFault(file.issues.map(formatIssue).join('; '));
     // The ingest port reports a new certificate itself, when it is in use.
     if (name !== 'certificate') file.value.onChange(observer.taken);
     this.#watched.push(file.value);

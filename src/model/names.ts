@@ -1,14 +1,14 @@
-/** Whether the text can name a caller: callers' names appear in log lines and in the journal. */
+/** A caller's name stands in log lines and in the journal. */
 export function isCallerName(text: string): boolean {
   return /^\P{C}{1,128}$/u.test(text);
 }
 
-/** A host name in any case, without a scheme, `:443` or a final dot. */
+/** A registry's name as events carry it: in any case, without a scheme, `:443` or a dot at the end. */
 export function isRegistryName(text: string): boolean {
   return /^(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)*(?!:443$)(:\d{1,5})?$/i.test(text);
 }
 
-/** Its length and the length of a repository's name bound the cost of a match. */
+/** The limit on the length, with the one on a repository's name, bounds the cost of a match. */
 export function isGlob(text: string): boolean {
   return /^[\w./*-]{1,256}$/.test(text);
 }

@@ -1,21 +1,30 @@
-import type { Binding } from './caller.ts';
+import type { Binding, Caller } from './caller.ts';
 import type { NamedRegistry } from './registry-name.ts';
 import type { Rule } from './rule.ts';
 
-/** The part of the configuration file that says who may send what. It may change while the gateway runs. */
+/** The callers of the tokens file. Holds no token. Empty: no token is accepted. */
+export type Tokens = readonly TokenEntry[];
+
+interface TokenEntry {
+  readonly caller: Caller;
+  /** The SHA-256 of its token. */
+  readonly digest: Uint8Array;
+}
+
+/** The permissions in the configuration file; they may change while the gateway runs. */
 export interface Policy {
   readonly registries: readonly NamedRegistry[];
   readonly callers: readonly CallerPolicy[];
-  /** They hold for every caller, after the caller's own. */
+  /** For every caller, after its own. */
   readonly rules: readonly Rule[];
   /** Absent: no token of Entra ID is accepted. */
   readonly entra?: EntraTenant | undefined;
 }
 
-/** What the configuration file adds to one caller of the tokens file, or a caller of Entra ID. */
+/** The permissions of one caller. Those in the tokens file hold as well. */
 export interface CallerPolicy {
   readonly name: string;
-  /** The caller authenticates as this application of Entra ID. Absent: it has a token in the tokens file. */
+  /** The application of Entra ID that the caller is. Absent: it has a token in the tokens file. */
   readonly application?: EntraApplication | undefined;
   readonly binding?: Binding | undefined;
   readonly rules: readonly Rule[];
@@ -24,19 +33,19 @@ export interface CallerPolicy {
 export interface EntraApplication {
   /** In lower case. */
   readonly id: string;
-  /** A role that its token must contain. */
+  /** A role that its token must have. */
   readonly role?: string | undefined;
 }
 
-/** The Entra tenant whose tokens are accepted. */
+/** The tenant whose tokens are accepted. */
 export interface EntraTenant {
   /** A GUID, in lower case. */
   readonly tenant: string;
   /** At least one. */
   readonly audiences: readonly string[];
-  /** The address of the tenant's keys, without a final slash: `https://login.microsoftonline.com`. */
+  /** Where the tenant's keys are, without a slash at the end: `https://login.microsoftonline.com`. */
   readonly authority: string;
-  /** The accepted values of the claim `iss`. */
+  /** As the tokens name them. */
   readonly issuers: readonly string[];
 }
 

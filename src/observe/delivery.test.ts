@@ -131,7 +131,7 @@ test('a fault is logged at error and counted', async () => {
 test('new contents of a file are logged, and those that are wrong at error with every issue', async () => {
   const { log, metrics, lines, has } = anObserver();
   const observer = observeFile(log, metrics, 'tokens');
-  const issues = [{ path: 'ci.token', expected: 'a token', received: 'an empty text' }];
+  const issues = [{ path: 'ci.token', line: 3, message: 'must be a token' }];
   observer.taken();
   observer.rejected(issues);
   assert.deepEqual(lines, [

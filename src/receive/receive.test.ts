@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
+import { parseTokens } from '../config/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
 import type { Caller } from '../model/caller.ts';

@@ -4,9 +4,10 @@ import { claimOne, completeDelivered, deadLetterClaim, keepOne } from '../../tes
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { parseTokens, type Tokens } from '../auth/tokens-file.ts';
+import { parseTokens } from '../config/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
+import type { Tokens } from '../model/policy.ts';
 import type { Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import { createReceive } from './receive.ts';

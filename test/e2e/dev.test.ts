@@ -108,7 +108,7 @@ suite('npm start', { concurrency: 4 }, () => {
     });
     assert.equal(await process.ended, 78);
     for (const name of ['PORT', 'BRIGADE_PORT']) {
-      assert.ok(process.errors.some((line) => line.includes(`  ${name}: expected`)));
+      assert.ok(process.errors.some((line) => line.includes(`  ${name}: must be`)));
     }
   });
 

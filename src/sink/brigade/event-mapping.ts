@@ -8,8 +8,8 @@ import {
   SHORT_TITLE_MAX_LENGTH,
   VALUE_RULE,
 } from 'brigade-api/field-rules';
-import type { Claim } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
+import type { Deliverable } from '../sink.ts';
 
 /** The `source` of every event, which subscriptions name. It is that of v0.4.1 and never changes. */
 export const SOURCE = 'brigade.sh/acr';
@@ -29,7 +29,7 @@ type Mapping =
     }
   | { readonly kind: 'unmappable'; readonly detail: string };
 
-/** How long the values of labels may be: 255 characters since Brigade v2.6.0, 63 before. */
+/** Which label values the Brigade in use accepts: 255 characters since v2.6.0, 63 before. */
 export type LabelRule = 'since-2.6' | 'before-2.6';
 
 /**
@@ -39,10 +39,7 @@ export type LabelRule = 'since-2.6' | 'before-2.6';
  * subscription. Labels only narrow. One that does not fit is left out, never cut: a cut value could match another
  * subscription.
  */
-export function toBrigadeEvent(
-  { event, payload, delivery }: Pick<Claim, 'event' | 'payload' | 'delivery'>,
-  labelRule: LabelRule,
-): Mapping {
+export function toBrigadeEvent({ event, payload, delivery }: Deliverable, labelRule: LabelRule): Mapping {
   const valueRule = labelRule === 'since-2.6' ? VALUE_RULE : OLD_VALUE_RULE;
   const registry = event.registry ?? '';
   if (!fits(valueRule, registry)) return { kind: 'unmappable', detail: 'the registry is not legal as a qualifier' };
