@@ -50,9 +50,9 @@ describe('the documentation', () => {
 
   it('names the ADR that supersedes another', () => {
     const adrs = pages().filter((page) => page.startsWith('docs/adr/'));
-    const superseded = adrs.filter((page) => /supersed/i.test(read(page).split('\n').slice(1, 4).join()));
+    const superseded = adrs.filter((page) => /\bsuperseded\b/i.test(read(page).split('\n').slice(1, 4).join()));
     const dangling = superseded.filter((page) => {
-      const [, later = ''] = /^superseded by \[\d+\]\(([\w.-]+)\)/im.exec(read(page)) ?? [];
+      const [, later = ''] = /\bsuperseded by \[\d+\]\(([\w.-]+)\)/i.exec(read(page)) ?? [];
       return later <= basename(page) || !adrs.includes(`docs/adr/${later}`);
     });
     assert.deepEqual(dangling, []);
