@@ -100,7 +100,7 @@ async function startBrigade(
   return [terminal, port];
 }
 
-suite('the documentation, typed as it stands', () => {
+suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
   after(() => {
     const missed = BLOCKS.filter((block) => !run.has(block)).map(({ page, line }) => `${page}:${line}`);
     assert.deepEqual(missed, [], 'blocks that no test runs: add what they need, or run them');
