@@ -108,7 +108,7 @@ function imageMounts(): readonly Mount[] {
   const device = { from: '/dev', to: '/dev', readOnly: false };
   if (image !== undefined) return [{ from: image, to: '/', readOnly: true }, device];
   const libraries = ['/lib', '/lib64', '/usr/lib'].filter((path) => existsSync(path));
-  const program = ['src', 'node_modules', 'bin.js', 'package.json'];
+  const program = ['src', 'packages/brigade-api', 'node_modules', 'bin.js', 'package.json'];
   return [
     ...libraries.map((path) => ({ from: path, to: path, readOnly: true })),
     device,

@@ -103,7 +103,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
 
   test('ends with a reason if the journal is in PostgreSQL, which this version does not support', async (t) => {
     const { cluster } = await release(t, { journal: { url: 'postgres://db/journal' } });
-    await assert.rejects(cluster.start(0), /PostgreSQL, not supported by this version/);
+    await assert.rejects(cluster.start(0), /PostgreSQL is not supported by this version/);
   });
 
   test('of a single replica accepts webhooks until its delay is over, ends in time, and delivers after its restart', async (t) => {
