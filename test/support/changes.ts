@@ -1,5 +1,5 @@
 /** The longest wait: an event that never comes fails the test with a description instead of blocking the run. */
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 90_000;
 
 /** Lets a test wait for a condition on an object that reports its changes. */
 export class Changes {

@@ -10,7 +10,7 @@ import type { Cleanup } from './stub-brigade.ts';
 const BIN = new URL('../../bin.js', import.meta.url).pathname;
 
 /** The longest run of a command that should end by itself. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** The tokens of the caller `ci`, of the operator and of the gateway in every installation. */
 export const WEBHOOK_TOKEN = 'token-of-the-caller-ci';
