@@ -237,7 +237,7 @@ function aHandshake(number: number, headers: readonly string[] = []): string {
 /** A hundred ids: as events of its own repositories, of the other caller’s, and unreadable. */
 function aGuess(run: string, number: number): string {
   const { token, registry } = TOKENS.team;
-  const ids = Array.from({ length: 100 }, (_, index) => wellBehavedId(run, (number * 100 + index) % 10_000));
+  const ids = Array.from({ length: 100 }, (_, index) => wellBehavedId(run, ((number - 1) * 100 + index) % 500));
   const body = ids.flatMap((id) => [
     aPush(id, 'team/app', registry),
     aPush(id, 'hello-world', registry),

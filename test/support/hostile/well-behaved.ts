@@ -33,7 +33,7 @@ export async function sendWebhooks(target: {
   const sending: Promise<{ readonly result: string; readonly ms: number }>[] = [];
   for (let number = 0; number * INTERVAL_MS < target.ms; number += 1) {
     const due = started + number * INTERVAL_MS;
-    await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     const body = aPush(wellBehavedId(target.run, number));
     sending.push(sendOne(target, body).then((result) => ({ result, ms: performance.now() - due })));
   }
