@@ -198,8 +198,12 @@ function events(event: (index: number) => string): string {
   return Array.from({ length: BATCH }, (_, index) => event(index)).join(',');
 }
 
-function aPush(id: string, repository: string, registry: string): string {
-  return `{"id":"${id}","action":"push","target":{"repository":"${repository}","tag":"v1"},"request":{"host":"${registry}"}}`;
+/** Padding: events that are smaller than those of a registry may be rejected for that alone. */
+const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
+
+function aPush(id: string, repository: string, registry: string, digest = DIGEST): string {
+  const target = `{"repository":"${repository}","tag":"v1","digest":"${digest}"}`;
+  return `{"id":"${id}","action":"push","target":${target},"request":{"host":"${registry}"}}`;
 }
 
 function aBatch(run: string, number: number): string {
@@ -210,7 +214,10 @@ function aBatch(run: string, number: number): string {
 
 /** The headers are those of extensions of CloudEvents. */
 function anUnreadableBatch(run: string, number: number): string {
-  const body = events((index) => `{"specversion":"1.0","type":"ImagePushed","id":"u-${run}-${number}-${index}"}`);
+  const body = events(
+    (index) =>
+      `{"specversion":"1.0","type":"ImagePushed","id":"u-${run}-${number}-${index}","padding":"${'x'.repeat(150)}"}`,
+  );
   const extensions = Array.from({ length: 14 }, (_, index) => `ce-x${index}: ${'x'.repeat(1_000)}`);
   return post(TOKENS.attacker.token, `[${body}]`, extensions);
 }
@@ -219,7 +226,7 @@ function anUnreadableBatch(run: string, number: number): string {
 function aBatchForGlobs(run: string, number: number): string {
   const { token, registry } = TOKENS.globs;
   const repository = (index: number): string => `${'a-'.repeat(index % 2 === 0 ? 124 : 134)}a`;
-  const body = events((index) => aPush(`g-${run}-${number}-${index}`, repository(index), registry));
+  const body = events((index) => aPush(`g-${run}-${number}-${index}`, repository(index), registry, 'sha256:0'));
   return post(token, `{"events":[${body}]}`);
 }
 
@@ -241,7 +248,7 @@ function aGuess(run: string, number: number): string {
   const body = ids.flatMap((id) => [
     aPush(id, 'team/app', registry),
     aPush(id, 'hello-world', registry),
-    `{"id":"${id}","action":"push","target":{"repository":7},"request":{"host":"${registry}"}}`,
+    `{"id":"${id}","action":"push","target":{"repository":7,"digest":"${DIGEST}"},"request":{"host":"${registry}"}}`,
   ]);
   return post(token, `{"events":[${body.join(',')}]}`);
 }
