@@ -103,6 +103,10 @@ export const ATTACKS = {
         socket.write(`${head(TOKENS.attacker.token, headers)}{`);
       }),
   },
+  'tiny-chunks': {
+    about: '8 connections of a caller that sends bodies of 2 MiB in chunks of one byte',
+    start: (attacker) => attacker.flood({ count: 8 }, aBodyOfTinyChunks()),
+  },
   handshakes: {
     about: '32 connections at a time that send handshakes without credentials, each of another address',
     start: (attacker) => {
@@ -192,6 +196,11 @@ function head(token: string, headers: readonly string[]): string {
 function post(token: string, body: string, headers: readonly string[] = []): string {
   const length = Buffer.byteLength(body);
   return `${head(token, ['Content-Type: application/json', `Content-Length: ${length}`, ...headers])}${body}`;
+}
+
+function aBodyOfTinyChunks(): Buffer {
+  const chunks = '1\r\n \r\n'.repeat(2 ** 21 - 1);
+  return Buffer.from(`${head(TOKENS.attacker.token, ['Transfer-Encoding: chunked'])}${chunks}0\r\n\r\n`);
 }
 
 function events(event: (index: number) => string): string {
