@@ -66,11 +66,15 @@ export function explainWebhook({ body, headers, caller }: SavedWebhook, sink: Pi
   if (decoded.kind === 'validation') return answered([...head, 'result   answered with the code of the validation']);
   if (decoded.kind === 'unreadable') return answered([...head, 'format   none', ...rejectionLines(decoded)]);
   head.push(`format   ${decoded.format}`);
-  const { events } = decoded;
-  const judged = judge(decoded, { body, headers, caller, receivedAt: 0 });
-  if ('kind' in judged) return answered([...head, ...events.flatMap(eventLines), ...rejectionLines(judged)]);
+  const events = [...decoded.events];
   if (events.length === 0) head.push('no event');
-  const explained = judged.map((judgement) => explainJudgement(judgement, sink));
+  const explained: Explanation[] = [];
+  for (const judgement of judge({ ...decoded, events }, { body, headers, caller, receivedAt: 0 })) {
+    if (judgement.kind === 'out-of-scope') {
+      return answered([...head, ...events.flatMap(eventLines), ...rejectionLines(judgement)]);
+    }
+    explained.push(explainJudgement(judgement, sink));
+  }
   return {
     lines: [
       ...head,

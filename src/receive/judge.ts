@@ -4,6 +4,7 @@ import type { NewRecord } from '../journal/journal.ts';
 import type { EventReceipt, Rejection } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
+import { LIMITS } from './limits.ts';
 import { acceptedRecord, deadLetterRecord, type RecordBase, recordBase, summaryOf, type Webhook } from './record.ts';
 import { applyRules } from './rules.ts';
 
@@ -16,23 +17,18 @@ export type Judgement =
 type OutOfScope = Extract<Rejection, { kind: 'out-of-scope' }>;
 
 /**
- * Scope, rules, and what is kept of each event. Pure.
+ * Scope, rules, and what is kept of each event: one judgement for each, made when it is read, so that judging a large batch can
+ * pause. Pure.
  *
  * A native ACR webhook out of scope is rejected as a whole, as in v0.4.1. In an envelope each event has its own result: Event
  * Grid drops a rejected batch, and a CNCF registry repeats it for ever.
  */
-export function judge(
+export function* judge(
   { format, events }: Extract<Decoded, { kind: 'decoded' }>,
   webhook: Webhook,
-): readonly Judgement[] | OutOfScope {
+): Generator<Judgement | OutOfScope> {
   const base = recordBase(format, webhook);
-  const judgements: Judgement[] = [];
-  for (const event of events) {
-    const judgement = judgeEvent(event, base, webhook);
-    if (judgement.kind === 'out-of-scope') return judgement;
-    judgements.push(judgement);
-  }
-  return judgements;
+  for (const event of events) yield judgeEvent(event, base, webhook);
 }
 
 function judgeEvent(
@@ -77,13 +73,10 @@ const NO_REGISTRY = {
   detail: 'no registry is known for the event: bind its caller to one',
 } as const;
 
-/** The most issues in one text. */
-const MAX_LISTED_ISSUES = 5;
-
 /** One line for a dead letter or a person. */
 export function formatIssues(issues: readonly Issue[]): string {
   return issues
-    .slice(0, MAX_LISTED_ISSUES)
+    .slice(0, LIMITS.maxListedIssues)
     .map(({ path, expected, received }) => `${path}: expected ${expected}, got ${received}`)
     .join('; ');
 }

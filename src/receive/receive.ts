@@ -7,6 +7,7 @@ import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshake
 import type { Permit, Receive } from './incoming-webhook.ts';
 import { type Judgement, judge } from './judge.ts';
 import { type ContentWindow, summaryOf } from './record.ts';
+import { inSlices } from './slices.ts';
 
 export interface ReceiveOptions {
   readonly authenticator: Authenticator;
@@ -41,7 +42,12 @@ export function createReceive({
     const decoded = decode(body.bytes, headers);
     if (decoded.kind !== 'decoded') return { caller: caller.name, answer: decoded };
     const judged = judge(decoded, { headers, body: body.bytes, caller, receivedAt: now(), contentWindow });
-    return { caller: caller.name, answer: 'kind' in judged ? judged : await append(judged, intake) };
+    const judgements: Judgement[] = [];
+    for await (const judgement of inSlices(judged, now)) {
+      if (judgement.kind === 'out-of-scope') return { caller: caller.name, answer: judgement };
+      judgements.push(judgement);
+    }
+    return { caller: caller.name, answer: await append(judgements, intake) };
   };
 }
 

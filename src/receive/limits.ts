@@ -1,0 +1,37 @@
+import { type LimitTable, valuesOf } from '../model/limit.ts';
+
+/** The limits on what one webhook takes of the process and of the journal. */
+export const RECEIVE_LIMITS = {
+  sliceMs: {
+    value: 2,
+    unit: 'ms',
+    about: 'How long the events of one webhook are decoded and judged without a pause.',
+    at: 'Other requests are served first.',
+    affects: 'the webhook',
+  },
+  maxKeptHeaderChars: {
+    value: 512,
+    unit: 'characters',
+    about:
+      'The value of a header that the journal keeps. An attribute of a CloudEvent that is longer is unreadable, so none is cut off.',
+    at: 'Cut off.',
+    affects: 'the record',
+  },
+  maxKeptHeadersChars: {
+    value: 4_096,
+    unit: 'characters',
+    about:
+      'All headers of one webhook that the journal keeps, with their names. The attributes of a CloudEvent come first; they have at most 3,126.',
+    at: 'A header that does not fit is not kept.',
+    affects: 'the record',
+  },
+  maxListedIssues: {
+    value: 5,
+    unit: 'count',
+    about: 'Issues in the detail of a dead letter.',
+    at: 'The others are left out.',
+    affects: 'the dead letter',
+  },
+} as const satisfies LimitTable;
+
+export const LIMITS = valuesOf(RECEIVE_LIMITS);
