@@ -33,7 +33,12 @@ function decodeJson(json: unknown, headers: Headers = {}): Decoded {
 }
 
 function eventsOf(decoded: Decoded): readonly DecodedEvent[] {
-  return decoded.kind === 'decoded' ? decoded.events : assert.fail(JSON.stringify(decoded));
+  return decoded.kind === 'decoded' ? [...decoded.events] : assert.fail(JSON.stringify(decoded));
+}
+
+/** With all its events decoded. */
+function readAll(decoded: Decoded): object {
+  return decoded.kind === 'decoded' ? { ...decoded, events: [...decoded.events] } : decoded;
 }
 
 function oneOf(decoded: Decoded): DecodedEvent {
@@ -298,9 +303,9 @@ test('no body and no headers make it throw, and the same ones give the same resu
       ),
       ({ body, headers }) => {
         const copy = Buffer.from(body);
-        const first = decode(body, headers);
+        const first = readAll(decode(body, headers));
         assert.deepEqual(body, copy);
-        assert.deepEqual(decode(copy, headers), first);
+        assert.deepEqual(readAll(decode(copy, headers)), first);
       },
     ),
     { numRuns: 3000 },
@@ -336,7 +341,7 @@ test('no issue repeats anything of the body', () => {
       const decoded = decode(Buffer.from(text), headers ?? {});
       const issues =
         decoded.kind === 'decoded'
-          ? decoded.events.flatMap((event) => (event.kind === 'unreadable' ? event.issues : []))
+          ? [...decoded.events].flatMap((event) => (event.kind === 'unreadable' ? event.issues : []))
           : decoded;
       assert.doesNotMatch(JSON.stringify(issues), /S3CRET/i);
     }),
