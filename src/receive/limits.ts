@@ -21,7 +21,7 @@ export const RECEIVE_LIMITS = {
     value: 4_096,
     unit: 'characters',
     about:
-      'All headers of one webhook that the journal keeps, with their names. The attributes of a CloudEvent come first; they have at most 3,126.',
+      'All headers of one webhook that the journal keeps, with their names. The attributes of a CloudEvent come first; they have at most 3,124.',
     at: 'A header that does not fit is not kept.',
     affects: 'the record',
   },

@@ -186,7 +186,10 @@ test('a dead letter that a rule ignores today stays one, and the answer names th
   const bindings = [{ registries: ['example.azurecr.io'] }];
   const redeliver = (rules: readonly Rule[]) => {
     const caller = { name: 'ci', bindings, rules };
-    const authenticator = { authenticate: async () => ({ kind: 'caller', caller }) as const, callerNamed: () => caller };
+    const authenticator = {
+      authenticate: async () => ({ kind: 'caller', caller }) as const,
+      callerNamed: () => caller,
+    };
     return createRedeliver({ authenticator, decode, history: rig.journal });
   };
   for (const dead of [1, seq]) {
