@@ -9,6 +9,21 @@ export const RECEIVE_LIMITS = {
     at: 'Other requests are served first.',
     affects: 'the webhook',
   },
+  growthFactor: {
+    value: 1.5,
+    unit: 'count',
+    about:
+      'How much larger than a body the events in it may be when each is written out alone. `1e20` is written out as 21 digits, a byte that is not UTF-8 as three. No event of a registry has either.',
+    at: '400.',
+    affects: 'the webhook',
+  },
+  growthBytes: {
+    value: 4_096,
+    unit: 'bytes',
+    about: 'How much larger they may be in any case: the envelope around each event takes a few bytes.',
+    at: '400, together with `growthFactor`.',
+    affects: 'the webhook',
+  },
   maxKeptHeaderChars: {
     value: 512,
     unit: 'characters',

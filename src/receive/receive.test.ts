@@ -416,6 +416,17 @@ test('an unreadable, an out-of-scope and an oversized event among a hundred cost
   assert.equal(alien?.event.registry, 'other.azurecr.io');
 });
 
+test('a webhook is unreadable if its events take more than half again its size when each is written out alone', async () => {
+  const rig = new Rig();
+  const withNumbers = (number: string, count: number) =>
+    `{"events":[{"id":"${number}","action":"push","x":[${Array(count).fill(number).join(',')}]}]}`;
+  assert.equal(receiptOf(await rig.receive('bound', withNumbers('1e2', 5000))).kind, 'receipt');
+  assert.equal(receiptOf(await rig.receive('bound', withNumbers('1e20', 250))).kind, 'receipt');
+  const { answer } = await rig.receive('bound', withNumbers('1e19', 350));
+  assert.equal(answer.kind, 'unreadable');
+  assert.equal(await rig.kept(), 2);
+});
+
 test('an element of a batch that is not an event is stored with the action `unreadable`', async () => {
   const rig = new Rig();
   const { events } = receiptOf(await rig.receive('bound', JSON.stringify([anEventGridEvent(), 5])));

@@ -5,7 +5,7 @@ import { JournalFault } from '../journal/journal-fault.ts';
 import type { EventReceipt, Receipt, Rejection, UnavailableReason } from '../model/receipt.ts';
 import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
 import type { Permit, Receive } from './incoming-webhook.ts';
-import { type Judgement, judge } from './judge.ts';
+import { isRejected, type Judgement, judge } from './judge.ts';
 import { type ContentWindow, summaryOf } from './record.ts';
 import { inSlices } from './slices.ts';
 
@@ -44,7 +44,7 @@ export function createReceive({
     const judged = judge(decoded, { headers, body: body.bytes, caller, receivedAt: now(), contentWindow });
     const judgements: Judgement[] = [];
     for await (const judgement of inSlices(judged, now)) {
-      if (judgement.kind === 'out-of-scope') return { caller: caller.name, answer: judgement };
+      if (isRejected(judgement)) return { caller: caller.name, answer: judgement };
       judgements.push(judgement);
     }
     return { caller: caller.name, answer: await append(judgements, intake) };

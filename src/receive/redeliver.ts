@@ -70,6 +70,7 @@ function readAgain({ raw, headers, receivedAt }: JournalRecord, caller: Caller, 
   const [judgement] = judge(decoded, { headers, body: raw, caller, receivedAt });
   if (judgement === undefined) return undeliverable('the stored webhook carries nothing to deliver');
   if (judgement.kind === 'out-of-scope') return undeliverable(`out of scope: ${formatIssues([judgement.issue])}`);
+  if (judgement.kind === 'unreadable') return undeliverable(`unreadable: ${formatIssues(judgement.issues)}`);
   if (judgement.kind === 'ignored') {
     const { result } = judgement.receipt;
     return result.kind === 'ignored' && result.reason === 'rule'
