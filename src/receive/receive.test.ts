@@ -451,6 +451,33 @@ test('a batch that comes again after a 503 is not stored again', async () => {
   assert.equal(await rig.kept(), 3);
 });
 
+test('while a large batch is judged, the event loop goes on', async () => {
+  const clock = new ManualClock();
+  let pauses = 0;
+  let time = 0;
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake: new MemoryJournal({ clock }),
+    // Every look at the clock takes a millisecond.
+    now: () => time++,
+  });
+  let isAnswered = false;
+  const count = (): void => {
+    pauses += 1;
+    if (!isAnswered) setImmediate(count);
+  };
+  setImmediate(count);
+  const batch = Array.from({ length: 200 }, (_, index) => anEventGridEvent({ id: `${index}` }));
+  const bytes = Buffer.from(JSON.stringify(batch));
+  const headers = { authorization: 'Bearer free-token' };
+  const reception = await receive({ headers, readBody: async () => ({ kind: 'body', bytes }) });
+  isAnswered = true;
+  assert.equal(receiptOf(reception).events.length, 200);
+  assert.ok(pauses >= 80, `${pauses} pauses`);
+});
+
 test('an event that comes in four formats is accepted once', async () => {
   const rig = new Rig();
   const native = JSON.parse(aBody({ host: HOST }));
