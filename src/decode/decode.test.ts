@@ -178,6 +178,15 @@ test('a batch may have 5000 events, and with one more all of it is unreadable', 
   assert.equal(decodeJson({ events: batch(5001) }).kind, 'unreadable');
 });
 
+test('an event is decoded when it is read, not before', () => {
+  for (const json of [[anEventGridEvent()], { events: [{ id: 'a', action: 'push' }] }]) {
+    const decoded = decodeJson(json);
+    const [first, again] = [oneOf(decoded), oneOf(decoded)];
+    assert.notEqual(first, again);
+    assert.deepEqual(first, again);
+  }
+});
+
 test('a webhook may have 16 events of any size, and more of at least 200 bytes on average', () => {
   const kindOf = (body: string) => decode(Buffer.from(body), {}).kind;
   const batch = (count: number, bytes: number) => {
