@@ -72,14 +72,17 @@ describe('a glob', () => {
     const unit = fc.constantFrom('a', 'b', '/', '*', '**');
     const globs = fc.sample(fc.string({ unit, minLength: 128, maxLength: 256 }), 12);
     globs.push('*a'.repeat(128), '**a*'.repeat(64), '*'.repeat(256), `${'**/a*'.repeat(51)}b`);
+    let most = 0;
     for (const glob of globs) {
       for (const text of ['a'.repeat(4096), 'a/'.repeat(2048), glob.replaceAll('*', 'a').repeat(8)]) {
         const steps = await stepsOf(() => matchesGlob(glob, text));
         const words = Math.floor(glob.length / 32) + 1;
-        const limit = 20 * (glob.length + 1) + text.length * (6 + 3 * words);
-        assert.ok(steps > 0 && steps <= limit, `${steps} steps for ${glob}`);
+        const limit = 8 * (glob.length + 1) + text.length * (4 + 2 * words);
+        assert.ok(steps <= limit, `${steps} steps for ${glob}`);
+        most = Math.max(most, steps / limit);
       }
     }
+    assert.ok(most > 0.5, 'the blocks were not counted');
   });
 });
 
@@ -87,15 +90,16 @@ const inspector = new Session();
 before(async () => {
   inspector.connect();
   await inspector.post('Profiler.enable');
+  // V8 counts blocks only in functions that are first called after this.
+  await inspector.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
 });
 after(() => inspector.disconnect());
 
-/** How often any block of the file under test is entered while `work` runs, as V8 counts it. */
+/** How often the blocks of the file under test are entered while `work` runs, as V8 counts them. */
 async function stepsOf(work: () => void): Promise<number> {
-  await inspector.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+  await inspector.post('Profiler.takePreciseCoverage');
   work();
   const { result } = await inspector.post('Profiler.takePreciseCoverage');
-  await inspector.post('Profiler.stopPreciseCoverage');
   const file = result.find(({ url }) => url.endsWith('/auth/glob.ts'));
   const blocks = file?.functions.flatMap(({ ranges }) => ranges) ?? [];
   return blocks.reduce((sum, { count }) => sum + count, 0);
