@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isPrintable } from '../model/printable.ts';
+import { isPrintable } from '../model/names.ts';
 import { ACTIONS } from '../model/registry-event.ts';
 import { FORMATS, type Format, type Headers } from '../model/webhook.ts';
 import { decode } from './decode.ts';

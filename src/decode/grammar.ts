@@ -1,4 +1,4 @@
-import { isPrintable } from '../model/printable.ts';
+import { isPrintable } from '../model/names.ts';
 import { LIMITS } from './limits.ts';
 
 /** What a text must be. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { RawEvent } from '../decode/decoder.ts';
 import type { NewRecord } from '../journal/journal.ts';
 import type { Caller } from '../model/caller.ts';
-import { isPrintable } from '../model/printable.ts';
+import { isPrintable } from '../model/names.ts';
 import type { LostEvent } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';

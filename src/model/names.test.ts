@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isPrintable } from './printable.ts';
+import { isPrintable } from './names.ts';
 
 test('letters of every language, punctuation, blanks and emoji are printable', () => {
   for (const text of ['', 'westeurope', 'a b', 'Grüße, 世界', 'a\u00a0b', '\ufffd', '🚀']) {
@@ -15,6 +15,7 @@ for (const [what, first, last] of [
   ['line separators and bidirectional embeddings', 0x2028, 0x202e],
   ['bidirectional isolates', 0x2066, 0x2069],
   ['the byte order mark', 0xfeff, 0xfeff],
+  ['the Hangul filler', 0x3164, 0x3164],
   ['lone surrogates', 0xd800, 0xdfff],
   ['tags', 0xe0001, 0xe007f],
 ] as const) {
