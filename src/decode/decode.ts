@@ -57,7 +57,8 @@ function decodeElement(json: unknown, at: string): DecodedEvent {
 
 /**
  * Each event takes room in the journal, however small it is. So a webhook of many tiny events, which no registry sends, is
- * unreadable as a whole.
+ * unreadable as a whole. A dead letter for several events together would take less room, but would not help with tiny events that
+ * are accepted, and could not be redelivered event by event.
  */
 function tooMany({ length }: readonly unknown[], body: Uint8Array, path: string): Decoded | undefined {
   const { maxEvents, maxSmallEvents, minEventBytes } = LIMITS;
