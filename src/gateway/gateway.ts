@@ -114,7 +114,7 @@ function authenticatorOf(callers: { current(): Callers }): Authenticator {
 
 function startIngest({ settings, log, metrics, files, authenticator, journal, health }: Parts): Promise<IngestServer> {
   const { host, port, trustedProxies, maxBodyBytes, handshakeCredentials, contentWindow } = settings.ingest;
-  const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials, now: Date.now });
+  const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials });
   return startIngestServer({
     host,
     port,

@@ -1,5 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { type HttpAnswer, NOT_FOUND, redirectTo, WRONG_METHOD } from './answers.ts';
+import {
+  BAD_REQUEST,
+  type HttpAnswer,
+  NOT_FOUND,
+  NOT_IMPLEMENTED,
+  redirectTo,
+  WRONG_METHOD,
+  WRONG_VERSION,
+} from './answers.ts';
 import type { RequestRejection } from './ingest-observer.ts';
 
 /** What a request asks for. */
@@ -11,6 +19,8 @@ export type Route =
   | { readonly kind: 'rejected'; readonly rejection: RequestRejection; readonly answer: HttpAnswer };
 
 type RequestTarget = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
+
+type ProtocolDetails = Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>;
 
 interface Endpoint {
   readonly method: string;
@@ -24,6 +34,20 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
 
 function rejected(rejection: RequestRejection, answer: HttpAnswer): Route {
   return { kind: 'rejected', rejection, answer };
+}
+
+/**
+ * What node:http accepts, but another server in front could understand differently. Undefined for a request that is fine.
+ *
+ * RFC 9112: 2.3 (version), 3.2 (`Host`), 6.1 (transfer codings).
+ */
+export function violationOf({ httpVersion, headers, rawHeaders }: ProtocolDetails): Route | undefined {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return rejected('unsupported', WRONG_VERSION);
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host');
+  if (hosts.length > 1 || (hosts.length === 0 && httpVersion === '1.1')) return rejected('malformed', BAD_REQUEST);
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return rejected('unsupported', NOT_IMPLEMENTED);
+  return undefined;
 }
 
 /** `url` is the request's target as sent: a path, which may have a query, or an absolute URL (RFC 9112, 3.2.2). */

@@ -63,7 +63,9 @@ export type Rejection =
   | { readonly kind: 'too-large'; readonly maxBytes: number }
   /** The sender went away, or was too slow, before the body was whole. */
   | { readonly kind: 'incomplete' }
-  /** Too many bytes of bodies are in flight already, or a stranger has shaken hands too often. */
+  /** The caller has as many webhooks in flight as it may have. */
+  | { readonly kind: 'too-many' }
+  /** The bodies of the caller, or all bodies, take as many bytes as they may take. */
   | { readonly kind: 'overloaded' }
   /** The journal cannot make it durable now. `lost` tells what an ACR that never retries has just lost. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly lost: readonly LostEvent[] };

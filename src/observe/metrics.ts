@@ -23,6 +23,7 @@ const ANSWERS = [
   'unreadable',
   'too-large',
   'incomplete',
+  'too-many',
   'overloaded',
   'unavailable',
   'fault',
@@ -30,6 +31,7 @@ const ANSWERS = [
 const RESULTS = ['accepted', 'duplicate', 'ignored', 'dead-lettered'] as const;
 const REQUEST_REJECTIONS = [
   'malformed',
+  'unsupported',
   'headers-too-large',
   'too-slow',
   'unknown-path',
@@ -37,6 +39,8 @@ const REQUEST_REJECTIONS = [
   'wrong-method',
   'tls-handshake-failed',
   'too-many-connections',
+  'too-many-unanswered',
+  'unread-answers',
 ] as const;
 const FILES = ['config', 'tokens', 'certificate', 'api-token', 'api-ca', 'admin-token'] as const;
 

@@ -6,17 +6,19 @@ export interface IncomingWebhook {
   readonly headers: Headers;
   /** What stands behind the `?` of the address that was called, as sent. */
   readonly query?: string;
-  /** The address that it came from, as far as it is known. */
-  readonly sender?: string | undefined;
   /**
-   * Called at most once. Resolves to a rejection when the body cannot be had whole, or has more than `maxBytes`; without
+   * Called at most once. `caller`: whose share of the port's limits the webhook takes; undefined for a handshake without
+   * credentials. Resolves to a rejection when the body cannot be had whole, or has more than `maxBytes`; without
    * that, more than the port takes at all.
    */
-  readonly readBody: (maxBytes?: number) => Promise<{ readonly kind: 'body'; readonly bytes: Uint8Array } | Rejection>;
+  readonly readBody: (
+    caller: string | undefined,
+    maxBytes?: number,
+  ) => Promise<{ readonly kind: 'body'; readonly bytes: Uint8Array } | Rejection>;
 }
 
 /** A request for permission to send: it has no body. */
-export type IncomingRequest = Pick<IncomingWebhook, 'headers' | 'query' | 'sender'>;
+export type IncomingRequest = Pick<IncomingWebhook, 'headers' | 'query'>;
 
 /** What the HTTP port calls for every webhook. Never rejects but for a Fault. */
 export type Receive = (webhook: IncomingWebhook) => Promise<Reception>;
