@@ -43,8 +43,8 @@ function rejected(rejection: RequestRejection, answer: HttpAnswer): Route {
  */
 export function violationOf({ httpVersion, headers, rawHeaders }: ProtocolDetails): Route | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return rejected('unsupported', WRONG_VERSION);
-  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host');
-  if (hosts.length > 1 || (hosts.length === 0 && httpVersion === '1.1')) return rejected('malformed', BAD_REQUEST);
+  const hosts = countHosts(rawHeaders);
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return rejected('malformed', BAD_REQUEST);
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') return rejected('unsupported', NOT_IMPLEMENTED);
   return undefined;
@@ -59,6 +59,16 @@ export function routeOf({ method, url = '', headers }: RequestTarget): Route {
   const asksPermission = method === 'OPTIONS' && headers['webhook-request-origin'] !== undefined;
   if (asksPermission && endpoint.route.kind === 'webhook') return { kind: 'permission' };
   return rejected('wrong-method', WRONG_METHOD);
+}
+
+/** node:http keeps the first `Host` in `headers` and drops the others. */
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count;
 }
 
 /** What follows the `?` of a request's target. */
