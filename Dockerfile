@@ -2,6 +2,8 @@
 FROM --platform=$BUILDPLATFORM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
+# Without the package.json of the embedded Brigade, npm installs none of its dependencies.
+COPY packages/brigade-api/package.json packages/brigade-api/
 # All dependencies are JavaScript, the same for every platform.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
@@ -9,6 +11,8 @@ FROM gcr.io/distroless/nodejs24-debian12:nonroot AS program
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache
 COPY LICENSE package.json bin.js /app/
 COPY src /app/src
+# npm links it: under node_modules itself Node runs no TypeScript.
+COPY packages /app/packages
 COPY --from=dependencies /app/node_modules /app/node_modules
 
 # Runs the program once, so that Node fills its compile cache. A container with a read-only root cannot write it later.

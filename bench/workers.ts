@@ -30,8 +30,8 @@ const EVENTS = 300;
 const SCRIPTS: Readonly<Record<string, string | undefined>> = {
   none: undefined,
   'that wait': 'setInterval(() => {}, 1000)',
-  'that loop for ever': 'for (;;);',
-  'that print for ever': 'for (;;) console.log("x".repeat(9999))',
+  'that loop without end': 'for (;;);',
+  'that print without end': 'for (;;) console.log("x".repeat(9999))',
   'that fill their heap': 'const all = []; for (;;) all.push(new Array(1000).fill(Math.random()))',
   'that fill memory outside it': 'const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))',
   'that exit at once': 'process.exit(7)',
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
 
 Printed by \`node bench/workers.ts --rate ${flags.rate} --seconds ${flags.seconds} --write\`. No figure here is typed by hand. One run on one machine
 (${machine()}): ${flags.rate} webhooks a second to a gateway with an embedded Brigade in the same
-process, as in \`npm start\`, while ${EVENTS} events have workers that misbehave, as many at a time as run at all.
+process, as in \`npm start\`. Meanwhile ${EVENTS} events have workers that misbehave; the embedded Brigade runs as many at once as it can.
 
 | workers | acknowledged/s | failed | p50, ms | p99, ms | longest, ms |
 |---|---|---|---|---|---|

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import {
+  claimDue,
   completeDelivered,
   deadLetterClaim,
   keep,
   keepDelivered,
   keepOne,
-  lend,
 } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aDeadLetter, aRecord } from '../../test/support/records.ts';
@@ -219,7 +219,7 @@ test('an event is shown with its payload and its attempts', async (t) => {
   const rig = await aRig(t);
   const now = rig.clock.now();
   const seq = await keepOne(rig.journal, aRecord('a', now, { raw: Buffer.from('{"id":"ä"}') }));
-  const [claim] = await lend(rig.journal);
+  const [claim] = await claimDue(rig.journal);
   await deadLetterClaim(rig.journal, claim ?? assert.fail(), now);
   const at = new Date(now).toISOString();
   assert.deepEqual((await get(rig, `/api/events/${seq}`)).json, {
@@ -263,7 +263,7 @@ for (const seq of ['99', '0', 'x', '-1', '1.5', '99999999999999999', '%00', '__p
 test('redelivered events are told one by one', async (t) => {
   const rig = await aRig(t);
   const seqs = await keep(rig.journal, ...['a', 'b', 'c'].map((name) => aRecord(name, rig.clock.now())));
-  for (const claim of await lend(rig.journal, 2)) await completeDelivered(rig.journal, claim, rig.clock.now());
+  for (const claim of await claimDue(rig.journal, 2)) await completeDelivered(rig.journal, claim, rig.clock.now());
   const [dead] = await keepDead(rig, 1);
   const { status, json } = await redeliveries(rig, [seqs[0], seqs[2], dead, 99, seqs[0]]);
   assert.equal(status, 200);

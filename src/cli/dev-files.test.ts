@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { startEmbeddedBrigade } from 'embedded-brigade';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens } from '../auth/tokens-file.ts';
-import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
+import { type DevFiles, prepareDevFiles, provideBrigadeToken, writeSecret } from './dev-files.ts';
 
 /** A folder that is not there yet. */
 async function aFolder(t: TestContext): Promise<string> {
@@ -83,10 +84,38 @@ test('the root password is what stands in its file', async (t) => {
   assert.equal((await prepareDevFiles(folder)).rootPassword, 'chosen');
 });
 
-test('a secret that cannot be read is told, and not made anew', async (t) => {
+test('a secret that cannot be read is an error, and is not replaced', async (t) => {
   const folder = await aFolder(t);
   const { webhookTokenPath } = await prepareDevFiles(folder);
   await rm(webhookTokenPath);
   await mkdir(webhookTokenPath);
   await assert.rejects(prepareDevFiles(folder), { code: 'EISDIR' });
+});
+
+test('the service account of the gateway works again after it was deleted, locked or lost its role', async (t) => {
+  const folder = await aFolder(t);
+  await prepareDevFiles(folder);
+  const onFault = (fault: unknown) => assert.fail(String(fault));
+  const brigade = await startEmbeddedBrigade({ port: 0, database: ':memory:', onFault });
+  t.after(() => brigade.close());
+  const { accounts, roles } = brigade;
+  const account = 'brigade-acr-gateway';
+  const role = { role: 'EVENT_CREATOR', serviceAccount: account, scope: 'brigade.sh/acr' };
+  const works = async () => {
+    const files = await prepareDevFiles(folder);
+    await provideBrigadeToken(files, brigade);
+    const identity = accounts.identify(await read(files.brigadeTokenPath));
+    assert.ok(identity.kind === 'known');
+    assert.ok(roles.holds(identity.principal, { role: 'EVENT_CREATOR', source: 'brigade.sh/acr' }));
+    return read(files.brigadeTokenPath);
+  };
+  const first = await works();
+  assert.equal(await works(), first, 'a valid token stays');
+  accounts.lock(account);
+  const second = await works();
+  accounts.deleteServiceAccount(account);
+  const third = await works();
+  assert.equal(new Set([first, second, third]).size, 3);
+  roles.revoke(role);
+  assert.equal(await works(), third);
 });

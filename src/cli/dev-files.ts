@@ -1,23 +1,28 @@
 import { hash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { EmbeddedBrigade } from 'embedded-brigade';
+import { SOURCE } from '../sink/brigade/event-mapping.ts';
 
-/** What `dev` keeps in its data folder. Secrets are random, made on first start, in files that only their owner can read. */
+/** The service account with which the gateway authenticates to the embedded Brigade. */
+const SERVICE_ACCOUNT = 'brigade-acr-gateway';
+
+/** The files of `dev` in its data folder. Secrets are random, created on first start, and readable by their owner only. */
 export interface DevFiles {
   readonly folder: string;
   readonly webhookTokenPath: string;
-  /** Knows the webhook token by its digest. */
+  /** The tokens file, which has the digest of the webhook token. */
   readonly tokensPath: string;
   readonly adminTokenPath: string;
-  /** With which `brig login --root` opens the embedded Brigade. */
+  /** The password for `brig login --root`. */
   readonly rootPasswordPath: string;
   readonly rootPassword: string;
   readonly brigadeTokenPath: string;
-  /** Absent until the embedded Brigade has given one out. */
+  /** Absent on first start. */
   readonly brigadeToken: string | undefined;
 }
 
-/** Makes folder and secrets where there are none. */
+/** Creates the folder and the secrets that are missing. */
 export async function prepareDevFiles(folder: string): Promise<DevFiles> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const webhookTokenPath = join(folder, 'webhook-token');
@@ -37,6 +42,23 @@ export async function prepareDevFiles(folder: string): Promise<DevFiles> {
   return { folder, ...paths, rootPassword, brigadeToken };
 }
 
+/**
+ * Makes sure that the token file has a valid token of the gateway's service account, and that the account has its role:
+ * creates the account on first start or if it was deleted, and unlocks it if it was locked.
+ */
+export async function provideBrigadeToken(
+  { brigadeToken, brigadeTokenPath }: Pick<DevFiles, 'brigadeToken' | 'brigadeTokenPath'>,
+  { accounts, roles }: Pick<EmbeddedBrigade, 'accounts' | 'roles'>,
+): Promise<void> {
+  if (brigadeToken === undefined || accounts.identify(brigadeToken).kind !== 'known') {
+    const token =
+      accounts.createServiceAccount(SERVICE_ACCOUNT, 'The gateway on this machine') ??
+      accounts.renewToken(SERVICE_ACCOUNT);
+    if (token !== undefined) await writeSecret(brigadeTokenPath, token);
+  }
+  roles.grant({ role: 'EVENT_CREATOR', serviceAccount: SERVICE_ACCOUNT, scope: SOURCE });
+}
+
 export async function writeSecret(path: string, secret: string): Promise<void> {
   await writeFile(path, `${secret}\n`, { mode: 0o600 });
 }
@@ -47,7 +69,7 @@ async function makeSecret(path: string): Promise<string> {
   return secret;
 }
 
-/** Undefined when there is no such file; a fault when it cannot be read. */
+/** Undefined if there is no such file. Throws if it cannot be read. */
 async function readSecret(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, 'utf8')).trim();

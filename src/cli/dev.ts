@@ -1,21 +1,19 @@
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SOURCE } from '../brigade/event-mapping.ts';
+import { type EmbeddedBrigade, startEmbeddedBrigade } from 'embedded-brigade';
+import { describeIssues, EventScreen } from 'embedded-brigade/event-screen';
+import { describeFault, EmbeddedBrigadeFault, FAULT_EXIT_CODES } from 'embedded-brigade/fault';
+import { WatchedProjects } from 'embedded-brigade/project-files';
 import type { DevSettings } from '../config/other-settings.ts';
 import { environment, readDevSettings } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { type EmbeddedBrigade, startEmbeddedBrigade } from '../embedded-brigade/embedded-brigade.ts';
-import { WatchedProjects } from '../embedded-brigade/watched-projects.ts';
 import { type Gateway, startGateway } from '../gateway/gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
-import { type DevFiles, prepareDevFiles, writeSecret } from './dev-files.ts';
-import { EventScreen, printProjectIssues } from './event-screen.ts';
+import { unmatchedSubscriptions } from '../sink/brigade/unmatched-subscriptions.ts';
+import { type DevFiles, prepareDevFiles, provideBrigadeToken } from './dev-files.ts';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { Lifetime } from './lifetime.ts';
 import { print, printError, printIssues } from './terminal.ts';
-
-/** The service account as which the gateway speaks to the embedded Brigade. */
-const SERVICE_ACCOUNT = 'brigade-acr-gateway';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url));
 
@@ -24,7 +22,7 @@ export interface DevOptions {
   readonly projects?: string;
 }
 
-/** Runs gateway and embedded Brigade in one process, on loopback, until a signal. Makes what it needs on first start. */
+/** Runs gateway and embedded Brigade in one process, on loopback, until a signal. Creates what it needs on first start. */
 export async function dev(options: DevOptions): Promise<ExitCode> {
   const read = await readDevSettings(environment());
   if (read.kind === 'issues') {
@@ -45,6 +43,10 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
     welcome(gateway, brigade.address, { ...files, rootPasswordPath }, projects);
     return await lifetime.run(gateway);
   } catch (error) {
+    if (error instanceof EmbeddedBrigadeFault) {
+      printError(describeFault(error));
+      return FAULT_EXIT_CODES[error.code];
+    }
     printError(describeError(error));
     return exitCodeOf(error);
   } finally {
@@ -56,13 +58,14 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
 async function watchProjects(folder: string, log: Log): Promise<WatchedProjects> {
   const watched = await WatchedProjects.open({
     folder,
+    examine: unmatchedSubscriptions,
     onChange: (loaded) => {
       print(`projects → ${loaded.projects.length} in ${shown(folder)}, read again because files changed`);
-      printProjectIssues(loaded);
+      describeIssues(loaded).forEach(printError);
     },
     onFault: (error) => log.error({ err: error }, 'embedded_brigade.faulted'),
   });
-  printProjectIssues(watched.current());
+  describeIssues(watched.current()).forEach(printError);
   return watched;
 }
 
@@ -72,7 +75,7 @@ async function startBrigade(
   projects: WatchedProjects,
   log: Log,
 ): Promise<EmbeddedBrigade> {
-  const { onEvent, ...screen } = new EventScreen();
+  const { onEvent, ...screen } = new EventScreen(print);
   const brigade = await startEmbeddedBrigade({
     port: brigadePort,
     database: join(files.folder, 'brigade.db'),
@@ -82,13 +85,7 @@ async function startBrigade(
     onEvent,
     onFault: (error) => log.error({ err: error }, 'embedded_brigade.faulted'),
   });
-  if (files.brigadeToken !== undefined) return brigade;
-  const { accounts, roles } = brigade;
-  const token =
-    accounts.createServiceAccount(SERVICE_ACCOUNT, 'The gateway on this machine') ??
-    accounts.renewToken(SERVICE_ACCOUNT);
-  roles.grant({ role: 'EVENT_CREATOR', serviceAccount: SERVICE_ACCOUNT, scope: SOURCE });
-  if (token !== undefined) await writeSecret(files.brigadeTokenPath, token);
+  await provideBrigadeToken(files, brigade);
   return brigade;
 }
 
@@ -129,7 +126,7 @@ function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevF
   };
 }
 
-/** As people write it: from where they are. */
+/** Relative to the working directory. */
 function shown(folder: string): string {
   return relative(process.cwd(), folder) || '.';
 }

@@ -11,7 +11,9 @@ export const EXIT_CODES = {
   usage: { code: 64, about: 'An unknown command, argument or flag, or a file named by one that cannot be read.' },
   unavailable: {
     code: 69,
-    about: 'A port cannot be listened on; for `check`: Brigade cannot be reached or does not work.',
+    about:
+      'A port cannot be listened on; for `check`: Brigade cannot be reached or does not work; for `dev` and `brigade`: ' +
+      'the image does not contain them.',
   },
   broken: { code: 70, about: 'The journal or one of its threads broke and did not heal: start again.' },
   unreadable: { code: 74, about: 'The journal cannot be read or used; the message says what to do.' },
@@ -29,7 +31,7 @@ const BY_FAULT: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ['journal_unreadable', EXIT_CODES.unreadable.code],
   ['journal_unusable', EXIT_CODES.unreadable.code],
   ['journal_locked', EXIT_CODES.locked.code],
-  ['embedded_brigade_locked', EXIT_CODES.locked.code],
+  ['embedded_brigade_missing', EXIT_CODES.unavailable.code],
   ['input_unreadable', EXIT_CODES.usage.code],
   ['file_unfit', EXIT_CODES.config.code],
   ['certificate_invalid', EXIT_CODES.config.code],

@@ -1,6 +1,5 @@
 import { everyCaller } from '../auth/callers.ts';
 import { scopeOf } from '../auth/scope.ts';
-import { toBrigadeEvent } from '../brigade/event-mapping.ts';
 import { decode } from '../decode/decode.ts';
 import type { DecodedEvent } from '../decode/decoder.ts';
 import type { GatewayFiles } from '../gateway/files.ts';
@@ -9,6 +8,7 @@ import type { Caller } from '../model/caller.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
 import { decide } from '../receive/rules.ts';
+import { toBrigadeEvent } from '../sink/brigade/event-mapping.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
 import { print, printable, printError } from './terminal.ts';

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Fault } from '../model/fault.ts';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { SAMPLE_ACTIONS, SAMPLE_FORMATS } from './sample-webhook.ts';
 import { print, printError } from './terminal.ts';
@@ -36,7 +36,10 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .command('dev')
     .description('run the gateway with an embedded Brigade on this machine, for trying it out')
     .option('--projects <folder>', 'folder of YAML files, each a project; examples/ if absent')
-    .action(async (options) => end(await (await import('./dev.ts')).dev(options)));
+    .action(async (options) => {
+      const { dev } = await checkoutOnly(() => import('./dev.ts'));
+      end(await dev(options));
+    });
   program.addCommand(brigadeCommand(end));
   program
     .command('check')
@@ -55,20 +58,40 @@ function createProgram(end: (code: ExitCode) => void): Command {
 }
 
 function brigadeCommand(end: (code: ExitCode) => void): Command {
-  return new Command('brigade')
-    .description('run the embedded Brigade alone, empty at first start (docs/embedded-brigade.md)')
-    .exitOverride()
-    .requiredOption('--data <folder>', 'where it keeps everything; made where there is none')
-    .requiredOption('--root-password-path <file>', 'file with the password of root, for "brig login --root"')
-    .option('--port <number>', 'port to listen on; 0 for any that is free', portNumber, 8082)
-    .option('--projects <folder>', 'folder of YAML files, each a project beside those that come by the API')
-    .option(
-      '--host <address>',
-      'IP address to listen on, unencrypted; with any but 127.0.0.1 others run programs here',
-      ipAddress,
-      '127.0.0.1',
-    )
-    .action(async (options) => end(await (await import('./brigade.ts')).brigade(options)));
+  return (
+    new Command('brigade')
+      .description('run the embedded Brigade alone, empty at first start (docs/embedded-brigade.md)')
+      .exitOverride()
+      // The package of the embedded Brigade reads the flags, --help included.
+      .helpOption(false)
+      .allowUnknownOption()
+      .argument('[flags...]')
+      .action(async (_, __, { args }: Command) => {
+        const { brigade } = await checkoutOnly(() => import('./brigade.ts'));
+        end(await brigade(args));
+      })
+  );
+}
+
+/** Loads a command that needs the embedded Brigade, which the image does not contain. */
+async function checkoutOnly<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
+    throw isMissing ? new EmbeddedBrigadeMissing() : error;
+  }
+}
+
+class EmbeddedBrigadeMissing extends Fault {
+  override readonly name = 'EmbeddedBrigadeMissing';
+  override readonly code = 'embedded_brigade_missing';
+
+  constructor() {
+    super(
+      'This command needs the embedded Brigade, which the image does not contain: run it in a checkout, after "npm ci".',
+    );
+  }
 }
 
 function sendCommand(end: (code: ExitCode) => void): Command {
@@ -122,17 +145,6 @@ function deadLettersCommand(end: (code: ExitCode) => void): Command {
     .option('--all', 'every dead letter')
     .action(async (seqs: number[], options) => end(await (await load()).redeliverEvents(seqs, options)));
   return command;
-}
-
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (/^\d{1,5}$/.test(text) && port < 65_536) return port;
-  throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
-}
-
-function ipAddress(text: string): string {
-  if (isIP(text) !== 0) return text;
-  throw new InvalidArgumentError('Expected an IP address.');
 }
 
 function wholeNumber(text: string): number {

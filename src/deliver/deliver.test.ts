@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Changes } from '../../test/support/changes.ts';
-import { keep, keepOne, lend } from '../../test/support/journal-steps.ts';
+import { claimDue, keep, keepOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord, DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import { ScriptedSink } from '../../test/support/scripted-sink.ts';
@@ -256,7 +256,7 @@ test('three different events that fail open the breaker: nothing more is tried u
   assert.ok(claims.length <= 10, `${claims.length} attempts`);
   assert.equal(rig.watcher.openings.length, 1);
   assert.equal(rig.deliverer.breaker.kind, 'open');
-  const untried = (await lend(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
+  const untried = (await claimDue(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
   assert.equal(untried.length, 500 - claims.length, 'what was not tried went back');
 });
 
@@ -406,13 +406,13 @@ test('stop begins no attempt, and gives back what was claimed and not tried', as
   await rig.sink.until(({ running }) => running === 8);
   await stop(rig);
   assert.equal(rig.sink.claims.length, 8);
-  const lent = await lend(rig.journal, 100);
+  const claimed = await claimDue(rig.journal, 100);
   assert.deepEqual(
-    lent.map(({ seq }) => seq),
+    claimed.map(({ seq }) => seq),
     seqs.slice(8),
     'the untried come as they would have, and those that were cut later',
   );
-  assert.ok(lent.every(({ history }) => history.attempts === 0));
+  assert.ok(claimed.every(({ history }) => history.attempts === 0));
 });
 
 test('what was claimed and not tried goes back before the attempts under way have ended', async (t) => {
@@ -424,8 +424,8 @@ test('what was claimed and not tried goes back before the attempts under way hav
   await new Promise((resolve) => setImmediate(resolve));
   const hurry = new AbortController();
   const stopped = rig.deliverer.stop(LONG_MS, hurry.signal);
-  const lent = await lend(rig.journal, 100);
-  assert.deepEqual([rig.sink.running, lent.map(({ seq }) => seq)], [8, seqs.slice(8)]);
+  const claimed = await claimDue(rig.journal, 100);
+  assert.deepEqual([rig.sink.running, claimed.map(({ seq }) => seq)], [8, seqs.slice(8)]);
   hurry.abort();
   await stopped;
 });
@@ -456,7 +456,7 @@ for (const [when, stopping] of [
     assert.equal(rig.deliverer.held, 0);
     rig.clock.advance(2 * LONG_MS);
     assert.deepEqual(
-      (await lend(rig.journal)).map(({ seq, history }) => [seq, history.uncertain]),
+      (await claimDue(rig.journal)).map(({ seq, history }) => [seq, history.uncertain]),
       [[a, 1]],
     );
   });
@@ -481,7 +481,7 @@ test('stop ends a deliverer that waits for events', async (t) => {
   await rig.deliverer.stop(LONG_MS, NEVER);
   await keepEvents(rig, 'b');
   assert.deepEqual(
-    (await lend(rig.journal)).map(({ event }) => event.id),
+    (await claimDue(rig.journal)).map(({ event }) => event.id),
     ['b'],
   );
 });
@@ -494,7 +494,7 @@ test('stop ends a deliverer whose claim is about to be answered, and what it is 
   await Promise.all([appended, stopped]);
   assert.equal(rig.deliverer.held, 0);
   assert.equal(rig.sink.claims.length, 0);
-  assert.equal((await lend(rig.journal)).length, 2);
+  assert.equal((await claimDue(rig.journal)).length, 2);
 });
 
 test('stop ends the wait for a probe, and a probe that hangs', async (t) => {
@@ -523,7 +523,7 @@ test('a deliverer that was never started stops, and one that was stopped never s
   await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.deliverer.stop(LONG_MS, NEVER);
-  assert.equal((await lend(rig.journal)).length, 1);
+  assert.equal((await claimDue(rig.journal)).length, 1);
 });
 
 test('a deliverer whose journal was closed under it leaves room for everything else, and stops', async (t) => {

@@ -1,6 +1,6 @@
 import { parseBasicFile, parseCaFile, parseSecretFile } from '../config/file-types.ts';
 import type { SinkSettings } from '../config/sink-settings.ts';
-import { BrigadeSink } from '../sink/brigade.ts';
+import { BrigadeSink } from '../sink/brigade/brigade.ts';
 import { CloudEventsSink } from '../sink/cloudevents-http/cloudevents-http.ts';
 import { HttpClient, type HttpClientOptions } from '../sink/http-client.ts';
 import type { Sink } from '../sink/sink.ts';

@@ -1,10 +1,16 @@
-/** What time it is, and a call when more of it has passed. */
+/** One moment, as both clocks of a machine show it. */
+export interface Time {
+  /** Epoch milliseconds. Jumps when the clock of the machine is set. */
+  readonly now: number;
+  /** Milliseconds since some moment in the past. Never jumps: for leases and time limits. */
+  readonly tick: number;
+}
+
+/** The time, and a call when some of it has passed. */
 export interface Clock {
-  /** Epoch milliseconds. Whoever sets the machine's clock makes it jump. */
   now(): number;
-  /** Milliseconds that never jump, from some beginning: for leases. */
   tick(): number;
-  /** Calls once after `ms`, unless what it returns is called before. */
+  /** Calls once after `ms`, unless the function that it returns is called first. */
   after(ms: number, call: () => void): () => void;
 }
 

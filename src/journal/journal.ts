@@ -3,11 +3,37 @@ import type { DeadLetterReason, UnavailableReason } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import type { ByteRange, Format } from '../model/webhook.ts';
 
-/** A registry event on its way into the journal, with all that is needed to understand or replay it later. */
+// The numbers that every journal keeps. Times are in milliseconds.
+
+/** An append takes at most this long: ACR waits five seconds for an answer. */
+export const APPEND_LIMIT_MS = 4_000;
+
+/** A claimed event belongs to its claim for this long: more than the 90 s that an attempt may take. */
+export const LEASE_MS = 120_000;
+
+/** A claim waits this long for something to fall due. */
+export const CLAIM_WAIT_MS = 60_000;
+
+/** The payloads of one claim, without the first, add up to at most this many bytes. */
+export const MAX_CLAIM_BYTES = 8 * 1024 * 1024;
+
+/** One `wake` makes this many waiting events due; the others fall due by themselves. */
+export const WAKE_LIMIT = 1_000;
+
+const DAY_MS = 86_400_000;
+
+/** How long each thing is kept. A key lives on when its record is pruned early. */
+export const RETENTION = {
+  deliveredMs: 7 * DAY_MS,
+  deadLettersMs: 30 * DAY_MS,
+  keysMs: 7 * DAY_MS,
+} as const;
+
+/** A registry event on its way into the journal, with everything that is needed to understand or replay it later. */
 export interface NewRecord {
-  /** 32 hex characters; one record is kept per key, for at least 7 days. */
+  /** 32 hex characters. One record is kept per key. */
   readonly dedupKey: string;
-  /** What the event tells, as 32 hex characters: beside the one that is kept, others with it are duplicates for so long. */
+  /** A digest of what the event says, as 32 hex characters: for `windowMs`, other records with this key are duplicates. */
   readonly content?: { readonly key: string; readonly windowMs: number };
   /** Epoch milliseconds. */
   readonly receivedAt: number;
@@ -17,13 +43,13 @@ export interface NewRecord {
   readonly headers: Readonly<Record<string, string>>;
   /** The webhook's trace (W3C Trace Context, `traceparent`), where it names one. */
   readonly traceparent?: string;
-  /** The event alone: byte for byte where it came alone, written anew where it came in an envelope. */
+  /** The event alone: byte for byte where it came alone, serialized again where it came in an envelope. */
   readonly raw: Uint8Array;
-  /** Where in it the payload lies. Absent: all of it is. */
+  /** Where the payload is within `raw`. Absent: all of it. */
   readonly payload?: ByteRange;
-  /** Unreadable only together with a deadLetter. */
+  /** Unreadable only together with `deadLetter`. */
   readonly event: KeptEvent;
-  /** Set for an event that goes to the dead letters at once. */
+  /** Set for an event that becomes a dead letter at once. */
   readonly deadLetter?: { readonly reason: DeadLetterReason; readonly detail: string };
 }
 
@@ -31,49 +57,51 @@ export interface NewRecord {
 export type Appended =
   | { readonly kind: 'kept'; readonly seq: number }
   | { readonly kind: 'duplicate'; readonly of: number; readonly by?: 'content' }
-  /** This record alone cannot be stored; its neighbours were. */
+  /** This record alone cannot be stored. The others were. */
   | { readonly kind: 'unstorable' };
 
 export type AppendOutcome =
   | { readonly kind: 'appended'; readonly records: readonly Appended[] }
-  /** None of them is known to be durable. */
+  /** None of the records is known to be durable. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
 
 /**
  * Takes registry events in.
  *
- * Every implementation promises, and journal.suite.ts proves:
- * - `appended` only when every kept record is on stable storage, and each duplicate's original was;
- * - of records with one key, also concurrent ones, exactly one is kept;
- * - of records with one content, also concurrent ones, one is kept until the first's window is over; deadLettered ones aside;
- * - `unavailable` within 5 seconds whatever the disk does; it never waits without an end;
- * - after `unavailable` the same records can be appended again.
+ * Every implementation promises, and the suite proves:
+ * - `appended` only when every kept record is on stable storage, and the original of every duplicate is too;
+ * - exactly one of the records with the same key is kept, also of concurrent ones, for `RETENTION.keysMs`;
+ * - exactly one of the records with the same content is kept until its window ends; dead letters do not count;
+ * - `unavailable` within `APPEND_LIMIT_MS`, whatever the disk does;
+ * - after `unavailable`, the same records can be appended again.
  */
 export interface Intake {
   append(records: readonly NewRecord[]): Promise<AppendOutcome>;
 }
 
 /**
- * Lends events to deliverers.
+ * Hands out events to deliverers.
  *
- * Every implementation promises, and journal.suite.ts proves:
- * - an event is lent to one claim at a time, and again when its lease of 120 seconds ended unrenewed or the journal was reopened;
- * - new events are due at once and come in the order in which they were kept; one that is retried yields its place, and comes
- *   again when it is due;
- * - `claim` waits until something is due, the signal is aborted (then: an empty list) or 60 seconds have gone by;
- * - `complete` resolves to true once its decision is durable; to false, and without effect, when the lease has ended, the claim
- *   was completed already, its fence is stale or the journal is closed;
- * - a record that fails its checksum is never lent: it becomes a dead letter (`damaged`).
+ * Every implementation promises, and the suite proves:
+ * - an event belongs to one claim at a time; it can be claimed again when its lease of `LEASE_MS` ended without renewal,
+ *   or when the journal was reopened;
+ * - new events are due at once, in the order in which they were kept; a retried event comes back when it is due, behind
+ *   the events that were due before it;
+ * - a claim carries at most `MAX_CLAIM_BYTES` of payloads beside its first;
+ * - `claim` waits until something is due, the signal is aborted (then it resolves to an empty list), or `CLAIM_WAIT_MS`
+ *   have passed;
+ * - `complete` resolves to true once its decision is durable. It resolves to false, and has no effect, when the lease
+ *   has ended, the claim was completed before, its fence is stale, or the journal is closed;
+ * - a record that fails its checksum is never handed out: it becomes a dead letter (`damaged`).
  */
 export interface Queue {
-  /** At most `max` events; the payloads after the first add up to at most 8 MiB. An aborted signal lends nothing. */
+  /** At most `max` events. With an aborted signal, none. */
   claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;
   renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void>;
   complete(completion: Completion): Promise<boolean>;
   /**
-   * Makes waiting events due now, the oldest first and `spreadMs` apart, and none later than it was: for when the sink is
-   * back. One that the sink may have taken keeps its time: its waits are long on purpose. Takes a thousand of them; the
-   * others fall due by themselves.
+   * Makes up to `WAKE_LIMIT` waiting events due now, the oldest first and `spreadMs` apart, for when the sink is back. It
+   * postpones none. An event that the sink may have taken keeps its time: its waits are long on purpose.
    */
   wake(spreadMs: number): Promise<void>;
 }
@@ -94,6 +122,7 @@ export interface RecordSummary {
 export interface JournalRecord extends RecordSummary {
   readonly format: Format;
   readonly headers: Readonly<Record<string, string>>;
+  readonly traceparent?: string;
   readonly raw: Uint8Array;
   readonly payload?: ByteRange;
   readonly delivery: number;
@@ -109,53 +138,66 @@ export interface RecordedAttempt extends Attempt {
 
 export interface JournalStats {
   readonly pending: number;
-  readonly dead: number;
-  /** Epoch milliseconds of the oldest pending event's arrival. */
+  readonly deadLetters: number;
+  /** When the oldest pending event was received, epoch milliseconds. */
   readonly oldestPendingAt?: number;
-  /** When the oldest dead letter was deadLettered. */
-  readonly oldestDeadAt?: number;
-  /** Dead letters since open that failed their checksum. */
+  /** When the oldest dead letter became one, epoch milliseconds. */
+  readonly oldestDeadLetterAt?: number;
+  /** Records that have failed their checksum since the journal was opened. */
   readonly damaged: number;
   /** Bytes in use, without what is free inside the file. */
   readonly bytes: number;
 }
 
-/** What an operator asks of history. */
+/** What `find` looks for: the newest records first, below `before` where given. */
+export interface RecordQuery {
+  readonly state?: RecordState;
+  readonly before?: number;
+  readonly limit: number;
+}
+
+/**
+ * What an operator can ask of the past, and send again.
+ *
+ * Every implementation promises, and the suite proves:
+ * - a record is found as it came, byte for byte, with every attempt to deliver it;
+ * - a redelivered event is due at once, with a new budget of attempts and the next delivery number.
+ */
 export interface History {
-  /** Newest first, below `before` where given. */
-  find(query: { state?: RecordState; before?: number; limit: number }): Promise<readonly RecordSummary[]>;
+  find(query: RecordQuery): Promise<readonly RecordSummary[]>;
   get(seq: number): Promise<JournalRecord | undefined>;
   /**
-   * Makes a dead letter or a delivered event pending again, with a new budget and the next delivery number. `event`
-   * replaces what was decoded, and must where that was unreadable. Resolves to false when there is no such record or it is pending already.
+   * Makes a dead letter or a delivered event pending again. `event` replaces what was decoded; it is required where that
+   * was unreadable. Resolves to false when there is no such record, or it is pending already.
    */
   redeliver(seq: number, event?: RegistryEvent): Promise<boolean>;
   stats(): Promise<JournalStats>;
 }
 
-/** What one step of forgetting did. */
+/** What one step of pruning did. */
 export interface Pruned {
-  /** Records and keys that went. */
+  /** Records and keys that were removed. */
   readonly gone: number;
-  /** Whether another step may find more, though this one may have found nothing. */
+  /** Whether another step may find more. It may, even if this one found nothing. */
   readonly mayBeMore: boolean;
 }
 
-/** What keeps a journal in shape. */
+/**
+ * Keeps a journal in shape.
+ *
+ * Every implementation promises, and the suite proves:
+ * - `prune` removes what is older than `RETENTION`, and delivered events earlier while the journal is beyond its size, the
+ *   oldest first; it never removes a pending event;
+ * - once `close` resolves, everything that was taken in is durable and the files are closed. After that, appends are
+ *   `unavailable`, claims are empty and completions are not taken; every other call rejects.
+ */
 export interface Maintenance {
-  /**
-   * One small step of forgetting: completed history older than 7 days or beyond the journal's size, oldest first; dead
-   * letters older than 30 days; keys older than 7 days, contents whose window is over. Never a pending event.
-   */
+  /** One small step: some milliseconds. */
   prune(now: number): Promise<Pruned>;
   /** Rejects when nothing could be appended now. */
   check(): Promise<void>;
-  /**
-   * Resolves when everything taken in is durable and the files are closed. Later appends are `unavailable`, claims empty and
-   * completions not taken; whatever else is called rejects.
-   */
   close(): Promise<void>;
 }
 
-/** One adapter keeps all four. */
+/** One adapter implements all four. */
 export interface Journal extends Intake, Queue, History, Maintenance {}

@@ -19,8 +19,8 @@ export function refreshGauges(
   metrics.set('acr_gateway_held_events', heldEvents);
   metrics.set('acr_gateway_pending_events', stats.pending);
   metrics.set('acr_gateway_oldest_pending_seconds', ageSeconds(stats.oldestPendingAt, now));
-  metrics.set('acr_gateway_dead_letters', stats.dead);
-  metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadAt, now));
+  metrics.set('acr_gateway_dead_letters', stats.deadLetters);
+  metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadLetterAt, now));
   metrics.set('acr_gateway_journal_bytes', stats.bytes);
   metrics.set('acr_gateway_damaged_records', stats.damaged);
 }

@@ -127,7 +127,7 @@ function assertDeclared(series: readonly Series[]): void {
 test('the journal’s ages are told in seconds, and there is none where nothing waits', async () => {
   const metrics = new Metrics();
   const state = { isBreakerOpen: true, attemptsLimit: 8, heldEvents: 2 };
-  const stats = { pending: 3, dead: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
+  const stats = { pending: 3, deadLetters: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
   refreshGauges(metrics, { ...state, stats }, 61_000);
   for (const [name, value] of [
     ['breaker_open', 1],

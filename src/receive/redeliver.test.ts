@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { completeDelivered, deadLetterClaim, keepOne, lendOne } from '../../test/support/journal-steps.ts';
+import { claimOne, completeDelivered, deadLetterClaim, keepOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
@@ -63,7 +63,7 @@ test('a dead letter without a registry gets the one to which its caller was boun
   assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
   const record = await rig.journal.get(1);
   assert.equal(record?.state, 'pending');
-  const claim = await lendOne(rig.journal);
+  const claim = await claimOne(rig.journal);
   assert.equal(claim.delivery, 2);
   assert.equal(claim.payload, CHART);
   assert.deepEqual(claim.event, {
@@ -110,7 +110,7 @@ for (const [format, body, headers] of [
     await rig.receive(JSON.stringify(body), headers);
     rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
     assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
-    const claim = await lendOne(rig.journal);
+    const claim = await claimOne(rig.journal);
     assert.deepEqual([claim.event.id, claim.event.registry], ['a', 'example.azurecr.io']);
     assert.deepEqual(JSON.parse(claim.payload), CHART_DATA);
   });
@@ -123,8 +123,8 @@ test('one of a batch that was out of scope is replayed alone once its caller may
   await rig.receive(JSON.stringify([event('a'), event('b'), 5]));
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   assert.deepEqual(await rig.redeliver(2), { kind: 'redelivered' });
-  const lent = (await lendOne(rig.journal)).event;
-  assert.deepEqual([lent.id, lent.registry], ['b', 'example.azurecr.io']);
+  const claimed = (await claimOne(rig.journal)).event;
+  assert.deepEqual([claimed.id, claimed.registry], ['b', 'example.azurecr.io']);
   assert.equal((await rig.redeliver(3)).kind, 'undeliverable');
 });
 
@@ -141,9 +141,9 @@ test('a dead letter whose webhook cannot be read any more stays one', async () =
 test('a refused event is offered once more as it was decoded, whatever became of its caller', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw: Buffer.from('garbage') }));
-  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
-  const claim = await lendOne(rig.journal);
+  const claim = await claimOne(rig.journal);
   assert.deepEqual(claim.event, aRecord('a', 0).event);
   assert.deepEqual([claim.delivery, claim.history.attempts], [2, 0]);
 });
@@ -151,7 +151,7 @@ test('a refused event is offered once more as it was decoded, whatever became of
 test('a delivered event can be delivered again', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await completeDelivered(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await completeDelivered(rig.journal, await claimOne(rig.journal), rig.clock.now());
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
 });
 
@@ -159,13 +159,13 @@ test('an event that is on its way is left alone', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
   assert.deepEqual(await rig.redeliver(seq), { kind: 'pending' });
-  assert.equal((await lendOne(rig.journal)).delivery, 1);
+  assert.equal((await claimOne(rig.journal)).delivery, 1);
 });
 
 test('two redeliveries at a time are one', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
-  await deadLetterClaim(rig.journal, await lendOne(rig.journal), rig.clock.now());
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
   const kinds = (await Promise.all([rig.redeliver(seq), rig.redeliver(seq)])).map(({ kind }) => kind);
   assert.deepEqual(kinds.sort(), ['pending', 'redelivered']);
 });

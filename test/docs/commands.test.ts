@@ -33,6 +33,8 @@ function flagsOf(words: SimpleCommand): readonly string[] {
 
 function judgeOwn(program: string, words: SimpleCommand): readonly string[] {
   if (program === 'node') return existsSync(absolute(words[0] ?? '')) ? [] : [`there is no ${words[0]}`];
+  // The command of its package has the flags of ours.
+  if (program === 'embedded-brigade') return judgeOwn('brigade-acr-gateway', ['brigade', ...words]);
   if (program !== 'brigade-acr-gateway' && program !== 'bin.js') return [`what is ${program}?`];
   const isKnown = isOwnCommand(words.map((word) => word.split('=')[0] ?? ''));
   return isKnown ? [] : [`the program has no ${words.join(' ')}`];

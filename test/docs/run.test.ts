@@ -86,6 +86,20 @@ function isThere(tool: string): boolean {
   return process.env['CI'] === 'true' || folders.some((folder) => existsSync(join(folder, tool)));
 }
 
+/** Starts the embedded Brigade on any port. */
+async function startBrigade(
+  t: TestContext,
+  start: ReturnType<typeof commandOf>,
+): Promise<readonly [terminal: Terminal, port: string]> {
+  const terminal = await Terminal.open(t);
+  await writeFile(join(terminal.folder, 'password'), 'a password\n');
+  assert.match(start.text, /--port 8082 /);
+  const started = terminal.start(start.text.replace('8082', '0'));
+  const [line, port = ''] = await started.line(/^The embedded Brigade listens on http:\/\/127\.0\.0\.1:(\d+)$/m);
+  assert.equal(line.replace(port, '8082'), start.printed);
+  return [terminal, port];
+}
+
 suite('the documentation, typed as it stands', () => {
   after(() => {
     const missed = BLOCKS.filter((block) => !run.has(block)).map(({ page, line }) => `${page}:${line}`);
@@ -105,14 +119,13 @@ suite('the documentation, typed as it stands', () => {
     assert.ok((await readFile(join(terminal.folder, 'data/root-password'), 'utf8')).length > 10);
   });
 
+  test('starts the embedded Brigade by the command of its package', async (t) => {
+    await startBrigade(t, commandOf('packages/embedded-brigade/README.md', 'npx embedded-brigade'));
+  });
+
   test('starts the embedded Brigade alone, and uses it by its API', async (t) => {
-    const terminal = await Terminal.open(t);
-    await writeFile(join(terminal.folder, 'password'), 'a password\n');
     const start = commandOf('docs/embedded-brigade.md', 'npx brigade-acr-gateway brigade');
-    assert.match(start.text, /--port 8082 /);
-    const started = terminal.start(start.text.replace('8082', '0'));
-    const [told, port = ''] = await started.line(/^The embedded Brigade listens on http:\/\/127\.0\.0\.1:(\d+)$/m);
-    assert.equal(told.replace(port, '8082'), start.printed);
+    const [terminal, port] = await startBrigade(t, start);
     const [assignment, ...requests] = commandsOf('docs/embedded-brigade.md', 'B=');
     assert.equal(assignment?.text, 'B=http://127.0.0.1:8082');
     terminal.export({ B: `http://127.0.0.1:${port}` });

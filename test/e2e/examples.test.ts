@@ -3,9 +3,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startEmbeddedBrigade } from '../../src/embedded-brigade/embedded-brigade.ts';
-import { loadProjects } from '../../src/embedded-brigade/load-projects.ts';
-import type { StoredEvent, TerminalPhase } from '../../src/embedded-brigade/stored-event.ts';
+import { startEmbeddedBrigade } from 'embedded-brigade';
+import type { StoredEvent, TerminalPhase } from 'embedded-brigade/event';
+import { loadProjects } from 'embedded-brigade/project-files';
 import { Changes } from '../support/changes.ts';
 import { aFolder, anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { accept } from '../support/webhooks.ts';
@@ -14,7 +14,7 @@ const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url));
 const REGISTRY = 'example.azurecr.io';
 const DIGEST = 'sha256:80f0d5c8786bb9e621a45ece0db56d11cdc624ad20da9fe62e9d25490f331d7d';
 
-const loaded = await loadProjects(FOLDER);
+const loaded = await loadProjects({ folder: FOLDER });
 
 test('every file among the examples is a project named after it, and can match', async () => {
   assert.deepEqual([...loaded.issues, ...loaded.warnings], []);

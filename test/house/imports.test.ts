@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { read, sources } from './repository.ts';
+import { list, read, sources } from './repository.ts';
 
 /**
  * Who may import what: folders of `src/`, or single files of them (their ports). A folder may always import itself. A `/`
@@ -13,8 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   auth: ['model'],
   decode: ['model'],
   journal: ['model'],
-  brigade: ['model'],
-  sink: ['model', 'brigade'],
+  sink: ['model'],
   receive: [
     'model',
     'auth/authenticator.ts',
@@ -28,8 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
-  'embedded-brigade': ['model', 'brigade'],
-  cli: ['gateway', '/'],
+  // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
+  cli: ['gateway', 'sink/brigade/event-mapping.ts', 'sink/brigade/unmatched-subscriptions.ts', '/'],
   'bin.ts': ['cli/main.ts'],
 };
 
@@ -44,22 +43,22 @@ const ADAPTERS: readonly (readonly string[])[] = [
 
 /** What comes from outside appears only where its owner is: what the paths below `src/` begin with. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  'node:child_process': ['embedded-brigade/workers/'],
-  'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts', 'embedded-brigade/'],
+  'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts'],
   'node:https': ['http/'],
-  'node:sqlite': ['journal/sqlite/', 'embedded-brigade/'],
+  'node:sqlite': ['journal/sqlite/'],
   'node:worker_threads': ['journal/sqlite/'],
-  '@brigadecore/brigadier': ['embedded-brigade/workers/'],
   '@hono/node-server': ['admin/'],
-  ajv: ['embedded-brigade/'],
+  'brigade-api': ['sink/brigade/'],
   commander: ['cli/main.ts'],
+  // Loaded when they run: the image contains neither them nor the package.
+  'embedded-brigade': ['cli/brigade.ts', 'cli/dev.ts', 'cli/dev-files.ts'],
   hono: ['admin/'],
   jose: ['auth/'],
   pino: ['observe/log.ts'],
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
   undici: ['sink/http-client.ts'],
-  yaml: ['config/config-file.ts', 'embedded-brigade/load-projects.ts'],
+  yaml: ['config/config-file.ts'],
 };
 
 interface Import {
@@ -89,6 +88,11 @@ function program(): readonly string[] {
   return [...found];
 }
 
+/** `@scope/name/path` → `@scope/name`; a module of Node as it is. */
+function packageOf(name: string): string {
+  return /^(?:node:\w+|@[^/]+\/[^/]+|[^/]+)/.exec(name)?.[0] ?? name;
+}
+
 function folderOf(path: string): string {
   return path.split('/')[0] ?? path;
 }
@@ -111,8 +115,8 @@ describe('imports', () => {
   const imports = files.flatMap(importsOf);
 
   it('of the program are found, and lead to no test', () => {
-    assert.ok(files.includes('journal/sqlite/worker.ts'));
-    assert.ok(files.includes('embedded-brigade/embedded-brigade.ts'));
+    assert.ok(files.includes('journal/sqlite/writer/writer.ts'));
+    assert.ok(files.includes('cli/dev.ts'));
     const known = new Set(sources().map((path) => path.slice('src/'.length)));
     assert.deepEqual(
       files.filter((file) => !known.has(file)),
@@ -135,14 +139,27 @@ describe('imports', () => {
   });
 
   it('from outside stay with their owner', () => {
-    const anonymousHandshakes = imports.filter(({ from, to, isOurs }) => {
+    const misplaced = imports.filter(({ from, to, isOurs }) => {
       if (isOurs) return false;
-      const name = /^(?:node:\w+|@[^/]+\/[^/]+|[^/]+)/.exec(to)?.[0] ?? to;
-      const owners = OWNERS[name];
-      if (owners === undefined) return !name.startsWith('node:');
+      const owners = OWNERS[packageOf(to)];
+      if (owners === undefined) return !to.startsWith('node:');
       return !owners.some((owner) => from.startsWith(owner));
     });
-    assert.deepEqual(told(anonymousHandshakes), []);
+    assert.deepEqual(told(misplaced), []);
+  });
+
+  it('of a package stay in it, or name one of its dependencies', () => {
+    for (const folder of list('packages/*')) {
+      const { dependencies = {} } = JSON.parse(read(join(folder, 'package.json')));
+      const outside = list(`${folder}/*.{js,ts}`, `${folder}/src/**/*.ts`)
+        .filter((path) => !path.endsWith('.test.ts'))
+        .flatMap((path) => importsOf(join('..', path)))
+        .filter(({ to, isOurs }) => {
+          if (isOurs) return !join('src', to).startsWith(`${folder}/`);
+          return !to.startsWith('node:') && !Object.hasOwn(dependencies, packageOf(to));
+        });
+      assert.deepEqual(told(outside), []);
+    }
   });
 
   it('leave the environment to src/config', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { accessSync, constants } from 'node:fs';
 import { describe, it } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
-import { absolute, read } from './repository.ts';
+import { absolute, list, read } from './repository.ts';
 
 describe('README', () => {
   const readme = read('README.md');
@@ -27,7 +27,9 @@ describe('README', () => {
 
 describe('package-lock.json', () => {
   it('names no place to download from but the public registry', () => {
-    const hosts = [...read('package-lock.json').matchAll(/"resolved": "(?!https:\/\/registry\.npmjs\.org\/)([^"]+)"/g)];
+    const hosts = [
+      ...read('package-lock.json').matchAll(/"resolved": "(?!https:\/\/registry\.npmjs\.org\/|packages\/)([^"]+)"/g),
+    ];
     assert.deepEqual(
       hosts.map(([, place]) => place),
       [],
@@ -37,8 +39,11 @@ describe('package-lock.json', () => {
 
 describe('package.json', () => {
   it('pins every version, so that a fresh clone is what was tested', () => {
-    const { dependencies, devDependencies, optionalDependencies } = packageJson;
-    const versions = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+    const versions = list('package.json', 'packages/*/package.json').flatMap((path) => {
+      const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read(path));
+      return Object.entries<string>({ ...dependencies, ...devDependencies, ...optionalDependencies });
+    });
+    assert.ok(versions.length > 20);
     assert.deepEqual(
       versions.filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version)),
       [],

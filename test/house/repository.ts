@@ -20,10 +20,12 @@ export function absolute(path: string): string {
 
 /** The sources of the program: no tests, no suites. */
 export function sources(): readonly string[] {
-  return list('src/**/*.ts').filter((path) => !/\.(test|suite)\.ts$/.test(path));
+  return list('src/**/*.ts', 'packages/*/*.ts', 'packages/*/src/**/*.ts').filter(
+    (path) => !/\.(test|suite)\.ts$/.test(path),
+  );
 }
 
 /** Every page that people read. */
 export function pages(): readonly string[] {
-  return list('*.md', 'docs/**/*.md', 'examples/*.md', 'charts/*/*.md');
+  return list('*.md', 'docs/**/*.md', 'examples/*.md', 'charts/*/*.md', 'packages/*/*.md');
 }

@@ -90,6 +90,17 @@ if find "$root" -xdev -path "$root/app/*" \( -user 65532 -o -perm -o+w \) -not -
   exit 1
 fi
 
+# Everything in the image that is neither Debian's nor Node's. A package of npm may bring its own tests.
+(cd "$root" && find app -not -type d | sort) >"$work/files"
+echo 'image: its files, and the packages in node_modules'
+grep --invert-match --extended-regexp '^app/(node_modules|\.compile-cache)/' "$work/files" | sed 's/^/  /'
+(cd "$root/app/node_modules" && find . -mindepth 1 -maxdepth 2 \( -path './@*/*' -o -path './[^@.]*' -not -path './*/*' \) | sort | sed 's/^\./  app\/node_modules/')
+unwanted='embedded-brigade|brigadier|/ajv/|^app/(src|packages)/.*(\.test\.ts$|/(suite|fixtures|test)/)|^app/(test|bench|docs|scripts|examples)/'
+if grep --extended-regexp "$unwanted" "$work/files"; then
+  echo 'the files above have no place in the image'
+  exit 1
+fi
+
 command=$(buildah inspect --type image --format '{{range .OCIv1.Config.Entrypoint}}{{.}} {{end}}{{range .OCIv1.Config.Cmd}}{{.}}{{end}}' gateway)
 mkdir -p "$root/mnt" "$root/dev"
 for run in 1 2 3; do
@@ -97,4 +108,14 @@ for run in 1 2 3; do
   cold=$(start_up NODE_DISABLE_COMPILE_CACHE=1)
   echo "start-up $run: $warm ms, without the compile cache $cold ms"
 done
+
+# Commands that need the embedded Brigade say that the image does not contain it, and exit with 69.
+for development in 'dev' 'brigade --data /mnt/data --root-password-path /mnt/password'; do
+  code=0
+  # shellcheck disable=SC2086
+  env -i PATH="$PATH" chroot --userspec=65532:65532 "$root" ${command% *} $development 2>"$work/errors" || code=$?
+  echo "image: ${development%% *} exits with $code: $(cat "$work/errors")"
+  if [ "$code" != 69 ] || ! grep --quiet 'the image does not contain' "$work/errors"; then exit 1; fi
+done
+
 IMAGE_ROOT=$root "$node" --test test/chart/running-pod.test.ts

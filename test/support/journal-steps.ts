@@ -6,14 +6,14 @@ import { anAttempt, aRecord, DELIVERED, REJECTED, UNAVAILABLE } from './records.
 
 const NEVER = new AbortController().signal;
 
-/** Appends, and insists that it worked. */
+/** Appends, and asserts that it worked. */
 export async function append(journal: Intake, ...records: readonly NewRecord[]): Promise<readonly Appended[]> {
   const outcome = await journal.append(records);
   assert.equal(outcome.kind, 'appended', JSON.stringify(outcome));
   return outcome.kind === 'appended' ? outcome.records : [];
 }
 
-/** Appends records that are new; resolves to their numbers. */
+/** Appends records, asserts that they are new, and resolves to their numbers. */
 export async function keep(journal: Intake, ...records: readonly NewRecord[]): Promise<readonly number[]> {
   return (await append(journal, ...records)).map((appended) => {
     if (appended.kind !== 'kept') return assert.fail(`expected a new record, got ${JSON.stringify(appended)}`);
@@ -23,34 +23,34 @@ export async function keep(journal: Intake, ...records: readonly NewRecord[]): P
 
 export async function keepOne(journal: Intake, record: NewRecord): Promise<number> {
   const [seq] = await keep(journal, record);
-  return seq ?? assert.fail('an append answered for no record');
+  return seq ?? assert.fail('the append has no result');
 }
 
 /** Claims what is due, or waits until something is. */
-export function lend(journal: Queue, max = 1_000): Promise<readonly Claim[]> {
+export function claimDue(journal: Queue, max = 1_000): Promise<readonly Claim[]> {
   return journal.claim(max, NEVER);
 }
 
-export async function lendOne(journal: Queue): Promise<Claim> {
-  const [claim] = await lend(journal, 1);
-  return claim ?? assert.fail('nothing was lent');
+export async function claimOne(journal: Queue): Promise<Claim> {
+  const [claim] = await claimDue(journal, 1);
+  return claim ?? assert.fail('the claim is empty');
 }
 
 /**
- * Claims all that is due, in the order in which it is lent, and proves that no more is: a marker that falls due now is
- * appended, and whatever was due before it must come before it. The marker is delivered at once.
+ * Claims everything that is due, in order, and proves that nothing else is: it appends a marker that is due now and claims
+ * until the marker comes. The marker is delivered at once.
  */
-export async function lendAllDue(journal: Intake & Queue, now: number): Promise<readonly Claim[]> {
+export async function claimAllDue(journal: Intake & Queue, now: number): Promise<readonly Claim[]> {
   const marker = await keepOne(journal, aRecord(`marker ${randomUUID()}`, now));
-  const lent: Claim[] = [];
+  const claimed: Claim[] = [];
   for (;;) {
-    const claims = await lend(journal);
-    assert.notEqual(claims.length, 0, 'the marker was due, and was not lent');
-    lent.push(...claims.filter(({ seq }) => seq !== marker));
+    const claims = await claimDue(journal);
+    assert.notEqual(claims.length, 0, 'the marker is due, and the claim is empty');
+    claimed.push(...claims.filter(({ seq }) => seq !== marker));
     const found = claims.find(({ seq }) => seq === marker);
     if (found === undefined) continue;
     assert.equal(await journal.complete({ seq: marker, fence: found.fence, decision: { kind: 'complete' } }), true);
-    return lent;
+    return claimed;
   }
 }
 
@@ -58,13 +58,13 @@ export function seqs(records: readonly { readonly seq: number }[]): readonly num
   return records.map(({ seq }) => seq);
 }
 
-type Lent = Pick<Claim, 'seq' | 'fence'>;
+type Held = Pick<Claim, 'seq' | 'fence'>;
 
-export function completeDelivered(journal: Queue, { seq, fence }: Lent, at: number): Promise<boolean> {
+export function completeDelivered(journal: Queue, { seq, fence }: Held, at: number): Promise<boolean> {
   return journal.complete({ seq, fence, attempt: anAttempt(at, DELIVERED), decision: { kind: 'complete' } });
 }
 
-export function deadLetterClaim(journal: Queue, { seq, fence }: Lent, at: number): Promise<boolean> {
+export function deadLetterClaim(journal: Queue, { seq, fence }: Held, at: number): Promise<boolean> {
   return journal.complete({
     seq,
     fence,
@@ -73,7 +73,7 @@ export function deadLetterClaim(journal: Queue, { seq, fence }: Lent, at: number
   });
 }
 
-export function settleRetried(journal: Queue, claim: Lent & Pick<Claim, 'history'>, at: number, dueAt: number) {
+export function retryClaim(journal: Queue, claim: Held & Pick<Claim, 'history'>, at: number, dueAt: number) {
   const attempt = anAttempt(at, UNAVAILABLE);
   const decision = { kind: 'retry', at: dueAt, history: historyAfter(claim.history, attempt) } as const;
   return journal.complete({ seq: claim.seq, fence: claim.fence, attempt, decision });
@@ -83,7 +83,7 @@ function historyAfter(history: DeliveryHistory, { at }: Attempt): DeliveryHistor
   return { ...history, attempts: history.attempts + 1, lastAttemptAt: at };
 }
 
-/** Appends records and has them delivered. */
+/** Appends records and completes them as delivered. */
 export async function keepDelivered(
   journal: Intake & Queue,
   ...records: readonly NewRecord[]
@@ -91,15 +91,15 @@ export async function keepDelivered(
   const kept = await keep(journal, ...records);
   const left = new Set(kept);
   while (left.size > 0) {
-    for (const claim of await lend(journal)) {
+    for (const claim of await claimDue(journal)) {
       assert.equal(await completeDelivered(journal, claim, claim.receivedAt), true);
-      assert.ok(left.delete(claim.seq), 'something else was due');
+      assert.ok(left.delete(claim.seq), 'something else is due');
     }
   }
   return kept;
 }
 
-/** Prunes until there is nothing left to forget. */
+/** Prunes until nothing more goes. */
 export async function pruneAll(journal: Maintenance, now: number): Promise<number> {
   let gone = 0;
   for (;;) {

@@ -3,29 +3,44 @@ import type { Clock } from '../../src/journal/clock.ts';
 /** 1 September 2025, noon. */
 const START = Date.UTC(2025, 8, 1, 12);
 
-/** A clock that stands still until it is moved. */
+/** A clock that a test moves. By itself it stands still, unless it runs. */
 export class ManualClock implements Clock {
-  #now = START;
+  readonly #startedAt: number | undefined;
   readonly #calls = new Set<{ readonly at: number; readonly call: () => void }>();
+  #moved = START;
+
+  /** `runs`: time also passes by itself, for what waits a few milliseconds without the test knowing. */
+  constructor({ runs = false } = {}) {
+    this.#startedAt = runs ? performance.now() : undefined;
+  }
 
   now(): number {
-    return this.#now;
+    return this.#moved + (this.#startedAt === undefined ? 0 : Math.floor(performance.now() - this.#startedAt));
   }
 
   tick(): number {
-    return this.#now;
+    return this.now();
   }
 
   after(ms: number, call: () => void): () => void {
-    const entry = { at: this.#now + ms, call };
+    const entry = { at: this.now() + ms, call };
     this.#calls.add(entry);
-    return () => this.#calls.delete(entry);
+    const timer = this.#startedAt === undefined ? undefined : setTimeout(() => this.#callDue(), Math.ceil(ms) + 1);
+    return () => {
+      this.#calls.delete(entry);
+      clearTimeout(timer);
+    };
   }
 
   advance(ms: number): void {
-    this.#now += ms;
+    this.#moved += ms;
+    this.#callDue();
+  }
+
+  #callDue(): void {
+    const now = this.now();
     for (const entry of this.#calls) {
-      if (entry.at > this.#now) continue;
+      if (entry.at > now) continue;
       this.#calls.delete(entry);
       entry.call();
     }

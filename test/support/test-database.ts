@@ -1,50 +1,48 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
+import type { Time } from '../../src/journal/clock.ts';
 import type { NewRecord } from '../../src/journal/journal.ts';
-import { JournalDatabase } from '../../src/journal/sqlite/database.ts';
-import { Leases } from '../../src/journal/sqlite/leases.ts';
-import { lendDue } from '../../src/journal/sqlite/lend.ts';
-import type { Time, WriteBatch, WriteResult } from '../../src/journal/sqlite/protocol.ts';
-import { openForWriting } from '../../src/journal/sqlite/schema.ts';
-import { writeBatch } from '../../src/journal/sqlite/write.ts';
+import type { WriteBatch, WriteResult } from '../../src/journal/sqlite/protocol.ts';
+import { claimDue, Leases } from '../../src/journal/sqlite/writer/claim.ts';
+import { JournalDatabase } from '../../src/journal/sqlite/writer/database.ts';
+import { openForWriting } from '../../src/journal/sqlite/writer/schema.ts';
+import { writeBatch } from '../../src/journal/sqlite/writer/write.ts';
 import type { Completion } from '../../src/model/delivery.ts';
 
-/** A folder that goes when the test ends. */
-export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'journal-'));
+/** Where a folder of a test goes that asks nothing of a disk: into memory, where the system has a place for that. */
+export const IN_MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** A folder that is removed when the test ends. */
+export function temporaryFolder(context: Pick<TestContext, 'after'>, parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'journal-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** What the thread that owns a journal's database does, in this one: a real file, and no thread. */
+/**
+ * What the thread that owns a journal's database does, without the thread, on a real file. It never syncs: these tests do
+ * not ask what a power failure leaves.
+ */
 export class TestDatabase {
   readonly #path: string;
-  readonly #recentKeys: number;
+  readonly #recentKeys: number | undefined;
   db: DatabaseSync;
   database: JournalDatabase;
-  leases = new Leases(0);
+  leases: Leases;
 
-  constructor(path: string, recentKeys: number) {
+  constructor(path: string, recentKeys?: number) {
     this.#path = path;
     this.#recentKeys = recentKeys;
-    this.db = openForWriting(path, 0);
-    this.database = this.#openDatabase();
+    ({ db: this.db, database: this.database, leases: this.leases } = this.#open());
   }
 
-  /** Whatever was only in memory is gone. */
+  /** What was only in memory is gone. */
   crash(): void {
     this.db.close();
-    this.db = openForWriting(this.#path, 0);
-    this.database = this.#openDatabase();
-    this.leases = new Leases(0);
-  }
-
-  /** Speed for tests that commit thousands of times and do not ask what a power failure leaves. */
-  neverSync(): void {
-    this.db.exec('PRAGMA synchronous = OFF');
+    ({ db: this.db, database: this.database, leases: this.leases } = this.#open());
   }
 
   append(time: Time, ...records: readonly NewRecord[]): WriteResult {
@@ -59,17 +57,21 @@ export class TestDatabase {
     return writeBatch(this.database, this.leases, batch, time);
   }
 
-  /** Every event that is due is delivered. */
+  /** Completes every event that is due as delivered. */
   deliverAll(time: Time): void {
     for (;;) {
-      const { claims } = lendDue(this.database, this.leases, { max: 500, time });
+      const { claims } = claimDue(this.database, this.leases, { max: 500, time });
       if (claims.length === 0) return;
       this.complete(time, ...claims.map(({ seq, fence }) => ({ seq, fence, decision: { kind: 'complete' as const } })));
     }
   }
 
-  #openDatabase(): JournalDatabase {
-    return new JournalDatabase(this.db, { path: this.#path, reserveBytes: 0, recentKeys: this.#recentKeys });
+  #open() {
+    const db = openForWriting(this.#path, 0);
+    db.exec('PRAGMA synchronous = OFF');
+    const recent = this.#recentKeys === undefined ? {} : { recentKeys: this.#recentKeys };
+    const database = new JournalDatabase(db, { path: this.#path, reserveBytes: 0, ...recent });
+    return { db, database, leases: new Leases(0) };
   }
 }
 

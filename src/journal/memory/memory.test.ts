@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, keep, keepDelivered, keepOne, lend, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
+import { append, claimDue, keep, keepDelivered, keepOne, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import { systemClock } from '../clock.ts';
+import { LEASE_MS, RETENTION } from '../journal.ts';
 import { type Harness, journalSuite } from '../suite/journal.suite.ts';
 import { MemoryJournal, type MemoryLimits } from './memory.ts';
 
@@ -36,7 +37,7 @@ async function open(): Promise<Harness> {
 
 journalSuite('memory', open);
 
-test('a memory journal that holds all the bytes it may is full until some are forgotten', async () => {
+test('a memory journal that has reached its size is full until something is pruned', async () => {
   const { journal, clock } = aMemoryJournal({ maxBytes: 4 * MIB, maxKeys: 100 });
   const [first = 0] = await keepDelivered(journal, aLargeRecord('a', clock.now(), 3 * MIB));
   const large = aLargeRecord('b', clock.now(), MIB);
@@ -48,7 +49,7 @@ test('a memory journal that holds all the bytes it may is full until some are fo
   await keep(journal, aRecord('c', clock.now()), large);
 });
 
-test('a full memory journal still acknowledges what it has', async () => {
+test('a full memory journal still recognizes duplicates', async () => {
   const { journal, clock } = aMemoryJournal({ maxBytes: MIB, maxKeys: 1 });
   const seq = await keepOne(journal, aRecord('a', clock.now()));
 
@@ -56,48 +57,48 @@ test('a full memory journal still acknowledges what it has', async () => {
   assert.deepEqual(await append(journal, aRecord('a', clock.now())), [{ kind: 'duplicate', of: seq }]);
 });
 
-test('a memory journal with all the keys it may hold is full until some have lived 7 days', async () => {
+test('a memory journal with its maximum of keys is full until some are 7 days old', async () => {
   const { journal, clock } = aMemoryJournal({ maxBytes: MIB, maxKeys: 2 });
   await keepDelivered(journal, aRecord('a', clock.now()), aRecord('b', clock.now()));
   assert.deepEqual(await journal.append([aRecord('c', clock.now())]), { kind: 'unavailable', reason: 'full' });
 
-  clock.advance(7 * 86_400_000 + 1);
+  clock.advance(RETENTION.keysMs + 1);
   await pruneAll(journal, clock.now());
 
   await keepOne(journal, aRecord('c', clock.now()));
 });
 
-test('a lease ends after 120 seconds to the millisecond, and an event falls due likewise', async () => {
+test('leases end and events fall due to the millisecond', async () => {
   const { journal, clock } = aMemoryJournal();
   const seq = await keepOne(journal, aRecord('a', clock.now() + 10));
-  const first = lend(journal);
+  const first = claimDue(journal);
   clock.advance(9);
   const early = await keepOne(journal, aRecord('b', clock.now()));
   assert.deepEqual(seqs(await first), [early]);
   clock.advance(1);
-  assert.deepEqual(seqs(await lend(journal)), [seq]);
+  assert.deepEqual(seqs(await claimDue(journal)), [seq]);
 
-  clock.advance(120_000 - 2);
-  const next = lend(journal, 1);
+  clock.advance(LEASE_MS - 2);
+  const next = claimDue(journal, 1);
   clock.advance(1);
   assert.deepEqual(seqs(await next), [early]);
   clock.advance(1);
-  assert.deepEqual(seqs(await lend(journal)), [seq]);
+  assert.deepEqual(seqs(await claimDue(journal)), [seq]);
 });
 
 test('a claim waits by the clock of the system', async () => {
   const journal = new MemoryJournal({ clock: systemClock });
   const seq = await keepOne(journal, aRecord('a', systemClock.now() + 20));
-  assert.deepEqual(seqs(await lend(journal)), [seq]);
+  assert.deepEqual(seqs(await claimDue(journal)), [seq]);
 });
 
-test('a large backlog is lent whole and in order, a claim at a time', async () => {
+test('a large backlog is claimed completely and in order', async () => {
   const { journal, clock } = aMemoryJournal();
-  const names = Array.from({ length: 20_000 }, (_, index) => `event ${index}`);
+  const names = Array.from({ length: 10_000 }, (_, index) => `event ${index}`);
   const kept = await keep(journal, ...names.map((name) => aRecord(name, clock.now())));
 
-  const lent: number[] = [];
-  while (lent.length < kept.length) lent.push(...seqs(await lend(journal, 64)));
+  const claimed: number[] = [];
+  while (claimed.length < kept.length) claimed.push(...seqs(await claimDue(journal, 64)));
 
-  assert.deepEqual(lent, kept);
+  assert.deepEqual(claimed, kept);
 });

@@ -2,15 +2,19 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { renameSync, statSync, writeFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { append, keepOne, lend, lendOne } from '../../../test/support/journal-steps.ts';
+import { append, claimDue, claimOne, keepOne } from '../../../test/support/journal-steps.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import { temporaryFolder } from '../../../test/support/test-database.ts';
 import { systemClock } from '../clock.ts';
 import type { JournalFault } from '../journal-fault.ts';
 import { SqliteJournal } from './sqlite.ts';
+
+// Threads then start in half the time.
+enableCompileCache();
 
 const HANG = { timeout: 30_000 };
 
@@ -55,7 +59,7 @@ async function startOwner(context: TestContext, path: string): Promise<() => Pro
 }
 
 describe('the files of the SQLite journal', () => {
-  test('nobody but their owner can read them', HANG, async (context) => {
+  test('only their owner can read them', HANG, async (context) => {
     const path = pathIn(context);
     const journal = await open(context, path);
     await keepOne(journal, aRecord('a', Date.now()));
@@ -66,7 +70,7 @@ describe('the files of the SQLite journal', () => {
     assert.equal(statSync(dirname(path)).mode & 0o777, 0o700);
   });
 
-  test('say that they are a journal, and of which version', HANG, async (context) => {
+  test('they say that they are a journal, and of which version', HANG, async (context) => {
     const path = pathIn(context);
     await (await open(context, path)).close();
     const db = new DatabaseSync(path);
@@ -75,7 +79,7 @@ describe('the files of the SQLite journal', () => {
     db.close();
   });
 
-  test('a creation that a crash cut short is begun anew', HANG, async (context) => {
+  test('after a crash during creation, the journal is created again', HANG, async (context) => {
     const path = pathIn(context);
     await (await open(context, path)).close();
     renameSync(path, `${path}.new`);
@@ -84,7 +88,7 @@ describe('the files of the SQLite journal', () => {
     await keepOne(await open(context, path), aRecord('a', Date.now()));
   });
 
-  test('the database of another program is refused', HANG, async (context) => {
+  test('the database of another program is rejected', HANG, async (context) => {
     const path = join(temporaryFolder(context), 'other.db');
     const other = new DatabaseSync(path);
     other.exec('CREATE TABLE theirs (a)');
@@ -92,29 +96,29 @@ describe('the files of the SQLite journal', () => {
     await assertRejected(context, path, 'journal_unreadable', /another program.*JOURNAL_URL/);
   });
 
-  test('a file that is no database is refused with what to do', HANG, async (context) => {
+  test('a file that is not a database is rejected with what to do', HANG, async (context) => {
     const path = join(temporaryFolder(context), 'notes.txt');
     writeFileSync(path, 'Not a database. '.repeat(300));
     await assertRejected(context, path, 'journal_unreadable', /not a database.*Move it aside/);
   });
 
-  test('a journal of the first version is brought up to this one, and its events are lent', HANG, async (context) => {
+  test('a journal of the first version is migrated, and its events can be claimed', HANG, async (context) => {
     const path = pathIn(context);
     const journal = await open(context, path);
     const seq = await keepOne(journal, aRecord('a', Date.now()));
     await journal.close();
     const db = new DatabaseSync(path);
     db.exec(`ALTER TABLE event DROP COLUMN payload_start; ALTER TABLE event DROP COLUMN payload_end;
-      DROP TABLE recent_content; ALTER TABLE attempt RENAME COLUMN decision TO verdict;
+      ALTER TABLE event DROP COLUMN traceparent; DROP TABLE recent_content; ALTER TABLE attempt RENAME COLUMN decision TO verdict;
       ALTER TABLE dead_letter RENAME COLUMN dead_lettered_at TO buried_at; PRAGMA user_version = 1`);
     db.close();
 
     const upgraded = await open(context, path);
-    assert.equal((await lendOne(upgraded)).seq, seq);
+    assert.equal((await claimOne(upgraded)).seq, seq);
     await keepOne(upgraded, aRecord('b', Date.now(), { payload: { start: 0, end: 1 } }));
   });
 
-  test('a journal of a newer version is refused, and told to be one', HANG, async (context) => {
+  test('a journal of a newer version is rejected, and the error says so', HANG, async (context) => {
     const path = pathIn(context);
     await (await open(context, path)).close();
     const db = new DatabaseSync(path);
@@ -123,7 +127,7 @@ describe('the files of the SQLite journal', () => {
     await assertRejected(context, path, 'journal_unreadable', /newer version.*99.*run that one/);
   });
 
-  test('a folder that cannot be made is told of with what to do', HANG, async (context) => {
+  test('a folder that cannot be created is reported with what to do', HANG, async (context) => {
     const file = join(temporaryFolder(context), 'file');
     writeFileSync(file, '');
     await assertRejected(context, join(file, 'journal.db'), 'journal_unusable', /cannot be created.*JOURNAL_URL/);
@@ -131,7 +135,7 @@ describe('the files of the SQLite journal', () => {
     await assertRejected(context, nowhere, 'journal_unusable', /cannot be created.*JOURNAL_URL/);
   });
 
-  test('have one owner, and are free when a kill -9 ends it', HANG, async (context) => {
+  test('they have one owner, and are free when a kill -9 ends it', HANG, async (context) => {
     const path = pathIn(context);
     const kill = await startOwner(context, path);
     await assertRejected(context, path, 'journal_locked', /another process owns the journal/);
@@ -139,7 +143,7 @@ describe('the files of the SQLite journal', () => {
     await keepOne(await open(context, path), aRecord('a', Date.now()));
   });
 
-  test('are free again when a journal is closed', HANG, async (context) => {
+  test('they are free again when the journal is closed', HANG, async (context) => {
     const path = pathIn(context);
     const first = await open(context, path);
     await assertRejected(context, path, 'journal_locked', /another process owns the journal/);
@@ -147,29 +151,25 @@ describe('the files of the SQLite journal', () => {
     await keepOne(await open(context, path), aRecord('a', Date.now()));
   });
 
-  test(
-    'while they have lost their names nothing is taken in, and it heals when they have them again',
-    HANG,
-    async (context) => {
-      const path = pathIn(context);
-      const journal = await open(context, path);
-      const away = `${dirname(path)}.away`;
-      const seq = await keepOne(journal, aRecord('before', Date.now()));
-      renameSync(dirname(path), away);
+  test('while they are moved away nothing is taken in, until they are back', HANG, async (context) => {
+    const path = pathIn(context);
+    const journal = await open(context, path);
+    const away = `${dirname(path)}.away`;
+    const seq = await keepOne(journal, aRecord('before', Date.now()));
+    renameSync(dirname(path), away);
 
-      const refused = await journal.append([aRecord('after', Date.now())]);
-      assert.deepEqual(refused, { kind: 'unavailable', reason: 'unwritable' });
-      await assert.rejects(journal.check());
-      const [claim] = await lend(journal);
-      assert.equal(await journal.complete({ seq, fence: claim?.fence ?? 0, decision: { kind: 'complete' } }), true);
+    const outcome = await journal.append([aRecord('after', Date.now())]);
+    assert.deepEqual(outcome, { kind: 'unavailable', reason: 'unwritable' });
+    await assert.rejects(journal.check());
+    const [claim] = await claimDue(journal);
+    assert.equal(await journal.complete({ seq, fence: claim?.fence ?? 0, decision: { kind: 'complete' } }), true);
 
-      renameSync(away, dirname(path));
-      await journal.check();
-      assert.equal((await append(journal, aRecord('after', Date.now()))).length, 1);
-    },
-  );
+    renameSync(away, dirname(path));
+    await journal.check();
+    assert.equal((await append(journal, aRecord('after', Date.now()))).length, 1);
+  });
 
-  test('history that could not be read once is read when it can be', HANG, async (context) => {
+  test('history that could not be read once is read later', HANG, async (context) => {
     const path = pathIn(context);
     const journal = await open(context, path);
     await keepOne(journal, aRecord('a', Date.now()));
@@ -196,7 +196,7 @@ describe('the files of the SQLite journal', () => {
     const journal = await open(context, path);
 
     assert.deepEqual(
-      (await lend(journal)).map(({ seq }) => seq),
+      (await claimDue(journal)).map(({ seq }) => seq),
       [whole],
     );
     const letters = await journal.find({ state: 'dead-lettered', limit: 10 });
@@ -209,7 +209,7 @@ describe('the files of the SQLite journal', () => {
   });
 
   test(
-    'a damaged record does not hold up the one behind it, and large ones are lent in turn',
+    'a damaged record does not hold up the ones behind it, and large ones are claimed in turn',
     HANG,
     async (context) => {
       const path = pathIn(context);
@@ -227,12 +227,12 @@ describe('the files of the SQLite journal', () => {
       const journal = await open(context, path);
 
       assert.deepEqual(
-        (await lend(journal, 1)).map(({ seq }) => seq),
+        (await claimDue(journal, 1)).map(({ seq }) => seq),
         large.slice(0, 1),
       );
-      const lent: number[] = [];
-      while (lent.length < 19) lent.push(...(await lend(journal, 100)).map(({ seq }) => seq));
-      assert.deepEqual(lent, large.slice(1));
+      const claimed: number[] = [];
+      while (claimed.length < 19) claimed.push(...(await claimDue(journal, 100)).map(({ seq }) => seq));
+      assert.deepEqual(claimed, large.slice(1));
     },
   );
 });

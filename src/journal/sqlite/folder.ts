@@ -4,7 +4,7 @@ import { JournalFault } from '../journal-fault.ts';
 
 const ADVICE = 'Give the user of this process the right to write its folder, or set JOURNAL_URL to another place.';
 
-/** Makes the journal's folder, and the file that carries its lock. Throws a `JournalFault`. */
+/** Creates the journal's folder, and the file that carries its lock. Throws a `JournalFault`. */
 export function prepareFolder(path: string, allowNetworkFileSystem: boolean): void {
   let network: string | undefined;
   try {
@@ -19,12 +19,12 @@ export function prepareFolder(path: string, allowNetworkFileSystem: boolean): vo
   if (network === undefined || allowNetworkFileSystem) return;
   throw new JournalFault(
     'journal_unusable',
-    `the journal ${path} lies on ${network}, whose locks and syncs SQLite cannot rely on: use a local disk or a block ` +
+    `the journal ${path} is on ${network}, whose locks and syncs SQLite cannot rely on: use a local disk or a block ` +
       'volume, or set JOURNAL_ALLOW_NETWORK_FS=true if you know better',
   );
 }
 
-/** With the owner's rights alone. */
+/** Only the owner gets rights. */
 function createFolder(path: string): void {
   const folder = dirname(resolve(path));
   const first = makeFolders(folder);
@@ -33,8 +33,8 @@ function createFolder(path: string): void {
 }
 
 /**
- * Makes a folder and those above it; returns the topmost that was not there. Node's own way of doing so never ends where the
- * kernel goes on saying that what is above is not there, as it does below /proc.
+ * Creates a folder and those above it. Returns the topmost that is new. Node's own recursive mkdir never ends below /proc,
+ * where the kernel reports every folder above as missing.
  */
 function makeFolders(folder: string): string | undefined {
   if (existsSync(folder)) return undefined;
@@ -42,13 +42,13 @@ function makeFolders(folder: string): string | undefined {
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have created it meanwhile.
     if (!existsSync(folder)) throw error;
   }
   return above ?? folder;
 }
 
-/** Puts the names of new folders on stable storage: a file that is synced in a folder that is not can vanish. */
+/** Puts the names of new folders on stable storage: a synced file can vanish together with a folder that is not. */
 function syncParents(from: string, to: string): void {
   for (let folder = from; folder !== to; folder = dirname(folder)) sync(dirname(folder));
 }

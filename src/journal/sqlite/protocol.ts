@@ -1,122 +1,110 @@
-import type { Completion, DeliveryHistory } from '../../model/delivery.ts';
-import type { RegistryEvent } from '../../model/registry-event.ts';
-import type {
-  Appended,
-  JournalRecord,
-  JournalStats,
-  NewRecord,
-  Pruned,
-  RecordState,
-  RecordSummary,
-} from '../journal.ts';
+import type { Claim, Completion } from '../../model/delivery.ts';
+import type { Appended, NewRecord } from '../journal.ts';
+import { JournalFault } from '../journal-fault.ts';
 
-/** What time it is, by a `Clock`. */
-export interface Time {
-  readonly now: number;
-  readonly tick: number;
-}
+// What crosses between the main thread and the threads that use the database, beside the shapes of the port.
 
-/**
- * What the main thread asks of the thread that owns the database; every request is answered, in order. `time` is
- * the asker's.
- */
-export type Request =
-  /** `lend`: what is due then may be lent along, so many events at most, to a claim that waits. */
-  | { readonly kind: 'write'; readonly time: Time; readonly batch: WriteBatch; readonly lend: number }
-  | { readonly kind: 'claim'; readonly time: Time; readonly max: number }
-  | { readonly kind: 'renew'; readonly time: Time; readonly leases: readonly LeaseKey[] }
-  | { readonly kind: 'wake'; readonly time: Time; readonly spreadMs: number }
-  | {
-      readonly kind: 'redeliver';
-
-      readonly time: Time;
-      readonly seq: number;
-      readonly event?: RegistryEvent;
-    }
-  | { readonly kind: 'stats' | 'check' | 'prune' | 'close'; readonly time: Time };
-
-/** What the main thread asks of the thread that reads history. */
-export type ReadRequest =
-  | {
-      readonly kind: 'find';
-
-      readonly query: { readonly state?: RecordState; readonly before?: number; readonly limit: number };
-    }
-  | { readonly kind: 'get'; readonly seq: number };
-
-export type Reply =
-  /** Once, before all others: the database is open. */
-  | { readonly kind: 'ready' }
-  /** `lent` is absent when nothing was to be lent, or could be. */
-  | { readonly kind: 'written'; readonly result: WriteResult; readonly lent?: LentRows }
-  | { readonly kind: 'claimed'; readonly lent: LentRows }
-  | { readonly kind: 'done'; readonly ok: boolean }
-  | { readonly kind: 'pruned'; readonly pruned: Pruned }
-  | { readonly kind: 'stats'; readonly stats: JournalStats }
-  | { readonly kind: 'found'; readonly records: readonly RecordSummary[] }
-  | { readonly kind: 'got'; readonly record?: JournalRecord }
-  | { readonly kind: 'failed'; readonly failure: StoreFailure };
-
-/** What a journal's thread is started with. */
+/** What a thread is started with. */
 export interface ThreadData {
-  readonly role: 'writer' | 'reader';
   readonly path: string;
+  /** Free disk below which nothing is taken in, bytes. */
   readonly reserveBytes: number;
+  /** Size beyond which delivered events are pruned early, bytes. */
   readonly maxBytes: number;
 }
 
-/** Why SQLite did not do what it was asked. */
-export interface StoreFailure {
-  /**
-   * `full` and `unwritable` may heal; `unreadable` (the file is damaged) and `locked` (somebody else owns it) do not.
-   * `refused` is about one record, not about the disk.
-   */
-  readonly kind: 'full' | 'unwritable' | 'unreadable' | 'locked' | 'unstorable';
-  readonly detail: string;
-}
-
-export interface LeaseKey {
-  readonly seq: number;
-  readonly fence: number;
-}
-
 /**
- * What is committed together. The raw events of all records lie one after the other in `raw`, which is transferred,
- * not copied; `record.rawEnd` says where each ends.
+ * What one commit writes. The raw events of all records lie one after the other in `raw`, which is transferred, not copied.
  */
 export interface WriteBatch {
-  readonly records: readonly RecordRow[];
+  readonly records: readonly PackedRecord[];
   readonly raw: Uint8Array<ArrayBuffer>;
   readonly completions: readonly Completion[];
 }
 
-/** A `NewRecord` as it crosses to the other thread: texts are made on the side that has them at hand. */
-export interface RecordRow extends Omit<NewRecord, 'headers' | 'event' | 'raw'> {
+/** A `NewRecord` whose raw event ends at `rawEnd` of its batch, and begins where that of the record before it ends. */
+export interface PackedRecord extends Omit<NewRecord, 'headers' | 'event' | 'raw'> {
   readonly headersJson: string;
   readonly eventJson: string;
   readonly rawEnd: number;
 }
 
 export interface WriteResult {
-  /** One for each record; absent when none was kept, `refusal` says why. */
+  /** One for each record. Absent when none was kept; `failure` says why. */
   readonly appended?: readonly Appended[];
-  readonly refusal?: StoreFailure;
-  /** One for each completion; absent when they could not be stored and must be sent again. */
+  readonly failure?: StoreFailure;
+  /** One for each completion. Absent when they could not be stored and must be sent again. */
   readonly completed?: readonly boolean[];
+  /** What a waiting claim gets along with the commit. Absent when no claim waits, or it must ask for itself. */
+  readonly claimed?: Claimed;
 }
 
-export interface LentRows {
-  readonly claims: readonly ClaimRow[];
-  /** When the next event falls due that is not due now; infinite if none waits. */
+export interface Claimed {
+  readonly claims: readonly Claim[];
+  /**
+   * The fences of those records of the same batch that are claimed as well, by seq. The main thread has these records:
+   * they need not cross again.
+   */
+  readonly fences: ReadonlyMap<number, number>;
+  /** When the next event can be claimed, epoch milliseconds. Infinite if none is pending. */
   readonly nextDueAt: number;
 }
 
-export interface ClaimRow {
-  readonly seq: number;
-  readonly fence: number;
-  readonly delivery: number;
-  readonly receivedAt: number;
-  readonly history: DeliveryHistory;
-  /** Absent for a record of the very batch that was written: who sent it has it still. */
-  readonly stored?: { readonly eventJson: string; readonly payload: string; readonly traceparent?: string };
+/** Why SQLite did not do what it was asked. */
+export interface StoreFailure {
+  /**
+   * `full` and `unwritable` may heal. `unreadable` (the file is damaged) and `locked` (another process owns it) do not.
+   * `unstorable` is about one record, not about the disk.
+   */
+  readonly kind: 'full' | 'unwritable' | 'unreadable' | 'locked' | 'unstorable';
+  readonly detail: string;
+}
+
+/** Primary result codes of SQLite (sqlite.org/rescode.html) that are not about one record. */
+const FAILURE_KINDS: ReadonlyMap<number, StoreFailure['kind']> = new Map([
+  [5, 'locked'], // SQLITE_BUSY
+  [6, 'locked'], // SQLITE_LOCKED
+  [7, 'unwritable'], // SQLITE_NOMEM
+  [8, 'unwritable'], // SQLITE_READONLY
+  [10, 'unwritable'], // SQLITE_IOERR
+  [11, 'unreadable'], // SQLITE_CORRUPT
+  [13, 'full'], // SQLITE_FULL
+  [14, 'unwritable'], // SQLITE_CANTOPEN
+  [26, 'unreadable'], // SQLITE_NOTADB
+]);
+
+/** What a thrown error says about the disk. */
+export function classify(error: unknown): StoreFailure {
+  const detail = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  // The low byte is the primary code; the rest refines it.
+  const kind = typeof code === 'number' ? FAILURE_KINDS.get(code & 0xff) : undefined;
+  return { kind: kind ?? 'unstorable', detail };
+}
+
+/** The fault of a database that cannot be opened. */
+export function openFault(path: string, { kind, detail }: StoreFailure): JournalFault {
+  switch (kind) {
+    case 'locked':
+      return new JournalFault('journal_locked', `another process owns the journal ${path}`);
+    case 'unwritable':
+    case 'full':
+      return new JournalFault(
+        'journal_unusable',
+        `the journal ${path} cannot be opened for writing: ${detail}. Check the permissions, the free space and the ` +
+          'health of its disk.',
+      );
+    case 'unreadable':
+      return unreadableFault(path, detail);
+    case 'unstorable':
+      return new JournalFault('journal_unreadable', `the journal ${path} cannot be opened: ${detail}`);
+  }
+}
+
+export function unreadableFault(path: string, detail: string): JournalFault {
+  return new JournalFault(
+    'journal_unreadable',
+    `the journal ${path} cannot be read: ${detail}. Move it aside together with ${path}-wal and ${path}-shm to start ` +
+      'with an empty one, and save what can be saved from the copy with "sqlite3 COPY .recover".',
+  );
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,11 +8,14 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { type Harness, journalSuite } from '../suite/journal.suite.ts';
 import { SqliteJournal, type SqliteJournalOptions } from './sqlite.ts';
 
+// Threads then start in half the time.
+enableCompileCache();
+
 const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
 
 async function open(): Promise<Harness> {
   const folder = mkdtempSync(join(tmpdir(), 'journal-'));
-  const clock = new ManualClock();
+  const clock = new ManualClock({ runs: true });
   const opened: SqliteJournal[] = [];
   const damaged: number[] = [];
   let path = join(folder, '0', 'journal.db');
@@ -27,7 +31,7 @@ async function open(): Promise<Harness> {
     now: () => clock.now(),
     advance: async (ms) => clock.advance(ms),
     durable: true,
-    // What a crash leaves behind: the files as they are while the journal is open.
+    // A crash leaves the files behind as they are while the journal is open.
     reopen: () => {
       const copy = join(folder, String(opened.length));
       cpSync(dirname(path), copy, { recursive: true });

@@ -1,48 +1,81 @@
 import { once } from 'node:events';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { JournalFault } from '../journal-fault.ts';
-import type { Reply, StoreFailure, ThreadData } from './protocol.ts';
+import { classify, openFault, type StoreFailure, type ThreadData, unreadableFault } from './protocol.ts';
 
 /**
- * Young generation of a journal thread, MiB. Its garbage is rows, dead at once; V8's default would let each thread
+ * Young generation of a journal thread, MiB. Its garbage is rows, which die at once; by default, V8 would let each thread
  * keep tens of megabytes of it.
  */
 const YOUNG_GENERATION_MB = 8;
 
-/** A thread that answers requests in the order in which they were sent. */
-export class Thread<Q> {
+/** An object in a thread: its methods are what the thread can be asked. */
+type Methods<T> = { readonly [name in keyof T]: (...args: never[]) => unknown };
+
+interface Call<T> {
+  readonly method: keyof T;
+  readonly args: readonly never[];
+}
+
+/** The first reply says that the object is there. `value` has the type of the method that was called. */
+type Reply =
+  | { readonly kind: 'done'; readonly value: never }
+  | { readonly kind: 'failed'; readonly failure: StoreFailure };
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (fault: JournalFault) => void;
+}
+
+/** A thread that answers calls in the order in which they were made. */
+export class Thread<T extends Methods<T>> {
   readonly #worker: Worker;
-  readonly #asked: { readonly resolve: (reply: Reply) => void; readonly reject: (fault: JournalFault) => void }[] = [];
+  readonly #path: string;
+  readonly #onFault: (fault: JournalFault) => void;
+  readonly #waiting: Waiting[] = [];
   #died: JournalFault | undefined;
 
-  private constructor(worker: Worker, onDeath: (fault: JournalFault) => void) {
+  private constructor(worker: Worker, path: string, onFault: (fault: JournalFault) => void) {
     this.#worker = worker;
-    worker.on('message', (reply: Reply) => this.#asked.shift()?.resolve(reply));
-    worker.on('error', (error) => this.#die(error, onDeath));
-    worker.on('exit', () => this.#die(new Error('its thread ended'), onDeath));
+    this.#path = path;
+    this.#onFault = onFault;
+    worker.on('message', (reply: Reply) => this.#answer(reply));
+    worker.on('error', (error) => this.#die(error));
+    worker.on('exit', () => this.#die(new Error('its thread ended')));
   }
 
-  /** Rejects with a `JournalFault` when the database cannot be opened; `onDeath` hears of what comes later. */
-  static async start<Q>(data: ThreadData, onDeath: (fault: JournalFault) => void): Promise<Thread<Q>> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+  /**
+   * Rejects with a `JournalFault` when the database cannot be opened. `onFault` is called when the thread dies later, and
+   * when the database turns out to be damaged.
+   */
+  static async start<T extends Methods<T>>(
+    module: URL,
+    data: ThreadData,
+    onFault: (fault: JournalFault) => void,
+  ): Promise<Thread<T>> {
+    const worker = new Worker(module, {
       workerData: data,
       env: environment(),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     const [first]: Reply[] = await once(worker, 'message');
-    if (first?.kind === 'ready') return new Thread<Q>(worker, onDeath);
+    if (first?.kind === 'done') return new Thread<T>(worker, data.path, onFault);
     await worker.terminate();
-    throw openFault(data.path, first?.kind === 'failed' ? first.failure : undefined);
+    throw openFault(data.path, first?.failure ?? { kind: 'unstorable', detail: 'its thread did not start' });
   }
 
-  /** Rejects with a `JournalFault` when the thread is dead. */
-  ask(request: Q, transfer: readonly ArrayBuffer[] = []): Promise<Reply> {
+  /** Rejects with a `JournalFault` when the method throws, or the thread is dead. */
+  call<M extends keyof T>(
+    method: M,
+    args: Parameters<T[M]>,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<ReturnType<T[M]>> {
     if (this.#died !== undefined) return Promise.reject(this.#died);
     return new Promise((resolve, reject) => {
-      this.#asked.push({ resolve, reject });
-      this.#worker.postMessage(request, [...transfer]);
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage({ method, args }, [...transfer]);
     });
   }
 
@@ -51,48 +84,55 @@ export class Thread<Q> {
     await this.#worker.terminate();
   }
 
-  #die(cause: Error, onDeath: (fault: JournalFault) => void): void {
+  #answer(reply: Reply): void {
+    const waiting = this.#waiting.shift();
+    if (reply.kind === 'done') {
+      waiting?.resolve(reply.value);
+      return;
+    }
+    const { kind, detail } = reply.failure;
+    const fault =
+      kind === 'unreadable' ? unreadableFault(this.#path, detail) : new JournalFault('journal_failed', detail);
+    if (kind === 'unreadable') this.#onFault(fault);
+    waiting?.reject(fault);
+  }
+
+  #die(cause: Error): void {
     if (this.#died !== undefined) return;
     this.#died = new JournalFault('journal_failed', `the journal broke down: ${cause.message}`, { cause });
-    for (const { reject } of this.#asked.splice(0)) reject(this.#died);
-    onDeath(this.#died);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#died);
+    this.#onFault(this.#died);
   }
 }
 
 /**
- * A thread has a compile cache of its own to turn on, and this is the way that reaches its first file too: without it, it would load
- * what strips types, in 50 ms and 25 MB. Of the environment it needs nothing else.
+ * The other side: makes the object and answers the calls of its methods. Does nothing outside a thread, where a test has
+ * loaded the module.
+ */
+export function serve<T extends Methods<T>>(open: (data: ThreadData) => T): void {
+  const port = parentPort;
+  if (port === null) return;
+  try {
+    const object = open(workerData);
+    port.on('message', ({ method, args }: Call<T>) => {
+      try {
+        port.postMessage({ kind: 'done', value: object[method](...args) });
+      } catch (error) {
+        port.postMessage({ kind: 'failed', failure: classify(error) });
+      }
+    });
+    port.postMessage({ kind: 'done' });
+  } catch (error) {
+    port.postMessage({ kind: 'failed', failure: classify(error) });
+  }
+}
+
+/**
+ * A thread turns on a compile cache of its own, and only this way does it reach the thread's first file. Without it, the
+ * thread would load what strips types, in 50 ms and 25 MB. It needs nothing else of the environment.
  */
 function environment(): NodeJS.ProcessEnv {
   const folder = getCompileCacheDir();
   // Node adds a folder for its version by itself.
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
-}
-
-function openFault(path: string, failure: StoreFailure | undefined): JournalFault {
-  const detail = failure?.detail ?? 'its thread did not start';
-  switch (failure?.kind) {
-    case 'locked':
-      return new JournalFault('journal_locked', `another process owns the journal ${path}`);
-    case 'unwritable':
-    case 'full':
-      return new JournalFault(
-        'journal_unusable',
-        `the journal ${path} cannot be opened for writing: ${detail}. Look at the rights, the room and the state of ` +
-          'its disk.',
-      );
-    case 'unreadable':
-      return unreadable(path, detail);
-    default:
-      return new JournalFault('journal_unreadable', `the journal ${path} cannot be opened: ${detail}`);
-  }
-}
-
-/** What an operator reads when the file is damaged, with what to do. */
-export function unreadable(path: string, detail: string): JournalFault {
-  return new JournalFault(
-    'journal_unreadable',
-    `the journal ${path} cannot be read: ${detail}. Move it aside together with ${path}-wal and ${path}-shm to start ` +
-      'with an empty one, and save what can be saved from the copy with "sqlite3 COPY .recover".',
-  );
 }

@@ -1,30 +1,47 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
+import { aLargeRecord, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Completion } from '../../model/delivery.ts';
-import type { NewRecord } from '../journal.ts';
-import type { WriteBatch, WriteResult } from './protocol.ts';
+import { APPEND_LIMIT_MS, CLAIM_WAIT_MS, type NewRecord } from '../journal.ts';
+import type { JournalFault } from '../journal-fault.ts';
+import type { Claimed, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
 import { WriteQueue } from './write-queue.ts';
+import type { Writer } from './writer/writer.ts';
 
 const HANG = { timeout: 30_000 };
 const MIB = 1024 * 1024;
+const SECOND = 1_000;
 const COMPLETED: Completion = { seq: 1, fence: 1, decision: { kind: 'complete' } };
+const NOTHING: Claimed = { claims: [], fences: new Map(), nextDueAt: Number.POSITIVE_INFINITY };
+const NEVER = new AbortController().signal;
 
-/** A disk that answers when the test says so. */
-class Disk {
+/** A writer that answers a commit when the test says so, and any other call at once. */
+class ScriptedWriter {
   readonly batches: WriteBatch[] = [];
-  readonly #owed: ((result: WriteResult) => void)[] = [];
+  /** For each batch, how many events a waiting claim asks for along with it. */
+  readonly claims: number[] = [];
+  /** How often the queue asked what is due. */
+  asked = 0;
+  due: Claimed = NOTHING;
+  readonly #owed: ((result: never) => void)[] = [];
   readonly #expected: (() => void)[] = [];
 
-  readonly commit = (batch: WriteBatch): Promise<WriteResult> => {
-    this.batches.push(batch);
+  call<M extends keyof Writer>(method: M, args: Parameters<Writer[M]>): Promise<ReturnType<Writer[M]>> {
+    const [batch, claim]: readonly unknown[] = args;
+    if (method !== 'write') {
+      if (method === 'claim') this.asked += 1;
+      return Promise.resolve(this.due as never);
+    }
+    this.batches.push(batch as WriteBatch);
+    this.claims.push(Number(claim));
     for (const seen of this.#expected.splice(0)) seen();
     return new Promise((resolve) => {
       this.#owed.push(resolve);
     });
-  };
+  }
 
-  /** Resolves once so many batches have come. */
+  /** Resolves once so many commits have begun. */
   async until(count: number): Promise<void> {
     while (this.batches.length < count) {
       await new Promise<void>((resolve) => {
@@ -33,10 +50,10 @@ class Disk {
     }
   }
 
-  /** Answers the oldest batch. */
+  /** Answers the oldest commit. */
   answer(result: (batch: WriteBatch) => WriteResult = kept): void {
-    const batch = this.batches[this.batches.length - this.#owed.length] ?? assert.fail('no batch waits');
-    this.#owed.shift()?.(result(batch));
+    const batch = this.batches[this.batches.length - this.#owed.length] ?? assert.fail('no commit is under way');
+    this.#owed.shift()?.(result(batch) as never);
   }
 }
 
@@ -47,28 +64,40 @@ function kept({ records, completions }: WriteBatch): WriteResult {
   };
 }
 
-function full({ records }: WriteBatch): WriteResult {
-  return records.length === 0 ? {} : { refusal: { kind: 'full', detail: 'full' } };
+function failed(kind: StoreFailure['kind']): (batch: WriteBatch) => WriteResult {
+  return ({ records }) => (records.length === 0 ? {} : { failure: { kind, detail: kind } });
 }
 
 function many(count: number): readonly NewRecord[] {
   return Array.from({ length: count }, (_, index) => aRecord(`record ${index}`, 0));
 }
 
-describe('the queue before the disk', () => {
-  test('what comes while a batch is on its way travels together in the next', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+function aQueue() {
+  const writer = new ScriptedWriter();
+  const clock = new ManualClock();
+  const faults: JournalFault[] = [];
+  const queue = new WriteQueue({ writer, clock, onFault: (fault) => faults.push(fault) });
+  return { writer, clock, faults, queue };
+}
+
+/** Resolves when the queue has done what it can do without time passing. */
+async function untilIdle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('group commit', () => {
+  test('what arrives during a commit travels together in the next', HANG, async () => {
+    const { writer, queue } = aQueue();
     const first = queue.append(many(1));
-    await disk.until(1);
+    await writer.until(1);
     const others = [queue.append(many(1)), queue.append(many(2)), queue.complete(COMPLETED)] as const;
-    disk.answer();
-    await disk.until(2);
-    disk.answer();
+    writer.answer();
+    await writer.until(2);
+    writer.answer();
 
     assert.equal((await first).kind, 'appended');
     assert.deepEqual(
-      disk.batches.map(({ records, completions }) => [records.length, completions.length]),
+      writer.batches.map(({ records, completions }) => [records.length, completions.length]),
       [
         [1, 0],
         [3, 1],
@@ -84,26 +113,24 @@ describe('the queue before the disk', () => {
     await queue.close();
   });
 
-  test('beyond so many waiting records an append is refused at once', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('while too many records wait, an append is unavailable at once', HANG, async () => {
+    const { writer, queue } = aQueue();
     const under = queue.append(many(1));
-    await disk.until(1);
+    await writer.until(1);
     const waiting = queue.append(many(4_096));
 
     assert.deepEqual(await queue.append(many(1)), { kind: 'unavailable', reason: 'slow' });
 
-    disk.answer();
-    await disk.until(2);
-    disk.answer();
+    writer.answer();
+    await writer.until(2);
+    writer.answer();
     assert.equal((await under).kind, 'appended');
     assert.equal((await waiting).kind, 'appended');
     await queue.close();
   });
 
-  test('beyond so many waiting bytes an append is refused at once', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('while too many bytes wait, an append is unavailable at once, and no commit takes them all', HANG, async () => {
+    const { writer, queue } = aQueue();
     const large = Array.from({ length: 65 }, () => queue.append([aLargeRecord('large', 0, MIB)]));
     assert.deepEqual(await large.at(-1), { kind: 'unavailable', reason: 'slow' });
     let isOver = false;
@@ -111,99 +138,207 @@ describe('the queue before the disk', () => {
       isOver = true;
     });
     for (let batch = 1; !isOver; batch++) {
-      await Promise.race([all, disk.until(batch)]);
-      if (!isOver) disk.answer();
+      await Promise.race([all, writer.until(batch)]);
+      if (!isOver) writer.answer();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    // No commit takes more than a few of them: those who came first are not made to wait for the last.
-    assert.ok(disk.batches.every(({ raw }) => raw.byteLength <= 8 * MIB));
+    assert.ok(writer.batches.every(({ raw }) => raw.byteLength <= 8 * MIB));
     await queue.close();
   });
 
-  test('an append for which the disk has no answer within 4 seconds is refused', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('an append without an answer of the disk is unavailable after 4 seconds', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
     const under = queue.append(many(1));
-    await disk.until(1);
+    await writer.until(1);
     const waiting = queue.append(many(1));
+    clock.advance(SECOND);
+    const younger = queue.append(many(3));
 
+    clock.advance(APPEND_LIMIT_MS - SECOND);
     assert.deepEqual(await under, { kind: 'unavailable', reason: 'slow' });
     assert.deepEqual(await waiting, { kind: 'unavailable', reason: 'slow' });
+    clock.advance(SECOND);
+    assert.deepEqual(await younger, { kind: 'unavailable', reason: 'slow' });
 
     // What waited is not written any more, and makes room for others.
     const later = queue.append(many(2));
-    disk.answer();
-    await disk.until(2);
-    disk.answer();
+    writer.answer();
+    await writer.until(2);
+    writer.answer();
     assert.equal((await later).kind, 'appended');
-    assert.equal(disk.batches[1]?.records.length, 2);
+    assert.equal(writer.batches[1]?.records.length, 2);
     await queue.close();
   });
 
-  test('completions that the disk refuses are sent again until it takes them', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('a completion waits a moment for others to share its commit', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
+    const completed = [queue.complete(COMPLETED), queue.complete(COMPLETED)];
+    await untilIdle();
+    assert.equal(writer.batches.length, 0);
+
+    clock.advance(5);
+    await writer.until(1);
+    writer.answer();
+
+    assert.deepEqual(await Promise.all(completed), [true, true]);
+    await queue.close();
+  });
+
+  test('completions that the disk does not take are sent again until it does', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
     const completed = queue.complete(COMPLETED);
+    clock.advance(5);
     for (let time = 1; time <= 2; time++) {
-      await disk.until(time);
-      disk.answer(full);
+      await writer.until(time);
+      writer.answer(failed('full'));
+      await untilIdle();
+      assert.equal(writer.batches.length, time);
+      clock.advance(SECOND);
     }
-    await disk.until(3);
-    disk.answer();
+    await writer.until(3);
+    writer.answer();
 
     assert.equal(await completed, true);
     assert.deepEqual(
-      disk.batches.map(({ completions }) => completions),
+      writer.batches.map(({ completions }) => completions),
       [[COMPLETED], [COMPLETED], [COMPLETED]],
     );
     await queue.close();
   });
 
-  test('closing waits for what is on its way, and refuses what comes later', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('a disk that cannot be written for a minute is a fault, and a full one is not', HANG, async () => {
+    const { writer, clock, faults, queue } = aQueue();
+    async function commit(failure: StoreFailure['kind']): Promise<void> {
+      const outcome = queue.append(many(1));
+      await writer.until(writer.batches.length + 1);
+      writer.answer(failed(failure));
+      assert.equal((await outcome).kind, 'unavailable');
+    }
+    for (const kind of ['unwritable', 'full', 'locked', 'unwritable'] as const) {
+      await commit(kind);
+      clock.advance(59 * SECOND);
+    }
+    assert.equal(faults.length, 0);
+
+    await commit('unwritable');
+
+    assert.deepEqual(
+      faults.map(({ code }) => code),
+      ['journal_failed'],
+    );
+    await queue.close();
+  });
+
+  test('closing waits for what is on its way, and takes nothing more', HANG, async () => {
+    const { writer, queue } = aQueue();
     const under = queue.append(many(1));
-    await disk.until(1);
+    await writer.until(1);
     const waiting = queue.append(many(1));
     const closing = queue.close();
     assert.deepEqual(await queue.append(many(1)), { kind: 'unavailable', reason: 'closed' });
     assert.equal(await queue.complete(COMPLETED), false);
 
-    disk.answer();
-    await disk.until(2);
-    disk.answer();
+    writer.answer();
+    await writer.until(2);
+    writer.answer();
     await closing;
 
     assert.equal((await under).kind, 'appended');
     assert.equal((await waiting).kind, 'appended');
   });
 
-  test('closing ends completions that the disk refuses', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('closing ends completions that the disk does not take', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
     const under = queue.complete(COMPLETED);
-    await disk.until(1);
+    clock.advance(5);
+    await writer.until(1);
     const waiting = queue.complete(COMPLETED);
     const closing = queue.close();
-    disk.answer(full);
-    await disk.until(2);
-    disk.answer(full);
+    writer.answer(failed('full'));
+    await writer.until(2);
+    writer.answer(failed('full'));
     await closing;
 
     assert.equal(await under, false);
     assert.equal(await waiting, false);
   });
 
-  test('an append on its way when the journal closes is answered within 4 seconds all the same', HANG, async () => {
-    const disk = new Disk();
-    const queue = new WriteQueue(disk.commit);
+  test('an append under way when the journal closes is answered within 4 seconds all the same', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
     const under = queue.append(many(1));
-    await disk.until(1);
+    await writer.until(1);
     const closing = queue.close();
 
+    clock.advance(APPEND_LIMIT_MS);
     assert.deepEqual(await under, { kind: 'unavailable', reason: 'slow' });
 
-    disk.answer();
+    writer.answer();
+    await closing;
+  });
+});
+
+describe('waiting claims', () => {
+  test('a claim that waits gets the records of a commit along with it, without asking', HANG, async () => {
+    const { writer, queue } = aQueue();
+    const claim = queue.claim(7, NEVER);
+    await untilIdle();
+    assert.equal(writer.asked, 1);
+
+    const appended = queue.append(many(2));
+    await writer.until(1);
+    writer.answer((batch) => ({ ...kept(batch), claimed: { ...NOTHING, fences: new Map([[2, 20]]) } }));
+
+    assert.equal((await appended).kind, 'appended');
+    assert.deepEqual(
+      (await claim).map(({ seq, fence, event }) => [seq, fence, event.id]),
+      [[2, 20, 'record 1']],
+    );
+    assert.deepEqual([writer.claims, writer.asked], [[7], 1]);
+    await queue.close();
+  });
+
+  test('a claim asks again only once something may be due', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
+    writer.due = { ...NOTHING, nextDueAt: clock.now() + 10 * SECOND };
+    const claim = queue.claim(1, NEVER);
+    await untilIdle();
+    clock.advance(9 * SECOND);
+    await untilIdle();
+    assert.equal(writer.asked, 1);
+
+    const attempt = { at: 0, durationMs: 1, outcome: UNAVAILABLE };
+    const history = { attempts: 1, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 };
+    const retried = queue.complete({ ...COMPLETED, attempt, decision: { kind: 'retry', at: clock.now(), history } });
+    clock.advance(5);
+    await writer.until(1);
+    // The writer cannot claim along: the claim asks for itself.
+    writer.answer();
+    assert.equal(await retried, true);
+    writer.due = NOTHING;
+    await untilIdle();
+    assert.equal(writer.asked, 2);
+
+    clock.advance(CLAIM_WAIT_MS);
+    assert.deepEqual(await claim, []);
+    await queue.close();
+  });
+
+  test('an append during the question of a claim wakes it', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
+    const appended = queue.append(many(1));
+    await writer.until(1);
+    const claim = queue.claim(1, NEVER);
+    await untilIdle();
+    writer.answer();
+    assert.equal((await appended).kind, 'appended');
+    assert.equal(writer.asked, 1);
+
+    clock.advance(2);
+    await untilIdle();
+    assert.equal(writer.asked, 2);
+
+    const closing = queue.close();
+    assert.deepEqual(await claim, []);
     await closing;
   });
 });

@@ -1,31 +1,38 @@
-import type { Completion } from '../../model/delivery.ts';
-import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
-import type { RecordRow, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
+import type { Claim, Completion } from '../../model/delivery.ts';
+import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
+import type { Clock, Time } from '../clock.ts';
+import { APPEND_LIMIT_MS, type Appended, type AppendOutcome, CLAIM_WAIT_MS, type NewRecord } from '../journal.ts';
+import { JournalFault } from '../journal-fault.ts';
+import { payloadOf } from '../payload.ts';
+import type { PackedRecord, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
+import type { Thread } from './thread.ts';
+import type { Writer } from './writer/writer.ts';
 
-/** What one commit takes at most. More would make those wait who came first. */
-const BATCH = { records: 512, bytes: 8 * 1024 * 1024 };
+/** What one commit takes at most. More would delay the appends that came first. */
+const COMMIT = { records: 512, bytes: 8 * 1024 * 1024 };
 
-/** What may wait for the disk at most, besides what is being committed; beyond it an append is refused at once. */
+/** What may wait for the disk at most, beside the commit under way. Beyond it, an append is unavailable at once. */
 const WAITING = { records: 4096, bytes: 64 * 1024 * 1024 };
 
-/** How long an append may take: less than the five seconds that ACR waits for an answer. */
-const APPEND_MS = 4000;
-
-/** How often it is looked who has waited too long. */
-const SWEEP_MS = 250;
-
 /**
- * For how long a completion waits for others to share a commit with, milliseconds. A crash within them offers its event
- * once more.
+ * A completion waits this long for others to share a commit with, milliseconds. After a crash within this time, its event
+ * is delivered once more.
  */
-const COMPLETE_LINGER_MS = 5;
+const COMPLETION_LINGER_MS = 5;
 
-/** After how long completions are tried again that the disk refused. */
-const RECOMPLETE_MS = 1000;
+/** Completions that the disk did not take are sent again after this time, milliseconds. */
+const COMPLETION_RETRY_MS = 1000;
+
+/** A claim that waits lets this much time pass for more events to share its answer with, milliseconds. */
+const CLAIM_LINGER_MS = 2;
+
+/** The disk may fail for this long, other than by being full, before the journal gives up, milliseconds. */
+const UNWRITABLE_LIMIT_MS = 60_000;
 
 interface WaitingAppend {
   readonly records: readonly NewRecord[];
   readonly bytes: number;
+  /** By the clock that never jumps. */
   readonly since: number;
   readonly resolve: (outcome: AppendOutcome) => void;
 }
@@ -35,47 +42,69 @@ interface WaitingCompletion {
   readonly resolve: (completed: boolean) => void;
 }
 
+interface WaitingClaim {
+  readonly max: number;
+  /** Ends the wait: with events, or without when the claim should look again. */
+  readonly end: (claims: readonly Claim[]) => void;
+}
+
+export interface WriteQueueOptions {
+  readonly writer: Pick<Thread<Writer>, 'call'>;
+  readonly clock: Clock;
+  readonly onFault: (fault: JournalFault) => void;
+}
+
 /**
- * Group commit: whatever arrives while one batch is on its way to the disk travels together in the next. Bounded in
- * records, bytes and time.
+ * Everything that waits for the thread that writes. One commit is under way at a time; what arrives meanwhile travels
+ * together in the next: that is the group commit. With two commits under way, each would be smaller and the disk would
+ * sync twice as often. A claim that waits gets its events along with the commit that brings them: this saves two messages,
+ * and reading back what was just written. Bounded in records, bytes and time.
  */
 export class WriteQueue {
-  readonly #commit: (batch: WriteBatch, records: readonly NewRecord[]) => Promise<WriteResult>;
-  readonly #sweeper: NodeJS.Timeout;
+  readonly #writer: Pick<Thread<Writer>, 'call'>;
+  readonly #clock: Clock;
+  readonly #disk: DiskWatch;
+
   #appends: WaitingAppend[] = [];
-  #completions: WaitingCompletion[] = [];
+  /** Of the waiting appends together. */
   #records = 0;
   #bytes = 0;
-  #isScheduled = false;
-  #linger: NodeJS.Timeout | undefined;
-  #isRecompleting = false;
+  /** Appends of the commit under way whose callers have no answer yet. */
+  #committing: readonly WaitingAppend[] = [];
+  #cancelLimit: (() => void) | undefined;
+
+  #completions: WaitingCompletion[] = [];
+  #cancelLinger: (() => void) | undefined;
+  #isRetryPending = false;
+
+  readonly #claims = new Set<WaitingClaim>();
+  /** Nothing can be claimed before this time, epoch milliseconds; in the past: ask the writer. */
+  #nextDueAt = 0;
+  #isWakingClaims = false;
+
   #underWay: Promise<void> | undefined;
-  readonly #inFlight = new Set<WaitingAppend>();
   #closed = false;
 
-  /**
-   * `commit` is given a batch with the records of which it was made. It resolves when the batch is durable or refused, and
-   * rejects only when the journal is broken for good.
-   */
-  constructor(commit: (batch: WriteBatch, records: readonly NewRecord[]) => Promise<WriteResult>) {
-    this.#commit = commit;
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  constructor({ writer, clock, onFault }: WriteQueueOptions) {
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#disk = new DiskWatch(clock, onFault);
   }
 
   append(records: readonly NewRecord[]): Promise<AppendOutcome> {
     if (this.#closed) return Promise.resolve({ kind: 'unavailable', reason: 'closed' });
-    if (this.#records >= WAITING.records || this.#bytes >= WAITING.bytes) {
-      return Promise.resolve({ kind: 'unavailable', reason: 'slow' });
-    }
+    if (this.#records >= WAITING.records || this.#bytes >= WAITING.bytes) return Promise.resolve(SLOW);
     return new Promise((resolve) => {
       const bytes = records.reduce((sum, { raw }) => sum + raw.byteLength, 0);
-      this.#appends.push({ records, bytes, since: performance.now(), resolve });
+      this.#appends.push({ records, bytes, since: this.#clock.tick(), resolve });
       this.#records += records.length;
       this.#bytes += bytes;
+      this.#cancelLimit ??= this.#clock.after(APPEND_LIMIT_MS, () => this.#answerLateAppends());
       this.#start();
     });
   }
 
+  /** Nothing waits for a completion: it travels with the next append, or with other completions a moment later. */
   complete(completion: Completion): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
@@ -84,161 +113,265 @@ export class WriteQueue {
     });
   }
 
-  /** Resolves when all that was taken in is committed or refused; refuses what comes later. */
+  async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+    const deadline = this.#clock.tick() + CLAIM_WAIT_MS;
+    while (!signal.aborted && !this.#closed) {
+      const untilDueMs = this.#nextDueAt - this.#clock.now();
+      const leftMs = deadline - this.#clock.tick();
+      const waitMs = Math.min(untilDueMs, leftMs);
+      const claims = waitMs > 0 ? await this.#wait(max, waitMs, signal) : await this.#claimNow(max);
+      if (claims.length > 0 || leftMs <= 0) return claims;
+    }
+    return [];
+  }
+
+  async wake(spreadMs: number): Promise<void> {
+    await this.#writer.call('wake', [spreadMs, this.#clock.now()]);
+    this.#setNextDue(0);
+  }
+
+  async redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
+    const isRedelivered = await this.#writer.call('redeliver', [seq, event, this.#clock.now()]);
+    this.#setNextDue(0);
+    return isRedelivered;
+  }
+
+  /** Resolves when everything that was taken in is committed or answered. What comes later is not taken. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#linger);
-    while (this.#hasWork() || this.#isScheduled || this.#underWay !== undefined) {
-      if (this.#hasWork()) this.#start();
+    for (const claim of this.#claims) claim.end([]);
+    this.#cancelLinger?.();
+    while (this.#hasWork() || this.#underWay !== undefined) {
+      this.#start();
       await this.#underWay;
-      await new Promise((resolve) => setImmediate(resolve));
     }
-    clearInterval(this.#sweeper);
+    this.#cancelLimit?.();
     for (const { resolve } of this.#completions.splice(0)) resolve(false);
   }
 
   #hasWork(): boolean {
-    return this.#appends.length > 0 || (this.#completions.length > 0 && !this.#isRecompleting);
+    return this.#appends.length > 0 || (this.#completions.length > 0 && !this.#isRetryPending);
   }
 
-  /**
-   * One batch at a time: with two on their way each is smaller, and the disk has twice as many commits to sync. Whoever else
-   * calls in this turn of the event loop travels along.
-   */
   #start(): void {
-    if (this.#isScheduled || this.#underWay !== undefined) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      if (!this.#hasWork()) return;
-      this.#underWay = this.#run(this.#takeAppends()).finally(() => {
-        this.#underWay = undefined;
-        if (this.#appends.length > 0) this.#start();
-        else if (this.#hasWork()) this.#startSoon();
-      });
+    this.#underWay ??= this.#run();
+  }
+
+  #startSoon(): void {
+    this.#cancelLinger ??= this.#clock.after(COMPLETION_LINGER_MS, () => {
+      this.#cancelLinger = undefined;
+      this.#start();
     });
   }
 
-  async #run(appends: readonly WaitingAppend[]): Promise<void> {
+  async #run(): Promise<void> {
+    // What else arrives in this turn of the event loop travels along.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#hasWork()) await this.#commit();
+    this.#underWay = undefined;
+    if (this.#appends.length > 0) this.#start();
+    else if (this.#hasWork()) this.#startSoon();
+  }
+
+  async #commit(): Promise<void> {
+    const appends = this.#takeAppends();
     const completions = this.#completions.splice(0);
-    for (const append of appends) this.#inFlight.add(append);
-    const result = await this.#send(appends, completions);
-    for (const append of appends) this.#inFlight.delete(append);
-    answer(appends, result);
-    this.#answerCompletions(completions, result);
-  }
-
-  async #send(appends: readonly WaitingAppend[], completions: readonly WaitingCompletion[]): Promise<WriteResult> {
+    const claim = this.#takeClaim();
+    const records = appends.flatMap((append) => append.records);
+    this.#committing = appends;
+    let result: WriteResult;
     try {
-      const records = appends.flatMap((append) => append.records);
-      return await this.#commit(pack(records, completions), records);
+      const batch = pack(records, completions);
+      result = await this.#writer.call('write', [batch, claim?.max ?? 0, this.#time()], [batch.raw.buffer]);
+      this.#disk.look(result);
     } catch {
-      // The journal is broken for good; whoever owns it hears so from its thread.
+      // The writer is broken for good and has reported its fault.
       this.#closed = true;
-      return { refusal: BROKEN, completed: completions.map(() => false) };
+      result = { failure: BROKEN, completed: completions.map(() => false) };
     }
+    this.#committing = [];
+    this.#noteDue(result, completions);
+    answerAppends(appends, result);
+    this.#answerCompletions(completions, result);
+    claim?.end(claimsOf(result, records));
   }
 
-  /** Nobody waits for a completion: it travels with the next append, or with other completions a moment later. */
-  #startSoon(): void {
-    // Closing waits for no timer, and what was taken in by then is to be stored.
-    if (this.#closed) {
-      this.#start();
-      return;
-    }
-    this.#linger ??= setTimeout(() => {
-      this.#linger = undefined;
-      this.#start();
-    }, COMPLETE_LINGER_MS);
-  }
-
-  /** When the disk refuses even the completions, they wait a moment and are sent again. */
-  #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
-    if (completed !== undefined) {
-      for (const [index, { resolve }] of completions.entries()) resolve(completed[index] ?? false);
-      return;
-    }
-    if (completions.length === 0) return;
-    if (this.#closed) {
-      for (const { resolve } of completions) resolve(false);
-      return;
-    }
-    this.#completions.unshift(...completions);
-    this.#isRecompleting = true;
-    setTimeout(() => {
-      this.#isRecompleting = false;
-      this.#start();
-    }, RECOMPLETE_MS);
-  }
-
-  #takeAppends(): WaitingAppend[] {
+  #takeAppends(): readonly WaitingAppend[] {
     let records = 0;
     let bytes = 0;
     let count = 0;
     for (const append of this.#appends) {
       records += append.records.length;
       bytes += append.bytes;
-      if (count > 0 && (records > BATCH.records || bytes > BATCH.bytes)) break;
+      if (count > 0 && (records > COMMIT.records || bytes > COMMIT.bytes)) break;
       count++;
     }
-    const taken = this.#appends.slice(0, count);
-    this.#appends = this.#appends.slice(count);
-    this.#release(taken);
-    return taken;
+    return this.#shiftAppends(count);
   }
 
-  #release(appends: readonly WaitingAppend[]): void {
-    for (const { records, bytes } of appends) {
+  #shiftAppends(count: number): readonly WaitingAppend[] {
+    const taken = this.#appends.slice(0, count);
+    this.#appends = this.#appends.slice(count);
+    for (const { records, bytes } of taken) {
       this.#records -= records.length;
       this.#bytes -= bytes;
     }
+    return taken;
   }
 
-  #sweep(): void {
-    const tooOld = performance.now() - APPEND_MS;
-    const late = this.#appends.filter(({ since }) => since < tooOld);
-    if (late.length > 0) {
-      this.#appends = this.#appends.slice(late.length);
-      this.#release(late);
+  /**
+   * What still waits is not written any more. What is being committed may yet become durable; its caller gets this answer
+   * in time all the same, and when it tries again, that is a duplicate.
+   */
+  #answerLateAppends(): void {
+    const latest = this.#clock.tick() - APPEND_LIMIT_MS;
+    const isLate = ({ since }: WaitingAppend) => since <= latest;
+    const late = [...this.#committing.filter(isLate), ...this.#shiftAppends(this.#appends.filter(isLate).length)];
+    for (const { resolve } of late) resolve(SLOW);
+    this.#committing = this.#committing.filter((append) => !isLate(append));
+    const [oldest = this.#appends[0]] = this.#committing;
+    this.#cancelLimit = oldest && this.#clock.after(oldest.since - latest, () => this.#answerLateAppends());
+  }
+
+  #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
+    if (completed !== undefined || this.#closed) {
+      for (const [index, { resolve }] of completions.entries()) resolve(completed?.[index] ?? false);
+      return;
     }
-    // What is being committed may yet become durable; its sender is told no in time all the same, and a repetition of
-    // it is a duplicate.
-    for (const { since, resolve } of [...late, ...this.#inFlight]) {
-      if (since < tooOld) resolve({ kind: 'unavailable', reason: 'slow' });
+    if (completions.length === 0) return;
+    this.#completions.unshift(...completions);
+    this.#isRetryPending = true;
+    this.#clock.after(COMPLETION_RETRY_MS, () => {
+      this.#isRetryPending = false;
+      this.#start();
+    });
+  }
+
+  async #claimNow(max: number): Promise<readonly Claim[]> {
+    const { claims, nextDueAt } = await this.#writer.call('claim', [max, this.#time()]);
+    this.#setNextDue(nextDueAt);
+    return claims;
+  }
+
+  #wait(max: number, ms: number, signal: AbortSignal): Promise<readonly Claim[]> {
+    return new Promise((resolve) => {
+      const end = (claims: readonly Claim[]) => {
+        cancel();
+        signal.removeEventListener('abort', giveUp);
+        this.#claims.delete(claim);
+        resolve(claims);
+      };
+      const claim: WaitingClaim = { max, end };
+      const giveUp = () => {
+        // A claim that a commit has taken along gets its events: they are leased to it.
+        if (this.#claims.has(claim)) end([]);
+      };
+      const cancel = this.#clock.after(ms, giveUp);
+      signal.addEventListener('abort', giveUp);
+      this.#claims.add(claim);
+    });
+  }
+
+  /** The claim that has waited longest. From now on, only the commit that takes it along ends its wait. */
+  #takeClaim(): WaitingClaim | undefined {
+    const [first] = this.#claims;
+    if (first !== undefined) this.#claims.delete(first);
+    return first;
+  }
+
+  #noteDue({ claimed, appended = [], completed = [] }: WriteResult, completions: readonly WaitingCompletion[]): void {
+    if (claimed !== undefined) {
+      this.#setNextDue(claimed.nextDueAt);
+      return;
     }
+    if (appended.some(({ kind }) => kind === 'kept')) this.#setNextDue(0);
+    for (const [index, { completion }] of completions.entries()) {
+      const { decision } = completion;
+      if (completed[index] && decision.kind === 'retry') this.#setNextDue(Math.min(this.#nextDueAt, decision.at));
+    }
+  }
+
+  /** The writer answers in order, so the latest answer is the one that holds. */
+  #setNextDue(at: number): void {
+    const isEarlier = at < this.#nextDueAt;
+    this.#nextDueAt = at;
+    if (!isEarlier || this.#claims.size === 0 || this.#isWakingClaims) return;
+    this.#isWakingClaims = true;
+    this.#clock.after(CLAIM_LINGER_MS, () => {
+      this.#isWakingClaims = false;
+      for (const claim of this.#claims) claim.end([]);
+    });
+  }
+
+  #time(): Time {
+    return { now: this.#clock.now(), tick: this.#clock.tick() };
   }
 }
 
+/** Pruning heals a full disk. A disk that fails otherwise, and for long, is better left to a restart. */
+class DiskWatch {
+  readonly #clock: Clock;
+  readonly #onFault: (fault: JournalFault) => void;
+  #unwritableSince: number | undefined;
+
+  constructor(clock: Clock, onFault: (fault: JournalFault) => void) {
+    this.#clock = clock;
+    this.#onFault = onFault;
+  }
+
+  /** Looks at the result of every commit. */
+  look({ failure }: WriteResult): void {
+    if (failure?.kind !== 'unwritable' && failure?.kind !== 'locked') {
+      this.#unwritableSince = undefined;
+      return;
+    }
+    const now = this.#clock.tick();
+    this.#unwritableSince ??= now;
+    if (now - this.#unwritableSince < UNWRITABLE_LIMIT_MS) return;
+    this.#onFault(new JournalFault('journal_failed', `the journal cannot be written: ${failure.detail}`));
+  }
+}
+
+const SLOW: AppendOutcome = { kind: 'unavailable', reason: 'slow' };
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
 
 function pack(records: readonly NewRecord[], completions: readonly WaitingCompletion[]): WriteBatch {
   const raw = new Uint8Array(records.reduce((sum, record) => sum + record.raw.byteLength, 0));
-  let end = 0;
-  const rows = records.map((record) => {
-    raw.set(record.raw, end);
-    end += record.raw.byteLength;
-    return row(record, end);
+  let rawEnd = 0;
+  const packed = records.map(({ headers, event, raw: own, ...record }): PackedRecord => {
+    raw.set(own, rawEnd);
+    rawEnd += own.byteLength;
+    return { ...record, headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event), rawEnd };
   });
-  return { records: rows, raw, completions: completions.map(({ completion }) => completion) };
+  return { records: packed, raw, completions: completions.map(({ completion }) => completion) };
 }
 
-function row({ headers, event, raw: _, ...record }: NewRecord, rawEnd: number): RecordRow {
-  return { ...record, headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event), rawEnd };
-}
-
-function answer(appends: readonly WaitingAppend[], { appended, refusal }: WriteResult): void {
+function answerAppends(appends: readonly WaitingAppend[], { appended, failure }: WriteResult): void {
   let start = 0;
   for (const { records, resolve } of appends) {
-    const results = appended?.slice(start, start + records.length);
-    start += records.length;
-    resolve(results === undefined ? { kind: 'unavailable', reason: reasonOf(refusal) } : appendedOutcome(results));
+    const end = start + records.length;
+    if (appended !== undefined) resolve({ kind: 'appended', records: appended.slice(start, end) });
+    else resolve({ kind: 'unavailable', reason: failure?.kind === 'full' ? 'full' : 'unwritable' });
+    start = end;
   }
 }
 
-function appendedOutcome(records: readonly Appended[]): AppendOutcome {
-  return { kind: 'appended', records };
+/** What a waiting claim gets along with a commit: stored events, and records of the commit itself. */
+function claimsOf({ claimed, appended = [] }: WriteResult, records: readonly NewRecord[]): readonly Claim[] {
+  if (claimed === undefined) return [];
+  const own = records.flatMap((record, index) => newClaim(record, appended[index], claimed.fences));
+  return [...claimed.claims, ...own];
 }
 
-function reasonOf(refusal: StoreFailure | undefined): 'full' | 'unwritable' {
-  return refusal?.kind === 'full' ? 'full' : 'unwritable';
+function newClaim(
+  { event, receivedAt, raw, payload, traceparent }: NewRecord,
+  appended: Appended | undefined,
+  fences: ReadonlyMap<number, number>,
+): readonly Claim[] {
+  const seq = appended?.kind === 'kept' ? appended.seq : 0;
+  const fence = fences.get(seq);
+  if (fence === undefined || !isRegistryEvent(event)) return [];
+  const history = { attempts: 0, uncertain: 0, agesFrom: receivedAt, lastAttemptAt: 0 };
+  const trace = traceparent === undefined ? {} : { traceparent };
+  return [{ seq, fence, delivery: 1, receivedAt, history, event, payload: payloadOf(raw, payload), ...trace }];
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import {
+  claimAllDue,
+  claimDue,
+  claimOne,
   completeDelivered,
   deadLetterClaim,
   keep,
   keepOne,
-  lend,
-  lendAllDue,
-  lendOne,
+  retryClaim,
   seqs,
-  settleRetried,
 } from '../../../test/support/journal-steps.ts';
 import { anAttempt, aRecord, UNCERTAIN } from '../../../test/support/records.ts';
 import type { Journal } from '../journal.ts';
@@ -18,78 +18,81 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-export function settleSuite(proves: Proof): void {
-  verdictSuite(proves);
+export function completeSuite(proves: Proof): void {
+  decisionSuite(proves);
   fenceSuite(proves);
   wakeSuite(proves);
 }
 
-function verdictSuite(proves: Proof): void {
-  proves('a completed event is never lent again', async ({ journal, now, advance }) => {
+function decisionSuite(proves: Proof): void {
+  proves('a completed event is never claimed again', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    assert.equal(await completeDelivered(journal, await lendOne(journal), now()), true);
+    assert.equal(await completeDelivered(journal, await claimOne(journal), now()), true);
 
     await advance(HOUR);
     await journal.wake(0);
 
-    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.deepEqual(await claimAllDue(journal, now()), []);
     assert.equal((await journal.get(seq))?.state, 'delivered');
   });
 
-  proves('an event that is given up lies in the dead letters with the reason and is not lent', async (harness) => {
-    const { journal, now, advance } = harness;
-    const seq = await keepOne(journal, aRecord('a', now()));
-    const { fence } = await lendOne(journal);
-    const attempt = anAttempt(now(), UNCERTAIN);
-    const deadLetteredAfter = now();
-    const decision = { kind: 'dead-letter', reason: 'uncertain' } as const;
-    assert.equal(await journal.complete({ seq, fence, attempt, decision }), true);
+  proves(
+    'an event that is given up becomes a dead letter with the reason, and is not claimed again',
+    async (harness) => {
+      const { journal, now, advance } = harness;
+      const seq = await keepOne(journal, aRecord('a', now()));
+      const { fence } = await claimOne(journal);
+      const attempt = anAttempt(now(), UNCERTAIN);
+      const deadLetteredAfter = now();
+      const decision = { kind: 'dead-letter', reason: 'uncertain' } as const;
+      assert.equal(await journal.complete({ seq, fence, attempt, decision }), true);
 
-    await advance(HOUR);
-    assert.deepEqual(await lendAllDue(journal, now()), []);
+      await advance(HOUR);
+      assert.deepEqual(await claimAllDue(journal, now()), []);
 
-    const record = await journal.get(seq);
-    assert.equal(record?.state, 'dead-lettered');
-    assert.equal(record?.deadLetter?.reason, 'uncertain');
-    assert.equal(record?.deadLetter?.detail, '500');
-    assert.ok((record?.deadLetter?.at ?? 0) >= deadLetteredAfter);
-    const [summary] = await journal.find({ state: 'dead-lettered', limit: 1 });
-    assert.deepEqual(summary?.deadLetter, record?.deadLetter);
-  });
+      const record = await journal.get(seq);
+      assert.equal(record?.state, 'dead-lettered');
+      assert.equal(record?.deadLetter?.reason, 'uncertain');
+      assert.equal(record?.deadLetter?.detail, '500');
+      assert.ok((record?.deadLetter?.at ?? 0) >= deadLetteredAfter);
+      const [summary] = await journal.find({ state: 'dead-lettered', limit: 1 });
+      assert.deepEqual(summary?.deadLetter, record?.deadLetter);
+    },
+  );
 }
 
 function fenceSuite(proves: Proof): void {
-  proves('a completion with a stale fence is not taken and changes nothing', async ({ journal, now, advance }) => {
+  proves('a completion with a stale fence is not taken, and changes nothing', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    const stale = await lendOne(journal);
+    const stale = await claimOne(journal);
     await advance(121 * SECOND);
-    const current = await lendOne(journal);
+    const current = await claimOne(journal);
     const before = await journal.get(seq);
 
     assert.equal(await completeDelivered(journal, stale, now()), false);
     assert.equal(await deadLetterClaim(journal, stale, now()), false);
-    assert.equal(await settleRetried(journal, stale, now(), now()), false);
+    assert.equal(await retryClaim(journal, stale, now(), now()), false);
 
     assert.deepEqual(await journal.get(seq), before);
-    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.deepEqual(await claimAllDue(journal, now()), []);
     assert.equal(await completeDelivered(journal, current, now()), true);
   });
 
   proves('a completion is not taken once the lease has ended', async ({ journal, now, advance }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    const lapsed = await lendOne(journal);
+    const lapsed = await claimOne(journal);
     await advance(121 * SECOND);
 
     assert.equal(await completeDelivered(journal, lapsed, now()), false);
 
-    assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
+    assert.deepEqual(seqs(await claimAllDue(journal, now())), [seq]);
     assert.deepEqual((await journal.get(seq))?.attempts, []);
   });
 
   proves('a claim is completed once', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    const claim = await lendOne(journal);
-    assert.equal(await settleRetried(journal, claim, now(), now() + HOUR), true);
+    const claim = await claimOne(journal);
+    assert.equal(await retryClaim(journal, claim, now(), now() + HOUR), true);
 
     assert.equal(await completeDelivered(journal, claim, now()), false);
 
@@ -100,24 +103,24 @@ function fenceSuite(proves: Proof): void {
 
   proves('a completion from before a redelivery is not taken', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    const claim = await lendOne(journal);
+    const claim = await claimOne(journal);
     assert.equal(await deadLetterClaim(journal, claim, now()), true);
     assert.equal(await journal.redeliver(seq), true);
 
     assert.equal(await completeDelivered(journal, claim, now()), false);
 
-    assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
+    assert.deepEqual(seqs(await claimAllDue(journal, now())), [seq]);
   });
 
   proves('a completion of a record that does not exist is not taken', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
-    const { fence } = await lendOne(journal);
+    const { fence } = await claimOne(journal);
     assert.equal(await completeDelivered(journal, { seq: seq + 1, fence }, now()), false);
   });
 }
 
 function wakeSuite(proves: Proof): void {
-  proves('waking makes waiting events due, the oldest first and one after the other', async (harness) => {
+  proves('waking makes waiting events due, the oldest first and spread over time', async (harness) => {
     const { journal, now, advance } = harness;
     const [younger, oldest, youngest] = await keep(
       journal,
@@ -128,18 +131,18 @@ function wakeSuite(proves: Proof): void {
     await journal.wake(10 * MINUTE);
 
     for (const next of [oldest, younger, youngest]) {
-      const due = await lendAllDue(journal, now());
+      const due = await claimAllDue(journal, now());
       assert.deepEqual(seqs(due), [next]);
       for (const claim of due) assert.equal(await completeDelivered(journal, claim, now()), true);
       await advance(11 * MINUTE);
     }
   });
 
-  proves('waking gives a waiting claim what it makes due', async ({ journal, now }) => {
+  proves('a claim that waits gets what waking makes due', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     await retryAll(journal, now(), now() + HOUR);
 
-    const waiting = lend(journal);
+    const waiting = claimDue(journal);
     await journal.wake(0);
 
     assert.deepEqual(seqs(await waiting), [seq]);
@@ -147,44 +150,44 @@ function wakeSuite(proves: Proof): void {
 
   proves('waking postpones no event', async ({ journal, now, advance }) => {
     const [, soon] = await keep(journal, aRecord('a', now() - MINUTE), aRecord('b', now()));
-    const [older, younger] = await lend(journal);
+    const [older, younger] = await claimDue(journal);
     assert.ok(older !== undefined && younger !== undefined);
-    await settleRetried(journal, older, now(), now() + HOUR);
-    await settleRetried(journal, younger, now(), now() + MINUTE);
+    await retryClaim(journal, older, now(), now() + HOUR);
+    await retryClaim(journal, younger, now(), now() + MINUTE);
 
     await journal.wake(HOUR);
     await advance(2 * MINUTE);
 
-    assert.ok(seqs(await lendAllDue(journal, now())).includes(soon ?? 0));
+    assert.ok(seqs(await claimAllDue(journal, now())).includes(soon ?? 0));
   });
 
-  proves('waking hastens no event that the sink may have taken', async ({ journal, now, advance }) => {
+  proves('waking leaves an event that the sink may have taken at its time', async ({ journal, now, advance }) => {
     const [uncertain, other] = await keep(journal, aRecord('a', now() - MINUTE), aRecord('b', now()));
-    for (const claim of await lend(journal)) {
+    for (const claim of await claimDue(journal)) {
       const history = { ...claim.history, uncertain: claim.seq === uncertain ? 1 : 0 };
-      assert.equal(await settleRetried(journal, { ...claim, history }, now(), now() + HOUR), true);
+      assert.equal(await retryClaim(journal, { ...claim, history }, now(), now() + HOUR), true);
     }
 
     await journal.wake(0);
 
-    const [due, ...others] = await lendAllDue(journal, now());
+    const [due, ...others] = await claimAllDue(journal, now());
     assert.deepEqual([due?.seq, others], [other, []]);
     assert.ok(due !== undefined && (await completeDelivered(journal, due, now())));
     await advance(HOUR);
-    assert.deepEqual(seqs(await lendAllDue(journal, now())), [uncertain]);
+    assert.deepEqual(seqs(await claimAllDue(journal, now())), [uncertain]);
   });
 
   proves('waking ends no lease', async ({ journal, now }) => {
     await keepOne(journal, aRecord('a', now()));
-    const claim = await lendOne(journal);
+    const claim = await claimOne(journal);
 
     await journal.wake(0);
 
-    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.deepEqual(await claimAllDue(journal, now()), []);
     assert.equal(await completeDelivered(journal, claim, now()), true);
   });
 }
 
 async function retryAll(journal: Journal, now: number, dueAt: number): Promise<void> {
-  for (const claim of await lend(journal)) assert.equal(await settleRetried(journal, claim, now, dueAt), true);
+  for (const claim of await claimDue(journal)) assert.equal(await retryClaim(journal, claim, now, dueAt), true);
 }

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import {
   append,
+  claimAllDue,
+  claimDue,
+  claimOne,
   completeDelivered,
   deadLetterClaim,
   keep,
   keepDelivered,
   keepOne,
-  lend,
-  lendAllDue,
-  lendOne,
   pruneAll,
+  retryClaim,
   seqs,
-  settleRetried,
 } from '../../../test/support/journal-steps.ts';
 import { aDeadLetter, aRecord } from '../../../test/support/records.ts';
 import type { Harness, Proof } from './journal-harness.ts';
@@ -27,18 +27,18 @@ export function durabilitySuite(proves: Proof): void {
 function durable(proves: Proof): Proof {
   return (title, run) =>
     proves(title, async (harness, context) => {
-      if (!harness.durable) return context.skip('it ends with its process');
+      if (!harness.durable) return context.skip('a journal in memory ends with its process');
       await run(harness, context);
     });
 }
 
 function crashSuite(proves: Proof): void {
-  proves('everything that was taken in is there after a crash', async ({ journal, now, reopen }) => {
+  proves('after a crash, everything that was taken in is there', async ({ journal, now, reopen }) => {
     await keepDelivered(journal, aRecord('delivered', now()));
     await keep(journal, aDeadLetter('dead-lettered', now()), aRecord('given up', now()));
-    await deadLetterClaim(journal, await lendOne(journal), now());
+    await deadLetterClaim(journal, await claimOne(journal), now());
     await keepOne(journal, aRecord('retried', now()));
-    await settleRetried(journal, await lendOne(journal), now(), now() + HOUR);
+    await retryClaim(journal, await claimOne(journal), now(), now() + HOUR);
     await keepOne(journal, aRecord('new', now()));
     const before = await everything(journal);
 
@@ -52,42 +52,42 @@ function crashSuite(proves: Proof): void {
     const reopened = await reopen();
 
     assert.deepEqual(await append(reopened, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
-    assert.deepEqual(seqs(await lendAllDue(reopened, now())), [seq]);
+    assert.deepEqual(seqs(await claimAllDue(reopened, now())), [seq]);
   });
 
-  proves('claims are free after a crash, and what was lent before cannot be completed', async (harness) => {
+  proves('after a crash, events can be claimed again, and earlier claims cannot be completed', async (harness) => {
     const { journal, now, reopen } = harness;
     const kept = await keep(journal, aRecord('a', now()), aRecord('b', now()));
-    const lost = await lend(journal);
+    const lost = await claimDue(journal);
     assert.equal(lost.length, 2);
 
     const reopened = await reopen();
 
     for (const claim of lost) assert.equal(await completeDelivered(reopened, claim, now()), false);
-    const again = await lendAllDue(reopened, now());
+    const again = await claimAllDue(reopened, now());
     assert.deepEqual(new Set(seqs(again)), new Set(kept));
     for (const claim of lost) assert.equal(await completeDelivered(reopened, claim, now()), false);
     for (const claim of again) assert.equal(await completeDelivered(reopened, claim, now()), true);
   });
 
-  proves('a completed event is not lent again after a crash', async ({ journal, now, reopen }) => {
+  proves('a completed event is not claimed again after a crash', async ({ journal, now, reopen }) => {
     await keepDelivered(journal, aRecord('a', now()));
-    assert.deepEqual(await lendAllDue(await reopen(), now()), []);
+    assert.deepEqual(await claimAllDue(await reopen(), now()), []);
   });
 
   proves('a retried event waits for its time across a crash', async ({ journal, now, advance, reopen }) => {
     await keepOne(journal, aRecord('a', now()));
-    const claim = await lendOne(journal);
-    await settleRetried(journal, claim, now(), now() + HOUR);
+    const claim = await claimOne(journal);
+    await retryClaim(journal, claim, now(), now() + HOUR);
 
     const reopened = await reopen();
 
-    assert.deepEqual(await lendAllDue(reopened, now()), []);
+    assert.deepEqual(await claimAllDue(reopened, now()), []);
     await advance(2 * HOUR);
-    assert.equal((await lendOne(reopened)).history.attempts, 1);
+    assert.equal((await claimOne(reopened)).history.attempts, 1);
   });
 
-  proves('a number is never used again, also after its record was pruned and a crash', async (harness) => {
+  proves('a number is never used again, even after its record was pruned and a crash', async (harness) => {
     const { journal, now, advance, reopen } = harness;
     const used = await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
     await advance(8 * DAY);
@@ -99,7 +99,7 @@ function crashSuite(proves: Proof): void {
     assert.ok((await keepOne(reopened, aRecord('c', now()))) > Math.max(...used));
   });
 
-  proves('what an append that closing overtakes calls appended is there', async ({ journal, now, reopen }) => {
+  proves('what an append during closing reports as kept is there after a restart', async ({ journal, now, reopen }) => {
     const appending = journal.append([aRecord('a', now())]);
     await journal.close();
     const outcome = await appending;
@@ -121,13 +121,13 @@ function damageSuite(proves: Proof): void {
     await harness.damage(damaged);
     const reopened = await reopen();
 
-    assert.deepEqual(new Set(seqs(await lendAllDue(reopened, now()))), new Set([before, after]));
+    assert.deepEqual(new Set(seqs(await claimAllDue(reopened, now()))), new Set([before, after]));
     const [letter, ...others] = await reopened.find({ state: 'dead-lettered', limit: 10 });
     assert.equal(letter?.seq, damaged);
     assert.equal(letter?.deadLetter?.reason, 'damaged');
     assert.deepEqual(others, []);
-    const { pending, dead, damaged: count } = await reopened.stats();
-    assert.deepEqual({ pending, dead, count }, { pending: 2, dead: 1, count: 1 });
+    const { pending, deadLetters, damaged: count } = await reopened.stats();
+    assert.deepEqual({ pending, deadLetters, count }, { pending: 2, deadLetters: 1, count: 1 });
   });
 }
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import {
+  claimAllDue,
+  claimOne,
   completeDelivered,
   deadLetterClaim,
   keep,
   keepDelivered,
   keepOne,
-  lendAllDue,
-  lendOne,
+  retryClaim,
   seqs,
-  settleRetried,
 } from '../../../test/support/journal-steps.ts';
 import {
   aDeadLetter,
@@ -24,7 +24,7 @@ import type { Proof } from './journal-harness.ts';
 
 const MINUTE = 60_000;
 
-export function archiveSuite(proves: Proof): void {
+export function historySuite(proves: Proof): void {
   findSuite(proves);
   getSuite(proves);
   redeliverSuite(proves);
@@ -53,14 +53,17 @@ function findSuite(proves: Proof): void {
     assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [pending]);
   });
 
-  proves('a record in a list tells what happened in the registry, and who said so', async ({ journal, now }) => {
-    const receivedAt = now();
-    const seq = await keepOne(journal, aRecord('a', receivedAt, { caller: 'release' }));
+  proves(
+    'a record in a list says what happened in the registry, and which caller reported it',
+    async ({ journal, now }) => {
+      const receivedAt = now();
+      const seq = await keepOne(journal, aRecord('a', receivedAt, { caller: 'release' }));
 
-    assert.deepEqual(await journal.find({ limit: 10 }), [
-      { seq, state: 'pending', receivedAt, caller: 'release', event: aRegistryEvent('a') },
-    ]);
-  });
+      assert.deepEqual(await journal.find({ limit: 10 }), [
+        { seq, state: 'pending', receivedAt, caller: 'release', event: aRegistryEvent('a') },
+      ]);
+    },
+  );
 }
 
 function getSuite(proves: Proof): void {
@@ -91,7 +94,7 @@ function getSuite(proves: Proof): void {
     );
   });
 
-  proves('a record is not changed by what its sender does to the bytes later', async ({ journal, now }) => {
+  proves('a record does not change when the bytes that were appended change later', async ({ journal, now }) => {
     const buffer = Uint8Array.of(1, 2, 3, 4);
     const appending = journal.append([aRecord('a', now(), { raw: buffer.subarray(1, 3) })]);
     await appending;
@@ -101,18 +104,19 @@ function getSuite(proves: Proof): void {
     assert.deepEqual([...((await journal.get(summary?.seq ?? 0))?.raw ?? [])], [2, 3]);
   });
 
-  proves('a record tells its attempts in order, with outcomes, created events and decisions', async (harness) => {
+  proves('a record lists its attempts in order, with outcomes, created events and decisions', async (harness) => {
     const { journal, now, advance } = harness;
     const seq = await keepOne(journal, aRecord('a', now()));
     const times: number[] = [];
-    for (const complete of [settleRetriedSoon, deadLetterClaim]) {
-      times.push(now());
-      assert.equal(await complete(journal, await lendOne(journal), now()), true);
+    for (const complete of [retrySoon, deadLetterClaim]) {
+      const at = now();
+      times.push(at);
+      assert.equal(await complete(journal, await claimOne(journal), at), true);
       await advance(2 * MINUTE);
     }
     assert.equal(await journal.redeliver(seq), true);
     times.push(now());
-    assert.equal(await completeDelivered(journal, await lendOne(journal), times[2] ?? 0), true);
+    assert.equal(await completeDelivered(journal, await claimOne(journal), times[2] ?? 0), true);
 
     const record = await journal.get(seq);
 
@@ -130,24 +134,24 @@ function getSuite(proves: Proof): void {
   });
 }
 
-function settleRetriedSoon(journal: Journal, claim: Awaited<ReturnType<typeof lendOne>>, at: number) {
-  return settleRetried(journal, claim, at, at + MINUTE);
+function retrySoon(journal: Journal, claim: Awaited<ReturnType<typeof claimOne>>, at: number) {
+  return retryClaim(journal, claim, at, at + MINUTE);
 }
 
 function redeliverSuite(proves: Proof): void {
-  proves('a redelivered dead letter is lent with a new budget and the next delivery number', async (harness) => {
+  proves('a redelivered dead letter is claimed with a new budget and the next delivery number', async (harness) => {
     const { journal, now, advance } = harness;
     const receivedAt = now();
     const seq = await keepOne(journal, aRecord('a', receivedAt));
-    await settleRetriedSoon(journal, await lendOne(journal), now());
+    await retrySoon(journal, await claimOne(journal), now());
     await advance(2 * MINUTE);
-    await deadLetterClaim(journal, await lendOne(journal), now());
+    await deadLetterClaim(journal, await claimOne(journal), now());
     await advance(MINUTE);
     const redeliveredAfter = now();
 
     assert.equal(await journal.redeliver(seq), true);
 
-    const [claim] = await lendAllDue(journal, now());
+    const [claim] = await claimAllDue(journal, now());
     const agesFrom = claim?.history.agesFrom ?? 0;
     assert.ok(agesFrom >= redeliveredAfter);
     assert.deepEqual(claim?.history, { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 });
@@ -157,32 +161,32 @@ function redeliverSuite(proves: Proof): void {
     assert.deepEqual(await journal.find({ state: 'dead-lettered', limit: 1 }), []);
   });
 
-  proves('a delivered event can be redelivered, as often as one likes', async ({ journal, now }) => {
+  proves('a delivered event can be redelivered any number of times', async ({ journal, now }) => {
     const [seq = 0] = await keepDelivered(journal, aRecord('a', now()));
 
     for (const delivery of [2, 3]) {
       assert.equal(await journal.redeliver(seq), true);
-      const claim = await lendOne(journal);
+      const claim = await claimOne(journal);
       assert.equal(claim.delivery, delivery);
       assert.equal(await completeDelivered(journal, claim, now()), true);
     }
   });
 
-  proves('a redelivery can mend what was decoded', async ({ journal, now }) => {
+  proves('a redelivery can replace what was decoded', async ({ journal, now }) => {
     const seq = await keepOne(journal, aDeadLetter('a', now()));
-    const mended = { ...aRegistryEvent('a'), registry: 'mended.azurecr.io' };
+    const fixed = { ...aRegistryEvent('a'), registry: 'fixed.azurecr.io' };
 
-    assert.equal(await journal.redeliver(seq, mended), true);
+    assert.equal(await journal.redeliver(seq, fixed), true);
 
-    assert.deepEqual((await lendOne(journal)).event, mended);
-    assert.deepEqual((await journal.get(seq))?.event, mended);
+    assert.deepEqual((await claimOne(journal)).event, fixed);
+    assert.deepEqual((await journal.get(seq))?.event, fixed);
   });
 
-  proves('a pending event is not redelivered, lent or not', async ({ journal, now }) => {
+  proves('a pending event is not redelivered, claimed or not', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
     assert.equal(await journal.redeliver(seq), false);
 
-    const claim = await lendOne(journal);
+    const claim = await claimOne(journal);
     assert.equal(await journal.redeliver(seq, aRegistryEvent('b')), false);
 
     assert.equal(await completeDelivered(journal, claim, now()), true);
@@ -191,23 +195,23 @@ function redeliverSuite(proves: Proof): void {
 }
 
 function statsSuite(proves: Proof): void {
-  proves('the statistics of an empty journal know of no oldest event', async ({ journal }) => {
+  proves('the statistics of an empty journal name no oldest event', async ({ journal }) => {
     const { bytes, ...counts } = await journal.stats();
-    assert.deepEqual(counts, { pending: 0, dead: 0, damaged: 0 });
+    assert.deepEqual(counts, { pending: 0, deadLetters: 0, damaged: 0 });
     assert.ok(bytes >= 0);
   });
 
-  proves('the statistics count pending events, lent or not, and dead letters', async ({ journal, now }) => {
+  proves('the statistics count pending events, claimed or not, and dead letters', async ({ journal, now }) => {
     const before = await journal.stats();
     const [oldest, younger] = [now() - 2 * MINUTE, now() - MINUTE];
     await keepDelivered(journal, aRecord('delivered', oldest - MINUTE));
     await keep(journal, aRecord('a', oldest), aRecord('b', younger), aDeadLetter('c', now()));
-    await lendOne(journal);
+    await claimOne(journal);
 
-    const { bytes, oldestDeadAt, ...counts } = await journal.stats();
+    const { bytes, oldestDeadLetterAt, ...counts } = await journal.stats();
 
-    assert.deepEqual(counts, { pending: 2, dead: 1, damaged: 0, oldestPendingAt: oldest });
-    assert.ok(oldestDeadAt !== undefined && oldestDeadAt > oldest);
+    assert.deepEqual(counts, { pending: 2, deadLetters: 1, damaged: 0, oldestPendingAt: oldest });
+    assert.ok(oldestDeadLetterAt !== undefined && oldestDeadLetterAt > oldest);
     assert.ok(bytes >= before.bytes);
   });
 }

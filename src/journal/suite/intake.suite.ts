@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { append, keep, keepOne, lendAllDue, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
+import { append, claimAllDue, keep, keepOne, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
 import { aDeadLetter, aKey, aRecord } from '../../../test/support/records.ts';
 import type { Appended } from '../journal.ts';
 import type { Proof } from './journal-harness.ts';
@@ -10,7 +10,7 @@ export function intakeSuite(proves: Proof): void {
 
     assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
 
-    assert.deepEqual(seqs(await lendAllDue(journal, now())), [seq]);
+    assert.deepEqual(seqs(await claimAllDue(journal, now())), [seq]);
   });
 
   proves('a duplicate within one append names the first of its key', async ({ journal, now }) => {
@@ -29,7 +29,7 @@ export function intakeSuite(proves: Proof): void {
     assert.deepEqual(seqs(await journal.find({ limit: 10 })), [b, a, earlier]);
   });
 
-  proves('of concurrent appends of one key exactly one is kept', async ({ journal, now }) => {
+  proves('of concurrent appends with the same key, exactly one is kept', async ({ journal, now }) => {
     const record = aRecord('a', now());
 
     const answers = await Promise.all(Array.from({ length: 20 }, () => append(journal, record)));
@@ -54,41 +54,38 @@ export function intakeSuite(proves: Proof): void {
     }
   });
 
-  proves(
-    'what tells the same as another within its window is a duplicate of that, and kept anew after it',
-    async (harness) => {
-      const { journal, now, advance } = harness;
-      const content = { key: aKey('content'), windowMs: 60_000 };
-      const seq = await keepOne(journal, aRecord('a', now(), { content }));
-      const duplicate = { kind: 'duplicate', of: seq, by: 'content' };
+  proves('within its window, a record with the same content is a duplicate; after it, it is kept', async (harness) => {
+    const { journal, now, advance } = harness;
+    const content = { key: aKey('content'), windowMs: 60_000 };
+    const seq = await keepOne(journal, aRecord('a', now(), { content }));
+    const duplicate = { kind: 'duplicate', of: seq, by: 'content' };
 
-      assert.deepEqual(await append(journal, aRecord('b', now(), { content })), [duplicate]);
-      await advance(59_000);
-      const current = harness.durable ? await harness.reopen() : journal;
-      assert.deepEqual(await append(current, aRecord('c', now(), { content })), [duplicate]);
-      assert.deepEqual(await append(current, aRecord('a', now(), { content })), [{ kind: 'duplicate', of: seq }]);
-      await keepOne(current, aRecord('d', now(), { content: { ...content, key: aKey('other') } }));
-      await keepOne(current, aRecord('e', now()));
-      await advance(2_000);
+    assert.deepEqual(await append(journal, aRecord('b', now(), { content })), [duplicate]);
+    await advance(59_000);
+    const current = harness.durable ? await harness.reopen() : journal;
+    assert.deepEqual(await append(current, aRecord('c', now(), { content })), [duplicate]);
+    assert.deepEqual(await append(current, aRecord('a', now(), { content })), [{ kind: 'duplicate', of: seq }]);
+    await keepOne(current, aRecord('d', now(), { content: { ...content, key: aKey('other') } }));
+    await keepOne(current, aRecord('e', now()));
+    await advance(2_000);
 
-      const anew = await keepOne(current, aRecord('b', now(), { content }));
-      assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
-      await pruneAll(current, now());
-      assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
-    },
-  );
+    const anew = await keepOne(current, aRecord('b', now(), { content }));
+    assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
+    await pruneAll(current, now());
+    assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
+  });
 
-  proves('of concurrent records that tell the same one is kept', async ({ journal, now }) => {
+  proves('of concurrent records with the same content, exactly one is kept', async ({ journal, now }) => {
     const content = { key: aKey('content'), windowMs: 60_000 };
     const names = Array.from({ length: 20 }, (_, index) => `event ${index}`);
 
     const answers = await Promise.all(names.map((name) => append(journal, aRecord(name, now(), { content }))));
 
     assert.equal(answers.flat().filter(({ kind }) => kind === 'kept').length, 1);
-    assert.equal((await lendAllDue(journal, now())).length, 1);
+    assert.equal((await claimAllDue(journal, now())).length, 1);
   });
 
-  proves('what is deadLettered on arrival makes nothing a duplicate that tells the same', async ({ journal, now }) => {
+  proves('a dead letter does not make other records with its content duplicates', async ({ journal, now }) => {
     const content = { key: aKey('content'), windowMs: 60_000 };
     await keepOne(journal, { ...aDeadLetter('a', now()), content });
     await keepOne(journal, aRecord('b', now(), { content }));
@@ -111,12 +108,12 @@ export function intakeSuite(proves: Proof): void {
   });
 
   proves(
-    'an event that is deadLettered on arrival goes to the dead letters and is never lent',
+    'an event that is dead-lettered on arrival is listed with the reason and never claimed',
     async ({ journal, now }) => {
       const arrivedAt = now();
       const [deadLettered, healthy] = await keep(journal, aDeadLetter('a', arrivedAt), aRecord('b', arrivedAt));
 
-      assert.deepEqual(seqs(await lendAllDue(journal, now())), [healthy]);
+      assert.deepEqual(seqs(await claimAllDue(journal, now())), [healthy]);
 
       const [summary] = await journal.find({ state: 'dead-lettered', limit: 10 });
       assert.equal(summary?.seq, deadLettered);
@@ -131,28 +128,31 @@ export function intakeSuite(proves: Proof): void {
 
     assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
 
-    assert.deepEqual(await lendAllDue(journal, now()), []);
+    assert.deepEqual(await claimAllDue(journal, now()), []);
     assert.equal((await journal.get(seq))?.state, 'dead-lettered');
   });
 
-  proves('what cannot be made durable is refused within 5 seconds, and taken when it can', async (harness, context) => {
-    if (harness.obstruct === undefined) return context.skip('its storage cannot be obstructed from outside');
-    const { journal, now } = harness;
-    const records = [aRecord('a', now()), aRecord('b', now())];
+  proves(
+    'while the disk cannot be written, an append is unavailable within 5 seconds; afterwards it succeeds',
+    async (harness, context) => {
+      if (harness.obstruct === undefined) return context.skip('its storage cannot be obstructed from outside');
+      const { journal, now } = harness;
+      const records = [aRecord('a', now()), aRecord('b', now())];
 
-    const release = await harness.obstruct();
-    const deadline = AbortSignal.timeout(6_000);
-    const refused = await Promise.race([journal.append(records), whenAborted(deadline)]);
-    assert.equal(refused?.kind, 'unavailable');
-    await assert.rejects(journal.check());
-    await release();
+      const release = await harness.obstruct();
+      const deadline = AbortSignal.timeout(6_000);
+      const outcome = await Promise.race([journal.append(records), whenAborted(deadline)]);
+      assert.equal(outcome?.kind, 'unavailable');
+      await assert.rejects(journal.check());
+      await release();
 
-    await journal.check();
-    // Of a refused append nothing is promised: each record is kept now, or was all the same kept then.
-    const answers = await append(journal, ...records);
-    const kept = answers.map((answer) => (answer.kind === 'duplicate' ? answer.of : keptSeq(answer)));
-    assert.deepEqual(new Set(seqs(await lendAllDue(journal, now()))), new Set(kept));
-  });
+      await journal.check();
+      // Nothing is promised of an unavailable append: each record is kept now, or was kept then.
+      const answers = await append(journal, ...records);
+      const kept = answers.map((answer) => (answer.kind === 'duplicate' ? answer.of : keptSeq(answer)));
+      assert.deepEqual(new Set(seqs(await claimAllDue(journal, now()))), new Set(kept));
+    },
+  );
 }
 
 function keptSeq(answer: Appended | undefined): number {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { append, lend } from '../../../test/support/journal-steps.ts';
+import { append, claimDue } from '../../../test/support/journal-steps.ts';
 import { anAttempt, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Claim, Decision } from '../../model/delivery.ts';
-import type { Journal, RecordState } from '../journal.ts';
+import { type Journal, LEASE_MS, type RecordState } from '../journal.ts';
 import type { Harness } from './journal-harness.ts';
 
 export type Step =
@@ -14,8 +14,7 @@ export type Step =
   | { readonly kind: 'advance'; readonly ticks: number }
   | { readonly kind: 'crash' };
 
-const LEASE_MS = 120_000;
-/** Time moves by multiples of it: a lease and a retry end halfway between two, so that no answer hangs by a hair. */
+/** Time moves by multiples of it. Leases and retries end halfway between two, so that a millisecond decides nothing. */
 export const TICK_MS = 50_000;
 const RETRY_AFTER_MS = 75_000;
 
@@ -33,7 +32,7 @@ interface Known {
   lease: { readonly fence: number; readonly endsAt: number } | undefined;
 }
 
-/** The simplest thing that behaves as a journal must. Takes each step with the journal and compares the answers. */
+/** The simplest thing that behaves like a journal. It takes each step together with the journal and compares the answers. */
 export class JournalModel {
   journal: Journal;
   readonly #harness: Harness;
@@ -91,10 +90,10 @@ export class JournalModel {
   async #claim(max: number): Promise<void> {
     const due = new Map(this.#known.filter((known) => this.#isDue(known)).map((known) => [known.seq, known]));
     if (due.size === 0) return;
-    const claims = await lend(this.journal, max);
-    assert.ok(claims.length >= 1 && claims.length <= max, `${claims.length} of at most ${max} were lent`);
+    const claims = await claimDue(this.journal, max);
+    assert.ok(claims.length >= 1 && claims.length <= max, `${claims.length} of at most ${max} were claimed`);
     for (const claim of claims) {
-      const known = due.get(claim.seq) ?? assert.fail(`${claim.seq} was lent, and is not due or lent already`);
+      const known = due.get(claim.seq) ?? assert.fail(`${claim.seq} was claimed, but is not due, or claimed already`);
       due.delete(claim.seq);
       assert.equal(claim.delivery, known.delivery);
       known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
@@ -112,7 +111,7 @@ export class JournalModel {
       'dead-letter': { kind: 'dead-letter', reason: 'expired' },
     };
     const attempt = anAttempt(startedAt, UNAVAILABLE);
-    const known = this.#lentTo(claim);
+    const known = this.#held(claim);
     assert.equal(await this.journal.complete({ seq, fence, attempt, decision: decisions[kind] }), known !== undefined);
     if (known === undefined) return;
     known.state = STATE_AFTER[kind];
@@ -121,7 +120,7 @@ export class JournalModel {
   }
 
   async #renew(claim: Claim | undefined): Promise<void> {
-    const known = claim && this.#lentTo(claim);
+    const known = claim && this.#held(claim);
     if (claim === undefined || known === undefined) return;
     await this.journal.renew([claim]);
     known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
@@ -153,7 +152,7 @@ export class JournalModel {
   }
 
   /** The record, if that claim still holds it. */
-  #lentTo({ seq, fence }: Claim): Known | undefined {
+  #held({ seq, fence }: Claim): Known | undefined {
     const known = this.#known.find((each) => each.seq === seq);
     return known?.lease?.fence === fence && known.lease.endsAt > this.#now ? known : undefined;
   }

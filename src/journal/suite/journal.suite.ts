@@ -1,10 +1,10 @@
 import { describe } from 'node:test';
-import { settleSuite } from './complete.suite.ts';
+import { completeSuite } from './complete.suite.ts';
 import { durabilitySuite } from './durability.suite.ts';
-import { archiveSuite } from './history.suite.ts';
+import { historySuite } from './history.suite.ts';
 import { intakeSuite } from './intake.suite.ts';
 import { type Harness, proofs } from './journal-harness.ts';
-import { upkeepSuite } from './maintenance.suite.ts';
+import { maintenanceSuite } from './maintenance.suite.ts';
 import { modelSuite } from './model.suite.ts';
 import { queueSuite } from './queue.suite.ts';
 
@@ -13,9 +13,9 @@ export function journalSuite(name: string, open: () => Promise<Harness>): void {
   const proves = proofs(open);
   describe(`${name}: intake`, () => intakeSuite(proves));
   describe(`${name}: queue`, () => queueSuite(proves));
-  describe(`${name}: completing and waking`, () => settleSuite(proves));
-  describe(`${name}: history`, () => archiveSuite(proves));
-  describe(`${name}: maintenance`, () => upkeepSuite(proves));
+  describe(`${name}: completing and waking`, () => completeSuite(proves));
+  describe(`${name}: history`, () => historySuite(proves));
+  describe(`${name}: maintenance`, () => maintenanceSuite(proves));
   describe(`${name}: crashes and damage`, () => durabilitySuite(proves));
   describe(`${name}: any sequence of calls`, () => modelSuite(open));
 }

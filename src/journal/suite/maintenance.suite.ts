@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import {
   append,
+  claimDue,
+  claimOne,
   completeDelivered,
   keep,
   keepDelivered,
   keepOne,
-  lend,
-  lendOne,
   pruneAll,
+  retryClaim,
   seqs,
-  settleRetried,
 } from '../../../test/support/journal-steps.ts';
 import { aDeadLetter, aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import type { Proof } from './journal-harness.ts';
@@ -17,7 +17,7 @@ import type { Proof } from './journal-harness.ts';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-export function upkeepSuite(proves: Proof): void {
+export function maintenanceSuite(proves: Proof): void {
   retentionSuite(proves);
   keySuite(proves);
   closeSuite(proves);
@@ -48,22 +48,22 @@ function retentionSuite(proves: Proof): void {
     assert.equal(await journal.get(seq), undefined);
   });
 
-  proves('a pending event is kept for ever, lent or waiting', async ({ journal, now, advance }) => {
-    const [waiting, lent] = await keep(journal, aRecord('a', now() - HOUR), aRecord('b', now()));
-    await settleRetried(journal, await lendOne(journal), now(), now() + 90 * DAY);
+  proves('a pending event is never pruned, whether claimed or waiting', async ({ journal, now, advance }) => {
+    const [waiting, claimed] = await keep(journal, aRecord('a', now() - HOUR), aRecord('b', now()));
+    await retryClaim(journal, await claimOne(journal), now(), now() + 90 * DAY);
     await advance(89 * DAY);
-    assert.deepEqual(seqs(await lend(journal)), [lent]);
+    assert.deepEqual(seqs(await claimDue(journal)), [claimed]);
 
     await pruneAll(journal, now());
 
-    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [lent, waiting]);
+    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [claimed, waiting]);
   });
 
   proves(
-    'history beyond the size of the journal goes early, oldest first, and nothing else does',
+    'beyond the size of the journal, delivered events are pruned early, the oldest first, and nothing else is',
     async (harness, context) => {
       const { journal, now, maxHistoryBytes } = harness;
-      if (maxHistoryBytes === undefined) return context.skip('its size is out of reach for a test');
+      if (maxHistoryBytes === undefined) return context.skip('no test can reach its size');
       const dead = await keepOne(journal, aDeadLetter('dead-lettered', now()));
       const names = ['a', 'b', 'c', 'd', 'e', 'f'];
       const delivered: number[] = [];
@@ -85,7 +85,7 @@ function retentionSuite(proves: Proof): void {
 }
 
 function keySuite(proves: Proof): void {
-  proves('a key lives for 7 days, and its event is taken anew after them', async ({ journal, now, advance }) => {
+  proves('a key is kept for 7 days; after them, its event is kept again', async ({ journal, now, advance }) => {
     const [seq = 0] = await keepDelivered(journal, aRecord('a', now()));
 
     await advance(7 * DAY - HOUR);
@@ -96,28 +96,28 @@ function keySuite(proves: Proof): void {
 
     const anew = await keepOne(journal, aRecord('a', now()));
     assert.ok(anew > seq);
-    assert.equal((await lendOne(journal)).seq, anew);
+    assert.equal((await claimOne(journal)).seq, anew);
   });
 }
 
 function closeSuite(proves: Proof): void {
-  proves('an open journal with room passes its check', async ({ journal }) => {
+  proves('a journal that can append passes its check', async ({ journal }) => {
     await journal.check();
   });
 
-  proves('a closed journal takes nothing in and lends nothing', async ({ journal, now }) => {
+  proves('a closed journal takes nothing in and hands nothing out', async ({ journal, now }) => {
     await keepOne(journal, aRecord('a', now()));
 
     await journal.close();
 
     assert.deepEqual(await journal.append([aRecord('b', now())]), { kind: 'unavailable', reason: 'closed' });
-    assert.deepEqual(await lend(journal), []);
+    assert.deepEqual(await claimDue(journal), []);
   });
 
   proves('a closed journal neither shows nor changes anything', async ({ journal, now }) => {
     const seq = await keepOne(journal, aDeadLetter('a', now()));
     await keepOne(journal, aRecord('b', now()));
-    const claim = await lendOne(journal);
+    const claim = await claimOne(journal);
 
     await journal.close();
 
@@ -133,7 +133,7 @@ function closeSuite(proves: Proof): void {
 
   proves('a closed journal takes no completion', async ({ journal, now }) => {
     await keepOne(journal, aRecord('a', now()));
-    const claim = await lendOne(journal);
+    const claim = await claimOne(journal);
 
     await journal.close();
 
@@ -141,7 +141,7 @@ function closeSuite(proves: Proof): void {
   });
 
   proves('closing ends the claims that wait', async ({ journal }) => {
-    const waiting = lend(journal);
+    const waiting = claimDue(journal);
     await journal.close();
     assert.deepEqual(await waiting, []);
   });

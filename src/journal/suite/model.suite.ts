@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { lendAllDue, seqs } from '../../../test/support/journal-steps.ts';
+import { claimAllDue, seqs } from '../../../test/support/journal-steps.ts';
 import type { Harness } from './journal-harness.ts';
 import { JournalModel, type Step, TICK_MS } from './journal-model.ts';
 
@@ -24,12 +24,14 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash') }) },
 );
 
-/** Every run has a journal of its own; so many are over within seconds also where each has a disk. */
+/** Each run opens a journal of its own. This many take seconds, even on a disk. */
 const RUNS = 25;
 const STEPS = { minLength: 10, maxLength: 60 };
 
 export function modelSuite(open: () => Promise<Harness>): void {
-  test('whatever is done to it, a journal loses no event and lends none twice', { timeout: 300_000 }, async () => {
+  test('any sequence of calls loses no event, and no event has two claims at a time', {
+    timeout: 300_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(STEP, STEPS), async (steps) => {
         const harness = await open();
@@ -48,11 +50,11 @@ async function prove(harness: Harness, steps: readonly Step[]): Promise<void> {
   const model = new JournalModel(harness);
   for (const step of steps) await model.take(step);
 
-  // By now every lease has ended and every retry fallen due: what is pending is lent, each of it once.
+  // By now every lease has ended and every retry is due: each pending event is claimed, once.
   await model.take({ kind: 'advance', ticks: Math.ceil(600_000 / TICK_MS) });
-  const lent = seqs(await lendAllDue(model.journal, harness.now()));
+  const claimed = seqs(await claimAllDue(model.journal, harness.now()));
   assert.deepEqual(
-    lent.toSorted((a, b) => a - b),
+    claimed.toSorted((a, b) => a - b),
     model.pending(),
   );
 }

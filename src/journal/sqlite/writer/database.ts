@@ -1,0 +1,175 @@
+import { type Stats, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import type { ByteRange } from '../../../model/webhook.ts';
+import type { StoreFailure } from '../protocol.ts';
+import { blob, payloadRange, type Row } from '../row.ts';
+import { DedupIndex } from './dedup-index.ts';
+import { pragma } from './schema.ts';
+import { prepareStatements, type Statements } from './statements.ts';
+
+/** What the journal counts in memory. A rollback restores it. */
+interface Counters {
+  nextSeq: number;
+  pending: number;
+  deadLetters: number;
+  damaged: number;
+}
+
+export interface JournalDatabaseOptions {
+  readonly path: string;
+  /** Free disk below which no record is taken in, bytes. */
+  readonly reserveBytes: number;
+  /** Keys of records that are kept in memory before any goes to the tree on disk. */
+  readonly recentKeys?: number;
+}
+
+/** The connection that writes: its statements, its counters and its transactions. */
+export class JournalDatabase {
+  readonly sql: Statements;
+  readonly keys: DedupIndex;
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #files: OwnFiles;
+  readonly #reserveBytes: number;
+  readonly #pageBytes: number;
+  #counters: Counters;
+
+  constructor(db: DatabaseSync, options: JournalDatabaseOptions) {
+    this.sql = prepareStatements(db);
+    this.keys = new DedupIndex(this.sql, options.recentKeys);
+    this.#db = db;
+    this.#path = options.path;
+    this.#reserveBytes = options.reserveBytes;
+    this.#pageBytes = pragma(db, 'page_size');
+    this.#counters = {
+      nextSeq: number(this.sql.lastSeq) + 1,
+      pending: number(this.sql.countPending),
+      deadLetters: number(this.sql.countDeadLetters),
+      damaged: 0,
+    };
+    this.#files = new OwnFiles(options.path);
+  }
+
+  /** Change them only inside a transaction. */
+  get counters(): Counters {
+    return this.#counters;
+  }
+
+  /** All or nothing. Throws what SQLite or `work` throws, after rolling back. */
+  transaction<T>(work: () => T): T {
+    const before = { ...this.#counters };
+    this.sql.begin.run();
+    try {
+      const result = work();
+      this.sql.commit.run();
+      this.keys.committed();
+      return result;
+    } catch (error) {
+      this.#counters = before;
+      this.keys.rolledBack();
+      // SQLite rolls back by itself on a full disk and on some I/O errors.
+      if (this.#db.isTransaction) this.sql.rollback.run();
+      throw error;
+    }
+  }
+
+  /** Reads in one transaction: otherwise each statement would take and release SQLite's locks. */
+  reading<T>(work: () => T): T {
+    this.sql.beginRead.run();
+    try {
+      return work();
+    } finally {
+      this.sql.commit.run();
+    }
+  }
+
+  /** Why no record can be taken in, if so. Completing and pruning may go on. */
+  obstacle(): StoreFailure | undefined {
+    try {
+      if (!this.#files.areInPlace()) return REPLACED;
+      return this.hasRoom() ? undefined : FULL;
+    } catch (error) {
+      return { kind: 'unwritable', detail: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** Whether the reserve is free: completing and pruning may use it, nothing else. */
+  hasRoom(): boolean {
+    const { bavail, bsize } = statfsSync(dirname(this.#path));
+    // Free pages inside the file count: it never shrinks, and pruning must be able to heal a full disk.
+    return bavail * bsize + number(this.sql.freelist) * this.#pageBytes >= this.#reserveBytes;
+  }
+
+  bytesInUse(): number {
+    return (number(this.sql.pages) - number(this.sql.freelist)) * this.#pageBytes;
+  }
+}
+
+/**
+ * Checks that the files that are open still have their names. A file that has lost its name takes everything that is
+ * written and synced, and none of it outlives this process.
+ */
+class OwnFiles {
+  readonly #path: string;
+  readonly #identities: string;
+  #size: number;
+
+  /** Create it after the first read of the database, which creates the log and its index. */
+  constructor(path: string) {
+    this.#path = path;
+    const { identities, size } = this.#look();
+    this.#identities = identities;
+    this.#size = size;
+  }
+
+  /** False also when the database has shrunk: it never does by itself. */
+  areInPlace(): boolean {
+    const { identities, size } = this.#look();
+    if (identities !== this.#identities || size < this.#size) return false;
+    this.#size = size;
+    return true;
+  }
+
+  #look(): { readonly identities: string; readonly size: number } {
+    const files = ['', '-wal', '-shm'].map((suffix) => statSync(`${this.#path}${suffix}`, { throwIfNoEntry: false }));
+    return { identities: files.map(identity).join(' '), size: files[0]?.size ?? 0 };
+  }
+}
+
+function identity(file: Stats | undefined): string {
+  return `${file?.dev}:${file?.ino}`;
+}
+
+const FULL: StoreFailure = { kind: 'full', detail: 'less free disk than the reserve' };
+const REPLACED: StoreFailure = { kind: 'unwritable', detail: 'its files were removed, replaced or cut while in use' };
+
+/** The single number that a statement yields; 0 when it yields none. */
+function number(statement: StatementSync, ...values: number[]): number {
+  return maybeNumber(statement, ...values) ?? 0;
+}
+
+export function maybeNumber(statement: StatementSync, ...values: SQLInputValue[]): number | undefined {
+  const value = Object.values(statement.get(...values) ?? {})[0];
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** Detects a record whose bytes are no longer those that were stored. CRC-32: against chance, not against malice. */
+export function checksum({ raw, eventJson, headersJson, payload }: Checked): number {
+  const sum = crc32(headersJson, crc32(eventJson, crc32(raw)));
+  return payload === undefined ? sum : crc32(`${payload.start}-${payload.end}`, sum);
+}
+
+interface Checked {
+  readonly raw: Uint8Array;
+  readonly eventJson: string;
+  readonly headersJson: string;
+  readonly payload?: ByteRange | undefined;
+}
+
+/** The parts of a stored record that its checksum covers. */
+export function checkedOf(row: Row): Checked {
+  const [eventJson, headersJson] = [String(row['event']), String(row['headers'])];
+  return { raw: blob(row['raw']), eventJson, headersJson, payload: payloadRange(row) };
+}

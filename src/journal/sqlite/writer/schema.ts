@@ -1,0 +1,183 @@
+import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { sync } from '../folder.ts';
+
+/** Marks a file as a journal (`PRAGMA application_id`): "acrj". */
+const APPLICATION_ID = 0x6163726a;
+
+/**
+ * Each entry brings the schema from the version of its index to the next; released entries are never edited.
+ *
+ * A record is one row of `event`, which only a redelivery changes. Its state follows from the other table that has its seq:
+ * `fresh` (due, never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, or none: delivered. The queues are
+ * two tables, so that delivering an event touches two small trees and a backlog of retries never hides fresh events.
+ */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE event (
+     seq INTEGER PRIMARY KEY,
+     received_at INTEGER NOT NULL,
+     dedup_key BLOB NOT NULL,
+     format TEXT NOT NULL,
+     caller TEXT NOT NULL,
+     headers TEXT NOT NULL,
+     event TEXT NOT NULL,
+     delivery INTEGER NOT NULL,
+     raw BLOB NOT NULL,
+     checksum INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE fresh (
+     seq INTEGER PRIMARY KEY,
+     received_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE waiting (
+     seq INTEGER PRIMARY KEY,
+     due_at INTEGER NOT NULL,
+     received_at INTEGER NOT NULL,
+     attempts INTEGER NOT NULL,
+     uncertain INTEGER NOT NULL,
+     ages_from INTEGER NOT NULL,
+     last_attempt_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX waiting_by_due ON waiting (due_at, seq);
+   CREATE TABLE dead_letter (
+     seq INTEGER PRIMARY KEY,
+     buried_at INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     detail TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE attempt (
+     seq INTEGER NOT NULL,
+     at INTEGER NOT NULL,
+     delivery INTEGER NOT NULL,
+     duration_ms INTEGER NOT NULL,
+     outcome TEXT NOT NULL,
+     verdict TEXT NOT NULL,
+     PRIMARY KEY (seq, at)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE dedup (
+     key BLOB PRIMARY KEY,
+     seq INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   -- Keys whose record was forgotten before their window ended.
+   CREATE TABLE expiring_key (
+     seq INTEGER PRIMARY KEY,
+     key BLOB NOT NULL,
+     received_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE meta (
+     name TEXT PRIMARY KEY,
+     value INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+  // Where in `raw` the payload lies; both null: all of it is.
+  `ALTER TABLE event ADD COLUMN payload_start INTEGER;
+   ALTER TABLE event ADD COLUMN payload_end INTEGER;
+   CREATE TABLE recent_content (
+     key BLOB PRIMARY KEY,
+     seq INTEGER NOT NULL,
+     until INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX recent_content_by_until ON recent_content (until);`,
+  // The traces of webhooks were read from the kept headers; the words were other ones. A text that is not JSON is damaged:
+  // it must not stop the migration, and stays for the checksum to find.
+  `ALTER TABLE event ADD COLUMN traceparent TEXT;
+   UPDATE event SET traceparent = CASE WHEN json_valid(headers)
+       THEN coalesce(headers ->> '$."ce-traceparent"', headers ->> '$.traceparent') END
+     WHERE seq IN (SELECT seq FROM fresh UNION ALL SELECT seq FROM waiting) AND headers LIKE '%traceparent%';
+   UPDATE event SET traceparent = NULL WHERE traceparent IS NOT NULL AND NOT (length(replace(traceparent, '-', '')) = 52
+     AND traceparent LIKE '__-________________________________-________________-__'
+     AND traceparent NOT GLOB '*[^0-9a-f-]*');
+   ALTER TABLE dead_letter RENAME COLUMN buried_at TO dead_lettered_at;
+   UPDATE dead_letter SET reason = 'rejected' WHERE reason = 'refused';
+   ALTER TABLE attempt RENAME COLUMN verdict TO decision;
+   UPDATE attempt SET
+     decision = CASE decision WHEN 'settle' THEN 'complete' WHEN 'bury' THEN 'dead-letter' ELSE decision END,
+     outcome = CASE WHEN outcome LIKE '%"refused"%' AND json_valid(outcome) AND outcome ->> '$.kind' = 'refused'
+       THEN json_set(outcome, '$.kind', 'rejected') ELSE outcome END
+     WHERE decision IN ('settle', 'bury') OR outcome LIKE '%"refused"%';`,
+];
+
+/**
+ * Pages of WAL after which a commit carries them into the database: 32 MiB. Each such checkpoint delays a commit by some
+ * tens of milliseconds; with a smaller number, that would be more than one commit in a hundred.
+ */
+const CHECKPOINT_PAGES = { most: 8000, least: 256 };
+
+const PAGE_BYTES = 4096;
+
+/** A checkpoint writes the log's pages once more. It must fit into the reserve, or a full disk would never heal. */
+function checkpointPages(reserveBytes: number): number {
+  const { most, least } = CHECKPOINT_PAGES;
+  return Math.max(least, Math.min(most, Math.floor(reserveBytes / 2 / PAGE_BYTES)));
+}
+
+const RESTORE =
+  'Put it back from a copy, or move it and the files beside it whose names end in -wal and -shm aside to start with an empty one.';
+
+/** Opens the journal's database for writing, creating or migrating it. Throws what SQLite throws. */
+export function openForWriting(path: string, reserveBytes: number): DatabaseSync {
+  const size = sizeOf(path);
+  // SQLite would take both for a new database, and delete the log with its events.
+  if (size === 0) throw new Error(`the file was truncated to nothing. ${RESTORE}`);
+  if (size === undefined && (sizeOf(`${path}-wal`) ?? 0) > 0) throw new Error(`the file is gone. ${RESTORE}`);
+  if (size === undefined) create(path);
+  const db = open(path);
+  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages(reserveBytes)}`);
+  return db;
+}
+
+/** Under another name first: so a file with the journal's name is always whole, and an empty one was truncated. */
+function create(path: string): void {
+  const unfinished = `${path}.new`;
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${unfinished}${suffix}`, { force: true });
+  closeSync(openSync(unfinished, 'wx', 0o600));
+  open(unfinished).close();
+  renameSync(unfinished, path);
+  sync(path);
+  sync(dirname(path));
+}
+
+function open(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 1000 });
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
+  migrate(db);
+  return db;
+}
+
+function migrate(db: DatabaseSync): void {
+  const version = pragma(db, 'user_version');
+  const isNew = version === 0 && pragma(db, 'page_count') <= 1;
+  if (!isNew && pragma(db, 'application_id') !== APPLICATION_ID) {
+    throw new Error('it is a database of another program; set JOURNAL_URL to another place');
+  }
+  if (version > MIGRATIONS.length) {
+    throw new Error(
+      `a newer version of this program wrote it (its schema is ${version}, known are ${MIGRATIONS.length}); run that one`,
+    );
+  }
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${sql} PRAGMA application_id = ${APPLICATION_ID};
+      PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}
+
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0);
+}
+
+/**
+ * Takes the exclusive ownership of the journal, for as long as the returned connection is open or the process lives. A
+ * separate database carries the lock: locking the journal itself would keep our own reader out, and Node has no flock.
+ * Throws SQLITE_BUSY when another process owns it.
+ */
+export function takeOwnership(path: string): DatabaseSync {
+  const lock = new DatabaseSync(`${path}.owner`, { timeout: 0 });
+  lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
+  return lock;
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
+}

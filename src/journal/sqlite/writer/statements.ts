@@ -1,0 +1,78 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** Every statement of the writer, prepared once. */
+const SQL = {
+  begin: 'BEGIN IMMEDIATE',
+  beginRead: 'BEGIN',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  setMeta: 'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  getMeta: 'SELECT value FROM meta WHERE name = ?',
+  freelist: 'PRAGMA freelist_count',
+  pages: 'PRAGMA page_count',
+
+  takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  keyOwner: 'SELECT seq FROM dedup WHERE key = ?',
+  // The keys of records that were pruned early live on without them.
+  keysAfter: `SELECT lower(hex(dedup_key)) AS key, seq FROM event WHERE seq > ?
+    UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?`,
+  contentOwner: 'SELECT seq FROM recent_content WHERE key = ? AND until > ?',
+  takeContent: `INSERT INTO recent_content (key, seq, until) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until`,
+  deleteContents: `DELETE FROM recent_content WHERE key IN
+    (SELECT key FROM recent_content WHERE until <= ? ORDER BY until LIMIT ?)`,
+  insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum,
+    payload_start, payload_end, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+  insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
+  deadLetter: 'INSERT INTO dead_letter (seq, dead_lettered_at, reason, detail) VALUES (?, ?, ?, ?)',
+
+  freshAfter: 'SELECT seq, received_at FROM fresh WHERE seq > ? ORDER BY seq LIMIT ?',
+  waitingDue: `SELECT seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at FROM waiting
+    WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?`,
+  nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
+  loadEvent: `SELECT received_at, headers, event, delivery, raw, checksum, payload_start, payload_end, traceparent
+    FROM event WHERE seq = ?`,
+
+  insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, decision) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET outcome = excluded.outcome, decision = excluded.decision`,
+  dropFresh: 'DELETE FROM fresh WHERE seq = ?',
+  dropWaiting: 'DELETE FROM waiting WHERE seq = ?',
+  wait: `INSERT INTO waiting (seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET due_at = excluded.due_at, attempts = excluded.attempts,
+    uncertain = excluded.uncertain, ages_from = excluded.ages_from, last_attempt_at = excluded.last_attempt_at`,
+
+  waitingOldest: 'SELECT seq FROM waiting WHERE due_at > ? AND uncertain = 0 ORDER BY received_at, seq LIMIT ?',
+  hasten: 'UPDATE waiting SET due_at = min(due_at, ?) WHERE seq = ?',
+
+  isFresh: 'SELECT 1 FROM fresh WHERE seq = ?',
+  isWaiting: 'SELECT 1 FROM waiting WHERE seq = ?',
+  renew: 'UPDATE event SET event = ?, checksum = ?, delivery = delivery + 1 WHERE seq = ?',
+  dropDeadLetter: 'DELETE FROM dead_letter WHERE seq = ?',
+
+  oldestPending: `SELECT min(received_at) AS n FROM (SELECT received_at FROM
+    (SELECT received_at FROM fresh ORDER BY seq LIMIT 1) UNION ALL SELECT min(received_at) FROM waiting)`,
+  oldestDeadLetter: 'SELECT dead_lettered_at AS n FROM dead_letter ORDER BY seq LIMIT 1',
+  lastSeq: `SELECT max(coalesce((SELECT max(seq) FROM event), 0),
+    coalesce((SELECT value FROM meta WHERE name = 'last_seq'), 0)) AS n`,
+  countPending: 'SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM waiting) AS n',
+  countDeadLetters: 'SELECT count(*) AS n FROM dead_letter',
+
+  scan: `SELECT e.seq, e.received_at, e.dedup_key, d.dead_lettered_at,
+      EXISTS (SELECT 1 FROM fresh f WHERE f.seq = e.seq) OR EXISTS (SELECT 1 FROM waiting w WHERE w.seq = e.seq) AS pending
+    FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
+  deleteEvent: 'DELETE FROM event WHERE seq = ?',
+  deleteAttempts: 'DELETE FROM attempt WHERE seq = ?',
+  deleteKey: 'DELETE FROM dedup WHERE key = ? AND seq = ?',
+  keepKey: 'INSERT INTO expiring_key (seq, key, received_at) VALUES (?, ?, ?)',
+  // Only the oldest are looked at: there may be millions.
+  expiredKeys: `SELECT seq, key FROM (SELECT seq, key, received_at FROM expiring_key ORDER BY seq LIMIT ?2)
+    WHERE received_at < ?1`,
+  deleteExpiredKey: 'DELETE FROM expiring_key WHERE seq = ?',
+} as const;
+
+export type Statements = { readonly [name in keyof typeof SQL]: StatementSync };
+
+export function prepareStatements(db: DatabaseSync): Statements {
+  const entries = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)]);
+  return Object.fromEntries(entries);
+}

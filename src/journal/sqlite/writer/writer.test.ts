@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { aDeadLetter, aLargeRecord, anAttempt, aRecord, DELIVERED } from '../../../../test/support/records.ts';
+import { IN_MEMORY, packed, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
+import type { Time } from '../../clock.ts';
+import { LEASE_MS, type NewRecord } from '../../journal.ts';
+import { claimDue, Leases } from './claim.ts';
+import { Pruner } from './prune.ts';
+
+const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
+
+function open(context: TestContext): TestDatabase {
+  const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'));
+  context.after(() => journal.db.close());
+  return journal;
+}
+
+/** From here on the database cannot grow. SQLite answers as for a full disk. */
+function fill(journal: TestDatabase, pages: number): void {
+  const used = Number(journal.db.prepare('PRAGMA page_count').get()?.['page_count']);
+  journal.db.exec(`PRAGMA max_page_count = ${used + pages}`);
+}
+
+const UNSTORABLE: Readonly<Record<string, Partial<NewRecord>>> = {
+  'a time that is not a whole number': { receivedAt: 0.5 },
+  'a time that is not a number': { receivedAt: Number.NaN },
+  'a key that is not hexadecimal': { dedupKey: 'no key' },
+};
+
+describe('a commit', () => {
+  for (const [name, changes] of Object.entries(UNSTORABLE)) {
+    test(`only the record with ${name} is not stored`, (context) => {
+      const journal = open(context);
+      const [before, after] = [aRecord('before', TIME.now), aRecord('after', TIME.now)];
+
+      const { appended } = journal.append(TIME, before, aRecord('bad', TIME.now, changes), after);
+
+      assert.deepEqual(appended, [{ kind: 'kept', seq: 1 }, { kind: 'unstorable' }, { kind: 'kept', seq: 2 }]);
+      const { claims } = claimDue(journal.database, journal.leases, { max: 10, time: TIME });
+      assert.deepEqual(
+        claims.map(({ seq }) => seq),
+        [1, 2],
+      );
+      assert.equal(journal.database.counters.pending, 2);
+    });
+  }
+
+  test('texts that are not valid Unicode are stored and can be claimed', (context) => {
+    const journal = open(context);
+    const record = aRecord('surrogate', TIME.now, { caller: 'half \uD800 a character', raw: Uint8Array.of(0, 0xff) });
+
+    assert.deepEqual(journal.append(TIME, record).appended, [{ kind: 'kept', seq: 1 }]);
+
+    assert.equal(claimDue(journal.database, journal.leases, { max: 1, time: TIME }).claims[0]?.payload, '\u0000\uFFFD');
+  });
+
+  test('a completion that cannot be stored does not fail the others', (context) => {
+    const journal = open(context);
+    journal.append(TIME, aRecord('a', TIME.now), aRecord('b', TIME.now), aRecord('c', TIME.now));
+    const { claims } = claimDue(journal.database, journal.leases, { max: 10, time: TIME });
+    const completions = claims.map(({ seq, fence }, index) => {
+      const attempt = { ...anAttempt(TIME.now, DELIVERED), durationMs: index === 1 ? 0.5 : 1 };
+      return { seq, fence, attempt, decision: { kind: 'complete' } } as const;
+    });
+
+    assert.deepEqual(journal.complete(TIME, ...completions).completed, [true, false, true]);
+
+    assert.equal(journal.database.counters.pending, 1);
+  });
+
+  test('on a full disk, the records of a commit are not stored, but its completions are', (context) => {
+    const journal = open(context);
+    journal.append(TIME, aRecord('a', TIME.now));
+    const completions = claimDue(journal.database, journal.leases, { max: 1, time: TIME }).claims.map(
+      ({ seq, fence }) => ({ seq, fence, decision: { kind: 'complete' } }) as const,
+    );
+    fill(journal, 1);
+
+    const result = journal.write(TIME, { ...packed([aLargeRecord('b', TIME.now, 100_000)]), completions });
+
+    assert.equal(result.failure?.kind, 'full');
+    assert.equal(result.appended, undefined);
+    assert.deepEqual(result.completed, [true]);
+    assert.equal(journal.database.counters.pending, 0);
+  });
+
+  test('when the disk fills up between records that are stored one by one, the earlier ones are stored', (context) => {
+    const journal = open(context);
+    fill(journal, 40);
+    const bad = aRecord('bad', TIME.now, { receivedAt: 0.5 });
+    const large = ['b', 'c'].map((name) => aLargeRecord(name, TIME.now, 100_000));
+
+    const { appended } = journal.append(TIME, bad, aRecord('a', TIME.now), ...large);
+
+    assert.deepEqual(appended, [
+      { kind: 'unstorable' },
+      { kind: 'kept', seq: 1 },
+      { kind: 'kept', seq: 2 },
+      { kind: 'unstorable' },
+    ]);
+  });
+});
+
+function fresh(seq: number) {
+  return { seq, receivedAt: 0, isFresh: true };
+}
+
+describe('leases', () => {
+  test('a lease is held by its fence alone, until it ends', () => {
+    const leases = new Leases(100);
+    const fence = leases.start(fresh(1), 1, 0);
+    assert.ok(fence > 100);
+    assert.equal(leases.held({ seq: 1, fence }, LEASE_MS - 1)?.seq, 1);
+    assert.equal(leases.held({ seq: 1, fence: fence - 1 }, 0), undefined);
+    assert.equal(leases.held({ seq: 1, fence }, LEASE_MS), undefined);
+    assert.equal(leases.nextEnd(), LEASE_MS);
+  });
+
+  test('the cursor moves past what is claimed, and back to what was not completed in time', () => {
+    const leases = new Leases(0);
+    for (const seq of [3, 4, 5]) leases.start(fresh(seq), 1, 0);
+    assert.equal(leases.freshCursor, 5);
+    leases.end(4);
+    assert.equal(leases.freshCursor, 5);
+
+    leases.dropEnded(LEASE_MS);
+
+    assert.equal(leases.freshCursor, 2);
+    assert.equal(leases.isHeld(3), false);
+  });
+
+  test('only leases of events that were tried before are counted as waiting', () => {
+    const leases = new Leases(0);
+    leases.start(fresh(1), 1, 0);
+    leases.start({ ...fresh(2), isFresh: false }, 1, 0);
+    assert.equal(leases.waitingCount, 1);
+    assert.equal(leases.freshCursor, 1);
+    leases.end(2);
+    leases.end(2);
+    assert.equal(leases.waitingCount, 0);
+  });
+
+  test('a renewed lease lasts from its renewal, and one that has ended is not renewed', () => {
+    const leases = new Leases(0);
+    const fence = leases.start(fresh(1), 1, 0);
+    leases.renew({ seq: 1, fence }, LEASE_MS - 1);
+    assert.ok(leases.held({ seq: 1, fence }, LEASE_MS));
+    leases.renew({ seq: 1, fence }, 2 * LEASE_MS);
+    assert.equal(leases.held({ seq: 1, fence }, 2 * LEASE_MS), undefined);
+  });
+});
+
+describe('pruning', () => {
+  test('goes in small steps, and reaches delivered events behind many records that stay', (context) => {
+    const journal = open(context);
+    const names = Array.from({ length: 500 }, (_, index) => `${index}`);
+    journal.append(TIME, ...names.map((name) => aDeadLetter(`dead ${name}`, TIME.now)));
+    journal.append(TIME, ...names.map((name) => aRecord(`delivered ${name}`, TIME.now)));
+    journal.deliverAll(TIME);
+    const pruner = new Pruner(journal.database, 0);
+
+    const gone: number[] = [];
+    for (let mayBeMore = true; mayBeMore; ) {
+      const pruned = pruner.step(TIME.now);
+      gone.push(pruned.gone);
+      mayBeMore = pruned.mayBeMore;
+    }
+
+    assert.ok(gone.every((count) => count <= 200));
+    assert.equal(
+      gone.reduce((sum, count) => sum + count, 0),
+      500,
+    );
+    assert.equal(journal.database.counters.deadLetters, 500);
+  });
+});

@@ -1,0 +1,129 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Claim } from '../../../model/delivery.ts';
+import type { RegistryEvent } from '../../../model/registry-event.ts';
+import type { Time } from '../../clock.ts';
+import { type JournalStats, type Pruned, WAKE_LIMIT } from '../../journal.ts';
+import { type Claimed, classify, type ThreadData, type WriteBatch, type WriteResult } from '../protocol.ts';
+import { serve } from '../thread.ts';
+import { claimDue, Leases } from './claim.ts';
+import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts';
+import { Pruner } from './prune.ts';
+import { openForWriting, takeOwnership } from './schema.ts';
+import { writeBatch } from './write.ts';
+
+/** Owns the database, and does what the main thread asks, one call after the other. Times are those of the main thread. */
+export class Writer {
+  readonly #owner: DatabaseSync;
+  readonly #db: DatabaseSync;
+  readonly #database: JournalDatabase;
+  /** No owner makes a thousand claims a millisecond: no fence of an earlier owner comes again. */
+  readonly #leases = new Leases(Date.now() * 1000);
+  readonly #pruner: Pruner;
+
+  /** Throws what SQLite throws. */
+  constructor(data: ThreadData) {
+    this.#owner = takeOwnership(data.path);
+    this.#db = openForWriting(data.path, data.reserveBytes);
+    this.#database = new JournalDatabase(this.#db, data);
+    this.#pruner = new Pruner(this.#database, data.maxBytes);
+  }
+
+  /** Commits the batch; then claims what is due, at most `max` events, for a claim that waits. Zero: none waits. */
+  write(batch: WriteBatch, max: number, time: Time): WriteResult {
+    const result = this.#commit(batch, time);
+    if (max === 0) return result;
+    try {
+      const own = bytesBySeq(batch, result);
+      return { ...result, claimed: claimDue(this.#database, this.#leases, { max, time, own }) };
+    } catch {
+      // What was written stays written. The waiting claim asks for itself, and gets the error then.
+      return result;
+    }
+  }
+
+  claim(max: number, time: Time): Claimed {
+    return claimDue(this.#database, this.#leases, { max, time });
+  }
+
+  renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[], tick: number): void {
+    for (const claim of claims) this.#leases.renew(claim, tick);
+  }
+
+  wake(spreadMs: number, now: number): void {
+    const { sql } = this.#database;
+    this.#database.transaction(() => {
+      const rows = sql.waitingOldest.all(now, WAKE_LIMIT);
+      for (const [index, row] of rows.entries()) sql.hasten.run(now + index * spreadMs, Number(row['seq']));
+    });
+  }
+
+  redeliver(seq: number, event: RegistryEvent | undefined, now: number): boolean {
+    const { sql, counters } = this.#database;
+    return this.#database.transaction(() => {
+      const stored = sql.loadEvent.get(seq);
+      if (stored === undefined || sql.isFresh.get(seq) || sql.isWaiting.get(seq)) return false;
+      const eventJson = event === undefined ? String(stored['event']) : JSON.stringify(event);
+      // A damaged record stays damaged: the checksum changes only for a replaced event.
+      const sum = event === undefined ? Number(stored['checksum']) : checksum({ ...checkedOf(stored), eventJson });
+      sql.renew.run(eventJson, sum, seq);
+      if (sql.dropDeadLetter.run(seq).changes === 1) counters.deadLetters--;
+      sql.wait.run(seq, now, Number(stored['received_at']), 0, 0, now, 0);
+      counters.pending++;
+      return true;
+    });
+  }
+
+  stats(): JournalStats {
+    const { sql, counters } = this.#database;
+    const oldestPendingAt = maybeNumber(sql.oldestPending);
+    const oldestDeadLetterAt = maybeNumber(sql.oldestDeadLetter);
+    return {
+      pending: counters.pending,
+      deadLetters: counters.deadLetters,
+      damaged: counters.damaged,
+      bytes: this.#database.bytesInUse(),
+      ...(oldestPendingAt !== undefined && { oldestPendingAt }),
+      ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt }),
+    };
+  }
+
+  prune(now: number): Pruned {
+    return this.#pruner.step(now);
+  }
+
+  /** Writes as an append would. Throws when that fails. */
+  check(now: number): void {
+    const obstacle = this.#database.obstacle();
+    if (obstacle !== undefined) throw new Error(obstacle.detail);
+    this.#database.transaction(() => this.#database.sql.setMeta.run('checked_at', now));
+  }
+
+  close(): void {
+    this.#db.close();
+    this.#owner.close();
+  }
+
+  /** An error that was not foreseen may heal too: it counts as a disk that cannot be written, and is watched like one. */
+  #commit(batch: WriteBatch, time: Time): WriteResult {
+    try {
+      return writeBatch(this.#database, this.#leases, batch, time);
+    } catch (error) {
+      const { kind, detail } = classify(error);
+      if (kind === 'unreadable') throw error;
+      return { failure: { kind: 'unwritable', detail } };
+    }
+  }
+}
+
+function bytesBySeq({ records }: WriteBatch, { appended = [] }: WriteResult): ReadonlyMap<number, number> {
+  const bytes = new Map<number, number>();
+  let start = 0;
+  for (const [index, { rawEnd }] of records.entries()) {
+    const result = appended[index];
+    if (result?.kind === 'kept') bytes.set(result.seq, rawEnd - start);
+    start = rawEnd;
+  }
+  return bytes;
+}
+
+serve((data) => new Writer(data));
