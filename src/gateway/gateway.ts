@@ -144,6 +144,7 @@ function startAdmin({
   journal,
   deliverer,
   readiness,
+  health,
 }: Parts): Promise<AdminServer> {
   const { host, port, allowedHosts } = settings.admin;
   return startAdminServer({
@@ -151,6 +152,7 @@ function startAdmin({
     port,
     allowedHosts,
     token: files.adminToken,
+    healthy: () => !health.isBroken,
     unreadiness: () => readiness.look(),
     history: journal,
     redeliver: createRedeliver({ authenticator, decode, history: journal }),

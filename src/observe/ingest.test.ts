@@ -40,6 +40,39 @@ test('a handshake is one line that says what was asked, and never the code', asy
   await has('acr_gateway_webhooks_total{answer="handshake"} 2');
 });
 
+test('handshakes without a caller are one line at first, and all of them are counted', async () => {
+  const { observer, lines, has } = anObserver();
+  const answer = { kind: 'permission', origin: 'eventgrid.azure.net', rate: '*' } as const;
+  for (let client = 0; client < 100; client++) {
+    observer.webhook({ ...SENDER, ...MEASURES, caller: undefined, remoteAddress: `2001:db8::${client}`, answer });
+  }
+  assert.deepEqual(
+    lines.map(({ msg, count, remoteAddress }) => [msg, count, remoteAddress]),
+    [['handshake.answered', 1, '2001:db8::0']],
+  );
+  await has('acr_gateway_webhooks_total{answer="handshake"} 100');
+});
+
+test('rejections without a caller are one line at first, whatever their reason', () => {
+  const { observer, lines } = anObserver();
+  const answer = { kind: 'unreadable', issues: [] } as const;
+  for (let count = 0; count < 100; count++) observer.webhook({ ...SENDER, ...MEASURES, caller: undefined, answer });
+  assert.deepEqual(
+    lines.map(({ msg, reason, count }) => [msg, reason, count]),
+    [['webhook.rejected', 'unreadable', 1]],
+  );
+});
+
+test('a flood of one caller does not hide the rejections of another', () => {
+  const { observer, lines } = anObserver();
+  for (const caller of ['a', 'a', 'b'])
+    observer.webhook({ ...SENDER, ...MEASURES, caller, answer: { kind: 'too-many' } });
+  assert.deepEqual(
+    lines.map(({ caller }) => caller),
+    ['a', 'b'],
+  );
+});
+
 test('of a batch the events at which somebody may have to look are told first', () => {
   const { lines, told } = anObserver();
   const events: EventReceipt[] = Array.from({ length: 100 }, (_, seq) => ({
@@ -134,6 +167,7 @@ for (const answer of [
   { kind: 'unverifiable' },
   { kind: 'too-large', maxBytes: 5 },
   { kind: 'incomplete' },
+  { kind: 'too-many' },
   { kind: 'overloaded' },
 ] as const) {
   test(`a flood that is ${answer.kind} is one line at first, and all of it is counted`, async () => {

@@ -8,12 +8,13 @@ import { Throttle } from './throttle.ts';
 /** Events, or issues, of one webhook that a log line tells of. */
 const MAX_LISTED_EVENTS = 10;
 
-/** Rejections that anonymousHandshakes can cause at will, or that come in floods. */
+/** Rejections that come in floods. Whatever has no caller is throttled too: anyone can send it, as often as it likes. */
 const THROTTLED: ReadonlySet<Rejection['kind']> = new Set([
   'unauthenticated',
   'unverifiable',
   'too-large',
   'incomplete',
+  'too-many',
   'overloaded',
 ]);
 
@@ -31,14 +32,17 @@ export function observeIngest(log: Log, metrics: Metrics): IngestObserver {
       const { answer } = record;
       if (answer !== undefined && isHandshake(answer)) {
         metrics.count('acr_gateway_webhooks_total', { answer: 'handshake' });
-        log.info({ ...sender(record), ...measures(record), ...handshake(answer) }, 'handshake.answered');
+        const line = { ...sender(record), ...measures(record), ...handshake(answer) };
+        if (record.caller !== undefined) log.info(line, 'handshake.answered');
+        else throttle.tell('handshake', (count) => log.info({ ...line, count }, 'handshake.answered'));
         return;
       }
       metrics.count('acr_gateway_webhooks_total', { answer: answer?.kind ?? 'fault' });
       if (answer === undefined) return;
       if (answer.kind === 'receipt') accepted(log, metrics, record, answer);
-      else if (THROTTLED.has(answer.kind)) {
-        throttle.tell(answer.kind, (count) =>
+      else if (record.caller === undefined || THROTTLED.has(answer.kind)) {
+        // One caller's lines never take the place of another's.
+        throttle.tell(`${answer.kind} ${record.caller}`, (count) =>
           log.warn({ ...sender(record), reason: answer.kind, count }, 'webhook.rejected'),
         );
       } else rejected(log, metrics, record, answer);
