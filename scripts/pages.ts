@@ -2,6 +2,7 @@ import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { settingsReference } from '../src/config/reference.ts';
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
+import { limitsPage } from './limits-page.ts';
 
 /** The pages that are generated from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
@@ -9,6 +10,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
     'charts/brigade-acr-gateway/README.md': chartPage(),
     'docs/configuration.md': settingsReference(),
     'docs/exit-codes.md': exitCodesPage(),
+    'docs/limits.md': limitsPage(),
     'docs/metrics.md': metricsPage(),
   };
 }
