@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { tokenAuthenticator } from '../src/auth/token.ts';
-import { parseTokens } from '../src/auth/tokens-file.ts';
+import { parseTokens } from '../src/config/tokens-file.ts';
 
 // npx node bench/token-comparison.ts
 //

@@ -1,14 +1,15 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
-import { settingsReference } from '../src/config/reference.ts';
+
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
 import { limitsPage } from './limits-page.ts';
+import { settingsPage } from './settings-page.ts';
 
 /** The pages that are generated from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'charts/brigade-acr-gateway/README.md': chartPage(),
-    'docs/configuration.md': settingsReference(),
+    'docs/configuration.md': settingsPage(),
     'docs/exit-codes.md': exitCodesPage(),
     'docs/limits.md': limitsPage(),
     'docs/metrics.md': metricsPage(),
@@ -51,7 +52,7 @@ function metricsPage(): string {
 <!-- Generated from src/observe/metrics.ts. Do not edit. -->
 
 \`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter starts at 0. Labels
-have only the values listed here: never a name, an id or a text from a sender.
+have only the values listed here: never a name, an id or any other text from a webhook.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|

@@ -64,7 +64,7 @@ interface Asking {
   readonly chunked?: boolean;
 }
 
-/** As it stands: without credentials but those in `headers`. */
+/** Sends no credentials other than those in `headers`. */
 function ask(
   { port }: Rig,
   path: string,
@@ -104,12 +104,12 @@ function redeliveries(rig: Rig, seqs: unknown) {
   return post(rig, '/api/redeliveries', JSON.stringify({ seqs }));
 }
 
-/** Buries so many events. */
+/** Stores this many dead letters. */
 function keepDead({ journal, clock }: Rig, count: number): Promise<readonly number[]> {
   return keep(journal, ...Array.from({ length: count }, (_, index) => aDeadLetter(`${index}`, clock.now())));
 }
 
-test('readiness is told to everybody, and so is why it is not there', async (t) => {
+test('readiness needs no credentials, and says why the gateway is not ready', async (t) => {
   let reason: string | undefined;
   const rig = await aRig(t, { unreadiness: async () => reason });
   const ready = await ask(rig, '/readyz', { headers: { host: 'anything.example' } });
@@ -119,7 +119,7 @@ test('readiness is told to everybody, and so is why it is not there', async (t) 
   assert.deepEqual([unready.status, unready.text], [503, 'not ready: shutting down\n']);
 });
 
-test('metrics are told to everybody', async (t) => {
+test('metrics need no credentials', async (t) => {
   const rig = await aRig(t, { token: () => undefined });
   const { status, headers, text } = await ask(rig, '/metrics', { headers: { host: '10.1.2.3:8081' } });
   assert.deepEqual([status, headers['content-type'], text], [200, 'text/plain; version=0.0.4', 'a_metric 1\n']);
@@ -142,7 +142,7 @@ for (const [what, headers, status] of [
   });
 }
 
-test('who lacks the token learns neither what there is nor what it should be', async (t) => {
+test('a request without the token learns neither which paths exist nor what the token is', async (t) => {
   const rig = await aRig(t);
   for (const path of ['/', '/api/events/1', '/api/redeliveries', '/nowhere']) {
     const { status, headers, text } = await ask(rig, path);
@@ -190,7 +190,7 @@ test('dead letters are listed, the newest first, with when and why', async (t) =
   });
 });
 
-test('a long list is told page by page', async (t) => {
+test('a long list has pages', async (t) => {
   const rig = await aRig(t);
   const kept = await keepDead(rig, 60);
   const numbers = async (query: string): Promise<readonly number[]> =>
@@ -207,14 +207,14 @@ for (const query of ['limit=0', 'limit=501', 'limit=x', 'limit=-1', 'limit=1.5',
   test(`a list with ${query} is answered 400, with what was expected`, async (t) => {
     const { status, json } = await get(await aRig(t), `/api/dead-letters?${query}`);
     assert.equal(status, 400);
-    assert.equal(json.error, 'limit: expected a number from 1 to 500');
+    assert.equal(json.error, 'limit: must be a number from 1 to 500');
   });
 }
 
 for (const query of ['before=0', 'before=x', 'before=', 'before=99999999999999999']) {
   test(`a list with ${query} is answered 400, with what was expected`, async (t) => {
     const { status, json } = await get(await aRig(t), `/api/dead-letters?${query}`);
-    assert.deepEqual([status, json.error], [400, 'before: expected a sequence number']);
+    assert.deepEqual([status, json.error], [400, 'before: must be a sequence number']);
   });
 }
 
@@ -259,11 +259,11 @@ for (const seq of ['99', '0', 'x', '-1', '1.5', '99999999999999999', '%00', '__p
   test(`event ${seq} is not there`, async (t) => {
     const rig = await aRig(t);
     await keepDead(rig, 1);
-    assert.deepEqual(await get(rig, `/api/events/${seq}`), { status: 404, json: { error: 'no such event' } });
+    assert.deepEqual(await get(rig, `/api/events/${seq}`), { status: 404, json: { error: 'there is no such event' } });
   });
 }
 
-test('redelivered events are told one by one', async (t) => {
+test('a redelivery is reported event by event', async (t) => {
   const rig = await aRig(t);
   const seqs = await keep(rig.journal, ...['a', 'b', 'c'].map((name) => aRecord(name, rig.clock.now())));
   for (const claim of await claimDue(rig.journal, 2)) await completeDelivered(rig.journal, claim, rig.clock.now());
@@ -288,24 +288,29 @@ test('a hundred events may be redelivered by one request', async (t) => {
   assert.equal(json.redeliveries.length, 100);
 });
 
-for (const [what, body] of [
-  ['nothing', ''],
-  ['no JSON', 'x'],
-  ['an array', '[1]'],
-  ['null', 'null'],
-  ['no numbers', '{"seqs":[]}'],
-  ['a single number', '{"seqs":1}'],
-  ['a text for a number', '{"seqs":["1"]}'],
-  ['a zero', '{"seqs":[1,0]}'],
-  ['a fraction', '{"seqs":[1.5]}'],
-  ['101 numbers', JSON.stringify({ seqs: Array.from({ length: 101 }, (_, index) => index + 1) })],
+const NO_OBJECT = 'must be an object with seqs';
+const LIMITS = 'must be a list of 1 to 100 sequence numbers';
+
+for (const [what, body, error] of [
+  ['nothing', '', NO_OBJECT],
+  ['no JSON', 'x', NO_OBJECT],
+  ['an array', '[1]', NO_OBJECT],
+  ['null', 'null', NO_OBJECT],
+  ['an object without numbers', '{}', '`seqs` is required'],
+  ['a typo', '{"seqs":[1],"sesq":[2]}', '`sesq` is not a known field; did you mean `seqs`?'],
+  ['no numbers', '{"seqs":[]}', `seqs: ${LIMITS}`],
+  ['a single number', '{"seqs":1}', `seqs: ${LIMITS}`],
+  ['a text for a number', '{"seqs":["1"]}', 'seqs.0: must be a sequence number'],
+  ['a zero', '{"seqs":[1,0]}', 'seqs.1: must be a sequence number'],
+  ['a fraction', '{"seqs":[1.5]}', 'seqs.0: must be a sequence number'],
+  ['101 numbers', JSON.stringify({ seqs: Array.from({ length: 101 }, (_, index) => index + 1) }), `seqs: ${LIMITS}`],
 ] as const) {
   test(`a redelivery of ${what} is answered 400, and nothing is redelivered`, async (t) => {
     const rig = await aRig(t);
     const [seq = 0] = await keepDelivered(rig.journal, aRecord('a', rig.clock.now()));
     const { status, json } = await post(rig, '/api/redeliveries', body);
     assert.equal(status, 400);
-    assert.match(json.error, /1 to 100 sequence numbers/);
+    assert.equal(json.error, error);
     assert.equal((await rig.journal.get(seq))?.state, 'delivered');
   });
 }
@@ -319,18 +324,18 @@ for (const chunked of [false, true]) {
   });
 }
 
-test('a path that nobody knows is answered 404, and so is another method', async (t) => {
+test('an unknown path is answered 404', async (t) => {
   const rig = await aRig(t);
   for (const path of ['/', '/api', '/api/dead-letters/', '/api/redeliveries', '/console']) {
-    assert.deepEqual(await get(rig, path), { status: 404, json: { error: 'no such page' } });
+    assert.deepEqual(await get(rig, path), { status: 404, json: { error: 'there is no such page' } });
   }
 });
 
-test('a fault is answered 503 without a word of it, and told', async (t) => {
+test('a fault is answered 503 without detail, and reported', async (t) => {
   const rig = await aRig(t);
   await rig.journal.close();
   const { status, json } = await get(rig, '/api/dead-letters');
-  assert.deepEqual([status, json.error], [503, 'the gateway failed; its log tells more']);
+  assert.deepEqual([status, json.error], [503, 'the gateway failed; see its log']);
   assert.equal(rig.faults.length, 1);
 });
 

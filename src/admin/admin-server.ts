@@ -8,10 +8,10 @@ import type { Redeliver } from '../receive/redeliver.ts';
 import { adminApi } from './api.ts';
 import { guard } from './guard.ts';
 
-/** Requests to the admin port are small: lists of numbers. Bytes. */
+/** Requests to the admin port are small: lists of numbers. In bytes. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** An operator's tool asks and goes; milliseconds. */
+/** How long a request may take to arrive, milliseconds. */
 const REQUEST_MS = 10_000;
 
 /** Connections of an operator's tools, of probes and of Prometheus. One more is closed at once. */
@@ -20,13 +20,13 @@ const MAX_CONNECTIONS = 256;
 export interface AdminOptions {
   readonly host: string;
   readonly port: number;
-  /** The admin token as it is now; without one everything but probes and metrics stays closed. */
+  /** The current admin token. Without one everything except probes and metrics is closed. */
   readonly token: () => string | undefined;
-  /** What a `Host` header may be, without its port, lower case. */
+  /** `Host` headers that are answered, without port and in lower case. */
   readonly allowedHosts: readonly string[];
   /** The answer to `GET /healthz`. */
   readonly healthy: () => boolean;
-  /** Undefined when ready, else why not. */
+  /** Undefined when ready, otherwise the reason. */
   readonly unreadiness: () => Promise<string | undefined>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly history: History;
@@ -36,7 +36,7 @@ export interface AdminOptions {
   readonly maxConnections?: number;
 }
 
-/** The admin port cannot be listened on; `cause` has the system's code. */
+/** The admin port cannot be listened on. `cause` has the system's code. */
 export class AdminListenFault extends Fault {
   override readonly name = 'AdminListenFault';
   readonly code = 'listen_failed';
@@ -47,7 +47,7 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-/** Probes, metrics and what an operator asks and does. Rejects with an `AdminListenFault`. */
+/** Starts the port for probes, metrics and the admin API. Rejects with an `AdminListenFault`. */
 export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
   const server = await listen(createApp(options), options);
   const address = server.address();
@@ -69,12 +69,14 @@ function createApp(options: AdminOptions): Hono {
     return c.body(text, 200, { 'content-type': contentType });
   });
   app.use(guard(options));
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: 'the body is too large' }, 413) }));
+  app.use(
+    bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: 'the body is larger than 64 KiB' }, 413) }),
+  );
   app.route('/api', adminApi(options));
-  app.notFound((c) => c.json({ error: 'no such page' }, 404));
+  app.notFound((c) => c.json({ error: 'there is no such page' }, 404));
   app.onError((error, c) => {
     options.onFault(error);
-    return c.json({ error: 'the gateway failed; its log tells more' }, 503);
+    return c.json({ error: 'the gateway failed; see its log' }, 503);
   });
   return app;
 }

@@ -1,49 +1,72 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, Hono } from 'hono';
+import * as v from 'valibot';
+import { fields, formatIssue, read, text } from '../config/schema.ts';
 import type { History, JournalRecord, RecordSummary } from '../journal/journal.ts';
+import type { ParseIssue } from '../model/parsed.ts';
 import type { Redeliver, Redelivery } from '../receive/redeliver.ts';
 
 const LIST = { default: 50, max: 500 };
 
-/** Events that one request may redeliver, and the pause between two of them: an operator's slip starts no stampede. */
+/** Events that one request may redeliver, and the pause between two of them, so that a mistake causes no stampede. */
 const BULK = { max: 100, pauseMs: 20 };
+
+const seqText = wholeNumber('a sequence number', Number.MAX_SAFE_INTEGER);
+
+const listQuery = fields({
+  limit: v.optional(wholeNumber(`a number from 1 to ${LIST.max}`, LIST.max), String(LIST.default)),
+  before: v.optional(seqText),
+});
+
+const oneOfThem = 'must be a sequence number';
+const seqs = `must be a list of 1 to ${BULK.max} sequence numbers`;
+
+const redeliveryBody = fields({
+  seqs: v.pipe(
+    v.array(v.pipe(v.number(oneOfThem), v.safeInteger(oneOfThem), v.minValue(1, oneOfThem)), seqs),
+    v.nonEmpty(seqs),
+    v.maxLength(BULK.max, seqs),
+  ),
+});
 
 export interface ApiOptions {
   readonly history: History;
   readonly redeliver: Redeliver;
 }
 
-/** JSON for operators and the command line: times are RFC 3339, payloads text. */
+/** JSON for operators and the command line. Times are RFC 3339, payloads text. */
 export function adminApi({ history, redeliver }: ApiOptions): Hono {
   const api = new Hono();
   api.get('/dead-letters', async (c) => {
-    const limit = wholeNumber(c.req.query('limit') ?? String(LIST.default), LIST.max);
-    const before = c.req.query('before');
-    const below = before === undefined ? undefined : wholeNumber(before, Number.MAX_SAFE_INTEGER);
-    if (limit === undefined) return badRequest(c, `limit: expected a number from 1 to ${LIST.max}`);
-    if (before !== undefined && below === undefined) return badRequest(c, 'before: expected a sequence number');
-    const query = { state: 'dead-lettered', limit, ...(below === undefined ? {} : { before: below }) } as const;
-    return c.json({ deadLetters: (await history.find(query)).map(summary) });
+    const query = read(listQuery, c.req.query());
+    if (query.kind === 'issues') return badRequest(c, query.issues);
+    const { limit, before } = query.value;
+    const found = await history.find({
+      state: 'dead-lettered',
+      limit,
+      ...(before === undefined ? {} : { before }),
+    });
+    return c.json({ deadLetters: found.map(summary) });
   });
   api.get('/events/:seq', async (c) => {
-    const seq = wholeNumber(c.req.param('seq'), Number.MAX_SAFE_INTEGER);
-    const record = seq === undefined ? undefined : await history.get(seq);
-    return record === undefined ? c.json({ error: 'no such event' }, 404) : c.json(whole(record));
+    const seq = read(seqText, c.req.param('seq'));
+    const record = seq.kind === 'issues' ? undefined : await history.get(seq.value);
+    return record === undefined ? c.json({ error: 'there is no such event' }, 404) : c.json(details(record));
   });
   api.post('/redeliveries', async (c) => {
-    const seqs = sequenceNumbers(await c.req.json().catch(() => undefined));
-    if (seqs === undefined) return badRequest(c, `expected {"seqs": […]} with 1 to ${BULK.max} sequence numbers`);
-    return c.json({ redeliveries: await redeliverAll(seqs, redeliver) });
+    const body = read(redeliveryBody, await c.req.json().catch(() => undefined));
+    if (body.kind === 'issues') return badRequest(c, body.issues);
+    return c.json({ redeliveries: await redeliverAll(body.value.seqs, redeliver) });
   });
   return api;
 }
 
 async function redeliverAll(
-  seqs: readonly number[],
+  numbers: readonly number[],
   redeliver: Redeliver,
 ): Promise<readonly (Redelivery & { readonly seq: number })[]> {
   const results: (Redelivery & { readonly seq: number })[] = [];
-  for (const seq of seqs) {
+  for (const seq of numbers) {
     if (results.length > 0) await sleep(BULK.pauseMs);
     results.push({ seq, ...(await redeliver(seq)) });
   }
@@ -51,11 +74,11 @@ async function redeliverAll(
 }
 
 function summary({ seq, state, receivedAt, caller, event, deadLetter }: RecordSummary): object {
-  const told = deadLetter === undefined ? {} : { deadLetter: { ...deadLetter, at: iso(deadLetter.at) } };
-  return { seq, state, receivedAt: iso(receivedAt), caller, event, ...told };
+  const reason = deadLetter === undefined ? {} : { deadLetter: { ...deadLetter, at: iso(deadLetter.at) } };
+  return { seq, state, receivedAt: iso(receivedAt), caller, event, ...reason };
 }
 
-function whole(record: JournalRecord): object {
+function details(record: JournalRecord): object {
   const { format, headers, raw, payload, delivery, dueAt, attempts } = record;
   return {
     ...summary(record),
@@ -77,19 +100,13 @@ function iso(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }
 
-function wholeNumber(text: string, max: number): number | undefined {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
-  return value >= 1 && value <= max ? value : undefined;
+function wholeNumber(expected: string, max: number) {
+  return text(expected, (given) => {
+    const value = /^\d{1,16}$/.test(given) ? Number(given) : 0;
+    return value >= 1 && value <= max ? value : undefined;
+  });
 }
 
-function sequenceNumbers(body: unknown): readonly number[] | undefined {
-  if (typeof body !== 'object' || body === null || !('seqs' in body) || !Array.isArray(body.seqs)) return undefined;
-  const seqs: readonly unknown[] = body.seqs;
-  const numbers = seqs.filter((seq) => typeof seq === 'number' && Number.isSafeInteger(seq) && seq > 0);
-  const isFit = numbers.length === seqs.length && numbers.length > 0 && numbers.length <= BULK.max;
-  return isFit ? numbers.map(Number) : undefined;
-}
-
-function badRequest(c: Context, error: string): Response {
-  return c.json({ error }, 400);
+function badRequest(c: Context, issues: readonly ParseIssue[]): Response {
+  return c.json({ error: issues.map(formatIssue).join('; ') }, 400);
 }

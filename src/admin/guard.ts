@@ -7,13 +7,14 @@ export interface GuardOptions {
 }
 
 /**
- * Lets through who has the admin token, always, also on loopback; and only under a host name that is ours, so that no
- * web page can reach the port by a name of its own that it has pointed here (DNS rebinding).
+ * Requires the admin token, on loopback too, and a host name that is the gateway's own: a web page could otherwise reach
+ * the port by a name that it points here (DNS rebinding).
  */
 export function guard({ token, allowedHosts }: GuardOptions): MiddlewareHandler {
   return async (c, next) => {
     const host = (c.req.header('host') ?? '').toLowerCase().replace(/:\d+$/, '');
-    if (!allowedHosts.includes(host)) return c.json({ error: 'unknown host' }, 421);
+    if (!allowedHosts.includes(host))
+      return c.json({ error: 'the Host header is not one of ADMIN_ALLOWED_HOSTS' }, 421);
     const expected = token();
     if (expected === undefined) return c.json({ error: 'no admin token is configured' }, 403);
     const given = /^bearer (.+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
@@ -25,7 +26,7 @@ export function guard({ token, allowedHosts }: GuardOptions): MiddlewareHandler 
   };
 }
 
-/** In a time that tells nothing about either. */
+/** Takes the same time whatever the two have in common. */
 function isSame(one: string, other: string): boolean {
   return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
 }

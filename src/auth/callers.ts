@@ -1,7 +1,6 @@
 import type { Caller } from '../model/caller.ts';
-import type { CallerPolicy, Policy } from '../model/policy.ts';
+import type { CallerPolicy, Policy, Tokens } from '../model/policy.ts';
 import { registriesOf } from '../model/registry-name.ts';
-import type { Tokens } from './tokens-file.ts';
 
 /** All callers, from the tokens file and the configuration file together. */
 export interface Callers {

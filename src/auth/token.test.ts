@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { parseTokens } from '../config/tokens-file.ts';
 import { WatchedFile } from '../config/watched-file.ts';
+import type { Tokens } from '../model/policy.ts';
 import type { Headers } from '../model/webhook.ts';
 import { tokenAuthenticator } from './token.ts';
-import { parseTokens, type Tokens } from './tokens-file.ts';
 
 function tokensOf(file: unknown): Tokens {
   const parsed = parseTokens(Buffer.from(JSON.stringify(file)));
@@ -156,7 +157,10 @@ describe('the token authenticator', () => {
       paths: [path],
       parse: parseTokens,
       onRejected: () => assert.fail(),
-      pollMs: 1,
+      later: (look) => {
+        const timer = setTimeout(() => void look(), 1);
+        return () => clearTimeout(timer);
+      },
     });
     assert.equal(opened.kind, 'value');
     const tokens = opened.value;

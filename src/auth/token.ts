@@ -1,8 +1,8 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller } from '../model/caller.ts';
+import type { Tokens } from '../model/policy.ts';
 import type { Authentication, Authenticator } from './authenticator.ts';
 import { basicPassword, bearerToken, queryToken } from './credentials.ts';
-import type { Tokens } from './tokens-file.ts';
 
 const UNAUTHENTICATED: Authentication = { kind: 'unauthenticated' };
 

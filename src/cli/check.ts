@@ -1,46 +1,50 @@
-import { parseTokens } from '../auth/tokens-file.ts';
-import { environment, readSettings } from '../config/read-settings.ts';
+import type { Callers } from '../auth/callers.ts';
+import { environment, readSettings, warningsAbout } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
-import { createSink } from '../gateway/connect-sink.ts';
-import { type GatewayFiles, unboundCallers, watchFiles } from '../gateway/files.ts';
+import { connectSink } from '../gateway/connect-sink.ts';
+import { FileWatcher, unboundCallers, watchCallers } from '../gateway/watched-files.ts';
 import { createLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import type { Sink } from '../sink/sink.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import type { ExplainOptions } from './explain.ts';
 import { print, printIssues } from './terminal.ts';
 
-/** How long Brigade may take to answer; milliseconds. */
+/** How long the sink may take to answer, milliseconds. */
 const PROBE_MS = 20_000;
 
 /**
- * Validates the configuration, and asks Brigade whether it would take our events; or explains what would become of a saved
+ * Validates the configuration and asks the sink whether it takes our events; or explains what would become of a saved
  * webhook. Starts nothing.
  */
 export async function check(options: Partial<ExplainOptions> = {}): Promise<ExitCode> {
-  const read = await readSettings(environment(), parseTokens);
+  const read = await readSettings(environment());
   if (read.kind === 'issues') {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const { settings, warnings } = read;
-  const files = await watchFiles(settings, await createLog({ level: 'silent', pretty: false }), new Metrics());
-  try {
-    const { explain: path } = options;
-    if (path !== undefined) return await (await import('./explain.ts')).explain({ ...options, explain: path }, files);
-    return await checkDelivery(settings, warnings, files);
-  } finally {
-    await files.close();
-  }
+  const { value: settings } = read;
+  await using opened = new AsyncDisposableStack();
+  const log = await createLog({ level: 'silent', pretty: false });
+  const watcher = opened.use(new FileWatcher(log, new Metrics()));
+  const callers = await watchCallers(settings, watcher, log);
+  const { sink } = await connectSink(settings.sink, watcher);
+  opened.defer(() => sink.close());
+  const { explain: path } = options;
+  if (path === undefined) return await checkDelivery(settings, callers.current(), sink);
+  const { explain } = await import('./explain.ts');
+  return await explain({ ...options, explain: path }, callers.current(), sink);
 }
 
-async function checkDelivery(settings: Settings, warnings: readonly string[], files: GatewayFiles): Promise<ExitCode> {
+async function checkDelivery(settings: Settings, callers: Callers, sink: Sink): Promise<ExitCode> {
   print('The configuration is valid.');
-  for (const warning of warnings) print(`Warning: ${warning}`);
-  const unbound = unboundCallers(files.callers.current());
-  if (unbound.length > 0) print(`Warning: callers bound to no registry, who may speak for any: ${unbound.join(', ')}`);
-  const probe = await createSink(settings.sink, files.sink).probe(AbortSignal.timeout(PROBE_MS));
+  for (const warning of warningsAbout(settings)) print(`Warning: ${warning}`);
+  const unbound = unboundCallers(callers);
+  if (unbound.length > 0)
+    print(`Warning: callers without a registry, which may send events of any: ${unbound.join(', ')}`);
+  const probe = await sink.probe(AbortSignal.timeout(PROBE_MS));
   const name = settings.sink.kind === 'brigade' ? 'Brigade' : 'CloudEvents receiver';
   print(`${name} at ${settings.sink.address}: ${probe.kind}: ${probe.detail}`);
   if (probe.kind === 'ready') return EXIT_CODES.ok.code;
-  return probe.credentials ? EXIT_CODES.refused.code : EXIT_CODES.unavailable.code;
+  return probe.credentials ? EXIT_CODES.rejected.code : EXIT_CODES.unavailable.code;
 }

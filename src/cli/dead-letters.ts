@@ -1,21 +1,22 @@
-import { secretOf } from '../config/credential.ts';
-import { environment, readOperatorSettings } from '../config/read-settings.ts';
+import { environment, readOperatorSettings, secretOf } from '../config/read-settings.ts';
 import type { DeadLetterReason } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
-import { AdminClient, AdminError } from './admin-client.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { print, printable, printError, printIssues } from './terminal.ts';
 
-/** What the admin API lists. */
+/** How long the gateway may take to answer, milliseconds: it spreads a hundred redeliveries over two seconds. */
+const ANSWER_MS = 30_000;
+
+/** Events in one request to redeliver, and dead letters on one page: the limit of the admin API. */
+const CHUNK = 100;
+
+/** A dead letter as the admin API lists it. */
 interface DeadLetter {
   readonly seq: number;
   readonly receivedAt: string;
   readonly event: RegistryEvent;
   readonly deadLetter?: { readonly at: string; readonly reason: DeadLetterReason; readonly detail: string };
 }
-
-/** Events in one request to redeliver, and dead letters in one page: what the admin API takes. */
-const CHUNK = 100;
 
 export function listDeadLetters(options: {
   readonly limit: number;
@@ -40,18 +41,18 @@ export function showEvent(seq: number): Promise<ExitCode> {
 
 export function redeliverEvents(seqs: readonly number[], options: { readonly all?: boolean }): Promise<ExitCode> {
   if (seqs.length > 0 === (options.all === true)) {
-    printError('error: name the sequence numbers, or give --all');
+    printError('error: give either sequence numbers or --all');
     return Promise.resolve(EXIT_CODES.usage.code);
   }
   return withAdmin(async (admin) => {
-    let failed = false;
+    let isFailed = false;
     const chunks = options.all === true ? allDeadLetters(admin) : chunked(seqs);
-    for await (const chunk of chunks) failed = !(await redeliver(admin, chunk)) || failed;
-    return failed ? EXIT_CODES.failed.code : EXIT_CODES.ok.code;
+    for await (const chunk of chunks) isFailed = !(await redeliver(admin, chunk)) || isFailed;
+    return isFailed ? EXIT_CODES.failed.code : EXIT_CODES.ok.code;
   });
 }
 
-/** Returns whether all of them were. */
+/** Resolves to whether every event was redelivered. */
 async function redeliver(admin: AdminClient, seqs: readonly number[]): Promise<boolean> {
   const answer: { redeliveries: { seq: number; kind: string; detail?: string }[] } = await admin.post(
     '/api/redeliveries',
@@ -98,10 +99,61 @@ async function withAdmin(work: (admin: AdminClient) => Promise<ExitCode>): Promi
     return EXIT_CODES.config.code;
   }
   try {
-    return await work(new AdminClient(read.settings.url, await secretOf(read.settings.token)));
+    return await work(new AdminClient(read.value.url, await secretOf(read.value.token)));
   } catch (error) {
     if (!(error instanceof AdminError)) throw error;
     printError(error.message);
     return EXIT_CODES.failed.code;
+  }
+}
+
+/** The gateway did not answer, or answered with an error; the message is for the operator. */
+class AdminError extends Error {
+  override readonly name = 'AdminError';
+}
+
+/** Talks to the admin port of a running gateway. Its methods reject with an `AdminError`. */
+class AdminClient {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  // The answer is the gateway's own JSON, of the same version: the caller declares its type.
+  get(path: string): ReturnType<typeof JSON.parse> {
+    return this.#request('GET', path);
+  }
+
+  post(path: string, body: object): ReturnType<typeof JSON.parse> {
+    return this.#request('POST', path, JSON.stringify(body));
+  }
+
+  async #request(method: string, path: string, body?: string): Promise<ReturnType<typeof JSON.parse>> {
+    const headers = { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' };
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const response = await fetch(this.#url + path, {
+      method,
+      headers,
+      signal,
+      body: body ?? null,
+      redirect: 'error',
+    }).catch((cause: unknown) => {
+      throw new AdminError(`no gateway answers at ${this.#url}: start it, or set ADMIN_URL`, { cause });
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new AdminError(`the gateway at ${this.#url} answered ${response.status}: ${reasonIn(text)}`);
+    return JSON.parse(text);
+  }
+}
+
+function reasonIn(text: string): string {
+  try {
+    return printable(String(JSON.parse(text).error));
+  } catch {
+    return printable(text.slice(0, 200));
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startEmbeddedBrigade } from 'embedded-brigade';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
+import { parseTokens } from '../config/tokens-file.ts';
 import { type DevFiles, prepareDevFiles, provideBrigadeToken, writeSecret } from './dev-files.ts';
 
 /** A folder that is not there yet. */

@@ -4,9 +4,8 @@ import { type EmbeddedBrigade, startEmbeddedBrigade } from 'embedded-brigade';
 import { describeIssues, EventScreen } from 'embedded-brigade/event-screen';
 import { describeFault, EmbeddedBrigadeFault, FAULT_EXIT_CODES } from 'embedded-brigade/fault';
 import { WatchedProjects } from 'embedded-brigade/project-files';
-import type { DevSettings } from '../config/other-settings.ts';
 import { environment, readDevSettings } from '../config/read-settings.ts';
-import type { Settings } from '../config/settings.ts';
+import type { DevSettings, Settings } from '../config/settings.ts';
 import { type Gateway, startGateway } from '../gateway/gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { unmatchedSubscriptions } from '../sink/brigade/unmatched-subscriptions.ts';
@@ -29,17 +28,17 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const log = await createLog({ level: read.settings.logLevel, pretty: process.stdout.isTTY });
+  const log = await createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
   const lifetime = new Lifetime(log);
   let brigade: EmbeddedBrigade | undefined;
   let projects: WatchedProjects | undefined;
   try {
-    const files = await prepareDevFiles(resolve(read.settings.dataDir));
+    const files = await prepareDevFiles(resolve(read.value.dataDir));
     projects = await watchProjects(resolve(options.projects ?? EXAMPLES), log);
-    brigade = await startBrigade(read.settings, files, projects, log);
-    const settings = gatewaySettings(read.settings, files, brigade.address);
+    brigade = await startBrigade(read.value, files, projects, log);
+    const settings = gatewaySettings(read.value, files, brigade.address);
     const gateway = await startGateway({ settings, log, onFault: lifetime.onFault });
-    const rootPasswordPath = read.settings.rootPassword ? 'BRIGADE_ROOT_PASSWORD' : files.rootPasswordPath;
+    const rootPasswordPath = read.value.rootPassword ? 'BRIGADE_ROOT_PASSWORD' : files.rootPasswordPath;
     welcome(gateway, brigade.address, { ...files, rootPasswordPath }, projects);
     return await lifetime.run(gateway);
   } catch (error) {

@@ -1,95 +1,163 @@
-import { everyCaller } from '../auth/callers.ts';
-import { scopeOf } from '../auth/scope.ts';
+import { type Callers, everyCaller } from '../auth/callers.ts';
 import { decode } from '../decode/decode.ts';
 import type { DecodedEvent } from '../decode/decoder.ts';
-import type { GatewayFiles } from '../gateway/files.ts';
+import { answerTo } from '../http/answers.ts';
 import { payloadOf } from '../journal/payload.ts';
 import type { Caller } from '../model/caller.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
-import type { Issue } from '../model/webhook.ts';
-import { decide } from '../receive/rules.ts';
-import { toBrigadeEvent } from '../sink/brigade/event-mapping.ts';
+import type { EventResult, Rejection } from '../model/receipt.ts';
+import { isRegistryEvent } from '../model/registry-event.ts';
+import type { Headers } from '../model/webhook.ts';
+import { formatIssues, type Judgement, judge } from '../receive/judge.ts';
+import type { Deliverable, Sink } from '../sink/sink.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
 import { print, printable, printError } from './terminal.ts';
 
 export interface ExplainOptions {
-  /** A saved body. */
+  /** The file with the body. */
   readonly explain: string;
-  /** Saved headers. */
+  /** The file with the headers. */
   readonly headers?: string;
-  /** Who is to have sent it; may be left out where there is only one who could. */
+  /** The caller that sends it; may be omitted where there is only one. */
   readonly caller?: string;
 }
 
 /**
- * Tells what would become of a saved webhook: how it is read, what its caller may speak for, which rule decides, and which
- * Brigade event comes out. Done when one would.
+ * Prints how the gateway would answer a saved webhook, and what it would send to the sink. The exit code is 0 when it would
+ * send something.
  */
-export async function explain(options: ExplainOptions, { callers }: GatewayFiles): Promise<ExitCode> {
-  const caller = callerFor(options.caller, everyCaller(callers.current()));
+export async function explain(options: ExplainOptions, callers: Callers, sink: Sink): Promise<ExitCode> {
+  const caller = callerFor(options.caller, everyCaller(callers));
   if (typeof caller === 'string') {
     printError(`error: ${caller}`);
     return EXIT_CODES.usage.code;
   }
   const body = await readSavedBody(options.explain);
-  const decoded = decode(body, await readSavedHeaders(options.headers));
-  print(`caller   ${caller.name}`);
-  if (decoded.kind !== 'decoded') {
-    print(
-      decoded.kind === 'unreadable' ? `format   none: ${told(decoded.issues)}` : 'a validation: its code is answered',
-    );
-    return EXIT_CODES.failed.code;
-  }
-  print(`format   ${decoded.format}`);
-  if (decoded.events.length === 0) print('no event');
-  const emitted = decoded.events.filter((event, index) => {
-    print();
-    print(`event ${index + 1} of ${decoded.events.length}`);
-    return explainEvent(event, caller, body);
-  });
-  return emitted.length > 0 ? EXIT_CODES.ok.code : EXIT_CODES.failed.code;
+  const headers = await readSavedHeaders(options.headers);
+  const { lines, isSent } = explainWebhook({ body, headers, caller }, sink);
+  for (const line of lines) print(line);
+  return isSent ? EXIT_CODES.ok.code : EXIT_CODES.failed.code;
 }
 
 function callerFor(name: string | undefined, callers: readonly Caller[]): Caller | string {
   const names = [...new Set(callers.map((caller) => caller.name))];
   const wanted = name ?? (names.length === 1 ? names[0] : undefined);
   const found = callers.find((caller) => caller.name === wanted);
-  return found ?? `--caller is to name who sent it: ${names.join(', ') || 'nobody may send anything'}`;
+  if (found !== undefined) return found;
+  return names.length === 0 ? 'no caller is configured' : `--caller must name one of: ${names.join(', ')}`;
 }
 
-/** Whether a Brigade event comes out. */
-function explainEvent(decoded: DecodedEvent, caller: Caller, body: Uint8Array): boolean {
-  if (decoded.kind === 'nothing') return tell('ignored', `${decoded.reason} (${decoded.action})`);
-  if (decoded.kind === 'unreadable') return tell('dead-lettered', `unreadable: ${told(decoded.issues)}`);
-  print(`  says     ${sayingOf(decoded.event)}`);
-  const scope = scopeOf(caller, decoded.event);
-  if (scope.kind === 'out-of-scope') return tell('rejected', `out of scope: ${told([scope.issue])}`);
-  print(`  scope    ${scope.event.registry ?? 'no registry is known for it'}`);
-  const decision = decide(scope.event, caller);
-  print(`  rule     ${decision.rule ?? 'none matches'}: ${decision.kind}`);
-  if (decision.kind === 'ignore') return tell('ignored', `by the rule ${decision.rule}`);
-  if (scope.event.registry === undefined)
-    return tell('dead-lettered', 'no-registry: bind the caller to one, or list the resource');
-  const { bytes, payload } = decoded.raw ?? { bytes: body };
-  const mapping = toBrigadeEvent({ event: scope.event, payload: payloadOf(bytes, payload), delivery: 1 }, 'since-2.6');
-  if (mapping.kind === 'unmappable') return tell('dead-lettered', mapping.detail);
-  if (mapping.leftOut.length > 0) print(`  note     left out, not legal as a label: ${mapping.leftOut.join(', ')}`);
-  print(`  emitted  ${JSON.stringify(mapping.event, null, 2).replaceAll('\n', '\n  ')}`);
-  return true;
+export interface SavedWebhook {
+  readonly body: Uint8Array;
+  readonly headers: Headers;
+  readonly caller: Caller;
 }
 
-function tell(result: string, why: string): false {
-  print(printable(`  ${result.padEnd(8)} ${why}`));
-  return false;
+export interface Explanation {
+  readonly lines: readonly string[];
+  /** Whether anything would be sent to the sink. */
+  readonly isSent: boolean;
 }
 
-function sayingOf({ action, registry, resource, repository, tag, digest, region }: RegistryEvent): string {
-  const parts = Object.entries({ registry, resource, repository, tag, digest, region });
-  const given = parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value}`]));
-  return printable([action, ...given].join(', '));
+/** Decodes and judges the webhook as receiving does, and has the sink preview what is accepted. */
+export function explainWebhook({ body, headers, caller }: SavedWebhook, sink: Pick<Sink, 'preview'>): Explanation {
+  const head = [`caller   ${caller.name}`];
+  const decoded = decode(body, headers);
+  if (decoded.kind === 'validation') return answered([...head, 'result   answered with the code of the validation']);
+  if (decoded.kind === 'unreadable') return answered([...head, 'format   none', ...rejectionLines(decoded)]);
+  head.push(`format   ${decoded.format}`);
+  const { events } = decoded;
+  const judged = judge(decoded, { body, headers, caller, receivedAt: 0 });
+  if ('kind' in judged) return answered([...head, ...events.flatMap(eventLines), ...rejectionLines(judged)]);
+  if (events.length === 0) head.push('no event');
+  const explained = judged.map((judgement) => explainJudgement(judgement, sink));
+  return {
+    lines: [
+      ...head,
+      ...events.flatMap((event, index) => [...eventLines(event, index, events), ...(explained[index]?.lines ?? [])]),
+    ],
+    isSent: explained.some(({ isSent }) => isSent),
+  };
 }
 
-function told(issues: readonly Issue[]): string {
-  return issues.map(({ path, expected, received }) => `${path} is to be ${expected}, not ${received}`).join('; ');
+function answered(lines: readonly string[]): Explanation {
+  return { lines, isSent: false };
+}
+
+function rejectionLines(rejection: Extract<Rejection, { kind: 'unreadable' | 'out-of-scope' }>): readonly string[] {
+  const issues = rejection.kind === 'unreadable' ? rejection.issues : [rejection.issue];
+  return [printable(`result   ${rejectionText(rejection)}`), printable(`detail   ${formatIssues(issues)}`)];
+}
+
+/** `rejected with 403 (out-of-scope)` */
+export function rejectionText(rejection: Rejection): string {
+  return `rejected with ${answerTo(rejection).status} (${rejection.kind})`;
+}
+
+/** `ignored (rule builds)` */
+export function resultText(
+  result: Pick<EventResult, 'kind'> & { readonly reason?: string; readonly rule?: string },
+): string {
+  const { kind, reason, rule } = result;
+  if (reason === undefined) return kind;
+  return `${kind} (${rule === undefined ? reason : `rule ${rule}`})`;
+}
+
+/** What the webhook says of the event. */
+function eventLines(decoded: DecodedEvent, index: number, events: readonly DecodedEvent[]): readonly string[] {
+  const { registry, resource, repository, tag, digest, region } = decoded.kind === 'nothing' ? {} : decoded.event;
+  const action = decoded.kind === 'nothing' ? decoded.action : decoded.event.action;
+  const fields = Object.entries({ registry, resource, repository, tag, digest, region });
+  const given = fields.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value}`]));
+  return ['', `event ${index + 1} of ${events.length}`, printable(`  event    ${[action, ...given].join(', ')}`)];
+}
+
+function explainJudgement(judgement: Judgement, sink: Pick<Sink, 'preview'>): Explanation {
+  if (judgement.kind === 'ignored') {
+    const { registry, result } = judgement.receipt;
+    const rule =
+      result.kind === 'ignored' && result.reason === 'rule'
+        ? [...registryLine(registry), `  rule     ${result.rule}: ignore`]
+        : [];
+    return answered([...rule, printable(`  result   ${resultText(result)}`)]);
+  }
+  const { record, rule } = judgement;
+  const { event, deadLetter } = record;
+  const rules = [...registryLine(event.registry), `  rule     ${rule ?? 'none matches'}: accept`];
+  if (deadLetter !== undefined || !isRegistryEvent(event)) {
+    const { reason = 'unreadable', detail = '' } = deadLetter ?? {};
+    const isRuled = reason === 'no-registry';
+    const result = `  result   ${resultText({ kind: 'dead-lettered', reason })}`;
+    return answered([...(isRuled ? rules : []), result, printable(`  detail   ${detail}`)]);
+  }
+  const { traceparent } = record;
+  const trace = traceparent === undefined ? {} : { traceparent };
+  const preview = explainDelivery(
+    { event, payload: payloadOf(record.raw, record.payload), delivery: 1, ...trace },
+    sink,
+  );
+  return { ...preview, lines: [...rules, `  result   ${resultText({ kind: 'accepted' })}`, ...preview.lines] };
+}
+
+function registryLine(registry: string | undefined): readonly string[] {
+  return [printable(`  registry ${registry ?? 'unknown'}`)];
+}
+
+function explainDelivery(event: Deliverable, sink: Pick<Sink, 'preview'>): Explanation {
+  const message = sink.preview(event);
+  if (message.kind === 'unmappable') {
+    return answered([
+      '  sent     nothing: the sink rejects it, and it becomes a dead letter',
+      printable(`  detail   ${message.detail}`),
+    ]);
+  }
+  const headers = Object.entries(message.headers).map(([name, value]) => `  header   ${name}: ${value}`);
+  const note = message.note === undefined ? [] : [`  note     ${message.note}`];
+  return { lines: [...note, ...headers, `  sent     ${indented(message.body)}`], isSent: true };
+}
+
+/** A JSON body over several lines, where that does not change it: JavaScript cannot represent every number of a payload. */
+function indented(body: string): string {
+  const json: unknown = JSON.parse(body);
+  return JSON.stringify(json) === body ? JSON.stringify(json, null, 2).replaceAll('\n', '\n  ') : printable(body);
 }

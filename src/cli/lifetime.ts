@@ -3,7 +3,7 @@ import type { Fault } from '../model/fault.ts';
 import { flushLog, type Log } from '../observe/log.ts';
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts';
 
-/** Keeps what it was told first: a fault of the journal may come before anybody waits for one. */
+/** Waits for what ends the process: a signal or a fault. The first one counts, even if it comes before `run`. */
 export class Lifetime {
   readonly #log: Log;
   readonly #ended: Promise<ExitCode | 'signal'>;
@@ -23,17 +23,17 @@ export class Lifetime {
     process.on('unhandledRejection', (error) => this.#crash(error));
   }
 
-  /** For `startGateway`: what it cannot mend ends the process. */
+  /** For `startGateway`: a fault that the gateway cannot fix ends the process. */
   readonly onFault = (fault: Fault): void => {
     this.#log.fatal({ code: fault.code, detail: describeError(fault) }, 'gateway.faulted');
     this.#end(exitCodeOf(fault));
   };
 
-  /** Runs until a signal or a fault, and resolves to the exit code; after a signal when the gateway has stopped. */
+  /** Resolves to the exit code: after a fault at once, after a signal when the gateway has stopped. */
   async run(gateway: Gateway): Promise<ExitCode> {
     const how = await this.#ended;
     if (how !== 'signal') {
-      // Nothing is lost by not waiting: what was acknowledged is on disk.
+      // No need to stop in order: what was acknowledged is on disk.
       flushLog(this.#log);
       return how;
     }
@@ -42,7 +42,7 @@ export class Lifetime {
     return EXIT_CODES.ok.code;
   }
 
-  /** The first signal ends in good order, the second hurries. */
+  /** The first signal stops the gateway in order; the second cuts every wait short. */
   #signal(signal: NodeJS.Signals): void {
     if (this.#isEnding) {
       this.#log.warn({ signal }, 'gateway.hurried');

@@ -5,7 +5,7 @@ import { SAMPLE_ACTIONS, SAMPLE_FORMATS } from './sample-webhook.ts';
 import { print, printError } from './terminal.ts';
 import { VERSION } from './version.ts';
 
-/** Runs the command that the arguments name and resolves to the exit code. Never rejects. */
+/** Runs the command in the arguments and resolves to the exit code. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
   let exitCode: ExitCode = EXIT_CODES.ok.code;
   const program = createProgram((code) => {
@@ -15,27 +15,27 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    // Commander has printed its message already; --help and --version end here too, with 0.
+    // Commander has printed its message. --help ends here too, with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.ok.code : EXIT_CODES.usage.code;
     printError(describeError(error));
     return exitCodeOf(error);
   }
 }
 
-// Each command is loaded when it runs: `version` needs no SQLite, and `serve` no embedded Brigade.
+// A command is loaded when it runs: `version` needs no SQLite, and `serve` no embedded Brigade.
 function createProgram(end: (code: ExitCode) => void): Command {
   const program = new Command('brigade-acr-gateway')
-    .description('Receives the events of Azure Container Registry and emits them into the event bus of Brigade 2.')
+    .description('Receives the events of Azure Container Registry and delivers them to the event bus of Brigade 2.')
     .exitOverride()
-    .showHelpAfterError('(add --help for what there is)');
+    .showHelpAfterError('(add --help for a list of commands and options)');
   program
     .command('serve')
     .description('run the gateway, configured by environment variables (docs/configuration.md)')
     .action(async () => end(await (await import('./serve.ts')).serve()));
   program
     .command('dev')
-    .description('run the gateway with an embedded Brigade on this machine, for trying it out')
-    .option('--projects <folder>', 'folder of YAML files, each a project; examples/ if absent')
+    .description('run the gateway with an embedded Brigade on this machine, to try it out')
+    .option('--projects <folder>', 'folder of YAML files, one for each project (default: examples/)')
     .action(async (options) => {
       const { dev } = await checkoutOnly(() => import('./dev.ts'));
       end(await dev(options));
@@ -43,10 +43,10 @@ function createProgram(end: (code: ExitCode) => void): Command {
   program.addCommand(brigadeCommand(end));
   program
     .command('check')
-    .description('validate the configuration of serve, and ask Brigade whether it would take our events')
-    .option('--explain <file>', 'tell instead what would become of a webhook whose body is saved there')
-    .option('--headers <file>', 'its headers, `Name: value` on a line each')
-    .option('--caller <name>', 'who is to have sent it')
+    .description('validate the configuration of serve, and ask Brigade whether it accepts the gateway’s events')
+    .option('--explain <file>', 'explain instead what the gateway would do with a webhook whose body is in this file')
+    .option('--headers <file>', 'file with its headers, one `Name: value` a line')
+    .option('--caller <name>', 'the caller that sends it')
     .action(async (options) => end(await (await import('./check.ts')).check(options)));
   program.addCommand(sendCommand(end));
   program.addCommand(deadLettersCommand(end));
@@ -60,7 +60,7 @@ function createProgram(end: (code: ExitCode) => void): Command {
 function brigadeCommand(end: (code: ExitCode) => void): Command {
   return (
     new Command('brigade')
-      .description('run the embedded Brigade alone, empty at first start (docs/embedded-brigade.md)')
+      .description('run the embedded Brigade alone; it is empty at first (docs/embedded-brigade.md)')
       .exitOverride()
       // The package of the embedded Brigade reads the flags, --help included.
       .helpOption(false)
@@ -96,20 +96,20 @@ class EmbeddedBrigadeMissing extends Fault {
 
 function sendCommand(end: (code: ExitCode) => void): Command {
   return new Command('send')
-    .description('send webhooks to a gateway, as registries, Event Grid and others would')
+    .description('send webhooks to a gateway, in the format of a registry, Event Grid or CloudEvents')
     .exitOverride()
-    .argument('[url]', 'where to (WEBHOOK_URL, else http://127.0.0.1:8080/events)')
-    .addOption(new Option('--format <format>', 'how they are written').choices(SAMPLE_FORMATS).default('acr'))
-    .addOption(new Option('--action <action>', 'what happened').choices(SAMPLE_ACTIONS).default('push'))
-    .option('--registry <host>', 'where', 'example.azurecr.io')
-    .option('--repository <name>', 'to what', 'hello-world')
-    .option('--tag <tag>', 'with which tag', 'v1')
-    .option('--no-tag', 'with none, as by digest')
-    .option('--count <number>', 'how many', wholeNumber, 1)
-    .option('--concurrency <number>', 'how many at a time', wholeNumber, 8)
-    .option('--file <file>', 'send this saved body instead')
-    .option('--headers <file>', 'send these headers as well, `Name: value` on a line each')
-    .option('--token-file <file>', 'where the token is (WEBHOOK_TOKEN_PATH, WEBHOOK_TOKEN)')
+    .argument('[url]', 'address of the gateway (default: WEBHOOK_URL, or http://127.0.0.1:8080/events)')
+    .addOption(new Option('--format <format>', 'format of the webhooks').choices(SAMPLE_FORMATS).default('acr'))
+    .addOption(new Option('--action <action>', 'action of the events').choices(SAMPLE_ACTIONS).default('push'))
+    .option('--registry <host>', 'registry of the events', 'example.azurecr.io')
+    .option('--repository <name>', 'repository of the events', 'hello-world')
+    .option('--tag <tag>', 'tag of the events', 'v1')
+    .option('--no-tag', 'send events without a tag, like a push by digest')
+    .option('--count <number>', 'number of webhooks', wholeNumber, 1)
+    .option('--concurrency <number>', 'number of webhooks in flight at a time', wholeNumber, 8)
+    .option('--file <file>', 'send the body in this file instead')
+    .option('--headers <file>', 'file with headers to add, one `Name: value` a line')
+    .option('--token-file <file>', 'file with the token (default: WEBHOOK_TOKEN_PATH, or WEBHOOK_TOKEN)')
     .action(async (url: string | undefined, { tag, ...options }) => {
       const { sendWebhooks } = await import('./send.ts');
       end(await sendWebhooks(url, { ...options, tag: tag === false ? undefined : tag }));
@@ -119,30 +119,30 @@ function sendCommand(end: (code: ExitCode) => void): Command {
 function deadLettersCommand(end: (code: ExitCode) => void): Command {
   const command = new Command('dead-letters')
     .description(
-      'look at what could not be delivered, and deliver it again (talks to the admin port of a running gateway)',
+      'list events that could not be delivered, and redeliver them, through the admin port of a running gateway',
     )
     .exitOverride();
   const load = () => import('./dead-letters.ts');
   command
     .command('list')
-    .description('list dead letters, the newest first')
-    .option('--limit <number>', 'how many', wholeNumber, 50)
-    .option('--before <seq>', 'only those with a smaller sequence number', wholeNumber)
+    .description('list dead letters, newest first')
+    .option('--limit <number>', 'number of dead letters', wholeNumber, 50)
+    .option('--before <seq>', 'only dead letters with a smaller sequence number', wholeNumber)
     .option('--json', 'print JSON')
     .action(async (options) => end(await (await load()).listDeadLetters(options)));
   command
     .command('show')
-    .description('print everything that is known of an event, its payload included')
-    .argument('<seq>', 'its sequence number', wholeNumber)
+    .description('print everything about an event, including its payload')
+    .argument('<seq>', 'sequence number of the event', wholeNumber)
     .action(async (seq: number) => end(await (await load()).showEvent(seq)));
   command
     .command('redeliver')
-    .description('offer events to Brigade once more')
-    .argument('[seq...]', 'their sequence numbers', (value: string, seqs: number[] = []) => [
+    .description('deliver events to Brigade again')
+    .argument('[seq...]', 'sequence numbers of the events', (value: string, seqs: number[] = []) => [
       ...seqs,
       wholeNumber(value),
     ])
-    .option('--all', 'every dead letter')
+    .option('--all', 'redeliver every dead letter')
     .action(async (seqs: number[], options) => end(await (await load()).redeliverEvents(seqs, options)));
   return command;
 }

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { ACTIONS, type Action } from '../model/registry-event.ts';
 
-/** How a sample may be written. Each of the three modes of CloudEvents is one. */
+/** The formats of samples. Each of the three modes of CloudEvents is one. */
 export const SAMPLE_FORMATS = [
   'acr',
   'event-grid',
@@ -33,7 +33,7 @@ export interface SampleWebhook {
   readonly body: string;
 }
 
-/** Event Grid knows no others, whichever schema it writes. */
+/** Event Grid has no others, in either of its schemas. */
 const EVENT_GRID_TYPES: Readonly<Partial<Record<SampleAction, string>>> = {
   push: 'ImagePushed',
   delete: 'ImageDeleted',
@@ -45,8 +45,8 @@ const REGION = 'westeurope';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /**
- * A webhook as its sender would write it, by the documentation and by captures. Undefined where that sender never tells
- * of the action.
+ * A webhook as a registry or Event Grid would send it, according to documentation and captures. Undefined where the format
+ * has no such action.
  */
 export function sampleWebhook(sample: Sample): SampleWebhook | undefined {
   const { format, action } = sample;
@@ -58,7 +58,7 @@ export function sampleWebhook(sample: Sample): SampleWebhook | undefined {
   return type === undefined ? undefined : eventGridWebhook(sample, `Microsoft.ContainerRegistry.${type}`);
 }
 
-/** ACR's own: charts have no `request`, deletions neither tag nor size, quarantines no media type. */
+/** ACR's own format: charts have no `request`, deletions neither tag nor size, quarantines no media type. */
 function nativeEvent(sample: Sample): object {
   const { id, action } = sample;
   const head = { id, timestamp: timestamp(sample), action };
@@ -136,7 +136,7 @@ function chartData(sample: Sample): object {
   return isChart(sample.action) ? { target: chartTarget(sample, '') } : {};
 }
 
-/** What a CNCF registry sends: of a deleted manifest only digest and repository. */
+/** A CNCF registry's notification. For a deleted manifest it has only digest and repository. */
 function notification(sample: Sample, action: 'push' | 'delete'): SampleWebhook {
   const { id, registry, repository } = sample;
   const digest = digestOf(sample);
@@ -168,7 +168,7 @@ function digestOf({ id }: Sample): string {
   return `sha256:${hash('sha256', id)}`;
 }
 
-/** With seven digits of a second, as Azure writes it. */
+/** With seven decimals of a second, as Azure writes it. */
 function timestamp({ at }: Sample): string {
   return at.toISOString().replace('Z', '0000Z');
 }

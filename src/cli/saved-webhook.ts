@@ -1,22 +1,22 @@
-import { parseFiles } from '../config/file-content.ts';
+import { formatIssue } from '../config/schema.ts';
+import { parseFiles } from '../config/watched-file.ts';
 import { Fault } from '../model/fault.ts';
 
-/** A file that the command line names cannot be read. */
+/** A file named on the command line cannot be read. */
 export class InputFault extends Fault {
   override readonly name = 'InputFault';
   readonly code = 'input_unreadable';
 }
 
-/** The body of a webhook, as it came. Rejects with an `InputFault`. */
+/** The body of a webhook, byte for byte. Rejects with an `InputFault`. */
 export async function readSavedBody(path: string): Promise<Uint8Array> {
   const read = await parseFiles([path], (content: Uint8Array) => ({ kind: 'value', value: content }));
   if (read.kind === 'value') return read.value;
-  const [issue] = read.issues;
-  throw new InputFault(`expected ${issue?.expected}, got ${issue?.received}`);
+  throw new InputFault(read.issues.map(formatIssue).join('; '));
 }
 
 /**
- * Headers as curl's `-H @FILE` has them: `Name: value`, a line each; other lines do not count. Names become lower-case.
+ * Headers in the format of curl's `-H @FILE`: one `Name: value` a line. Other lines are ignored. Names become lower-case.
  * Rejects with an `InputFault`.
  */
 export async function readSavedHeaders(path: string | undefined): Promise<Readonly<Record<string, string>>> {

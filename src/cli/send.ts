@@ -1,25 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { type Credential, secretOf } from '../config/credential.ts';
-import { environment, readSendSettings } from '../config/read-settings.ts';
+import { environment, readSendSettings, secretOf } from '../config/read-settings.ts';
+import type { Credential } from '../config/settings.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { Progress } from './progress.ts';
 import { type Sample, type SampleWebhook, sampleWebhook } from './sample-webhook.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
 import { print, printable, printError, printIssues } from './terminal.ts';
 
-/** As long as Event Grid waits, the most patient of the senders; milliseconds. */
+/** How long Event Grid waits for an answer, which is longest of all; milliseconds. */
 const ANSWER_MS = 30_000;
+
+const PROGRESS = { everyMs: 100, width: 30 };
 
 export interface SendOptions extends Omit<Sample, 'id' | 'at'> {
   readonly count: number;
   readonly concurrency: number;
-  /** A saved body, and saved headers. */
+  /** Files with a saved body and saved headers. */
   readonly file?: string;
   readonly headers?: string;
   readonly tokenFile?: string;
 }
 
-/** Sends webhooks to a gateway, a sample or a saved one; done only when every one was answered with a 2xx. */
+/** Sends samples or a saved webhook to a gateway. Succeeds only when every answer is a 2xx. */
 export async function sendWebhooks(url: string | undefined, options: SendOptions): Promise<ExitCode> {
   const { tokenFile } = options;
   const read = await readSendSettings({
@@ -33,12 +34,12 @@ export async function sendWebhooks(url: string | undefined, options: SendOptions
   }
   const next = await webhooksFrom(options);
   if (next === undefined) {
-    printError(`error: ${options.format} never tells of ${options.action}`);
+    printError(`error: the format ${options.format} has no ${options.action}`);
     return EXIT_CODES.usage.code;
   }
-  const authorization = await authorizationOf(read.settings.token);
-  const answers = await sendAll(options, async () => post(read.settings.url, next(), authorization));
-  return tell(answers);
+  const authorization = await authorizationOf(read.value.token);
+  const answers = await sendAll(options, async () => post(read.value.url, next(), authorization));
+  return report(answers);
 }
 
 async function authorizationOf(token: Credential | undefined): Promise<Readonly<Record<string, string>>> {
@@ -50,7 +51,7 @@ interface Sendable {
   readonly body: string | Buffer<ArrayBuffer>;
 }
 
-/** Makes one webhook after the other; undefined where there is none of that kind. */
+/** Returns what makes one webhook after the other; undefined where the format has no such action. */
 async function webhooksFrom({ file, headers, ...sample }: SendOptions): Promise<(() => Sendable) | undefined> {
   const given = await readSavedHeaders(headers);
   if (file !== undefined) {
@@ -70,9 +71,9 @@ async function webhooksFrom({ file, headers, ...sample }: SendOptions): Promise<
 }
 
 interface Answer {
-  /** Undefined when none came. */
+  /** Absent when there was no answer. */
   readonly status?: number;
-  /** What was answered, or why nothing was. */
+  /** The body of the answer, or why there was none. */
   readonly text: string;
   readonly ms: number;
 }
@@ -117,7 +118,7 @@ async function sendAll({ count, concurrency }: SendOptions, send: () => Promise<
   return answers;
 }
 
-function tell(answers: readonly Answer[]): ExitCode {
+function report(answers: readonly Answer[]): ExitCode {
   const [only, ...others] = answers;
   if (only !== undefined && others.length === 0) print(printable(`${only.status ?? 'no answer'} ${only.text}`.trim()));
   else for (const line of summary(answers)) print(line);
@@ -136,4 +137,33 @@ function summary(answers: readonly Answer[]): readonly string[] {
   const rows = [...counts].toSorted().map(([name, count]) => `${name}  ${count}`);
   const failure = answers.find(({ status }) => status === undefined)?.text;
   return [...rows, `p50  ${at(0.5)} ms`, `p99  ${at(0.99)} ms`, ...(failure === undefined ? [] : [printable(failure)])];
+}
+
+/** A progress bar, which disappears at the end. Without a terminal nothing is drawn. */
+class Progress {
+  readonly #total: number;
+  readonly #startedAt = performance.now();
+  readonly #timer: NodeJS.Timeout | undefined;
+  #done = 0;
+
+  constructor(total: number, stream: NodeJS.WriteStream) {
+    this.#total = total;
+    if (stream.isTTY) this.#timer = setInterval(() => stream.write(`\r${this.#line()}\u001b[K`), PROGRESS.everyMs);
+    this.end = () => {
+      clearInterval(this.#timer);
+      if (stream.isTTY) stream.write('\r\u001b[K');
+    };
+  }
+
+  readonly end: () => void;
+
+  step(): void {
+    this.#done += 1;
+  }
+
+  #line(): string {
+    const filled = Math.floor((this.#done / this.#total) * PROGRESS.width);
+    const rate = Math.round(this.#done / ((performance.now() - this.#startedAt) / 1000));
+    return `${'█'.repeat(filled)}${'░'.repeat(PROGRESS.width - filled)} ${this.#done}/${this.#total}  ${rate}/s`;
+  }
 }

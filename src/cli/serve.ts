@@ -1,5 +1,4 @@
-import { parseTokens } from '../auth/tokens-file.ts';
-import { environment, readSettings } from '../config/read-settings.ts';
+import { environment, readSettings, warningsAbout } from '../config/read-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { startGateway } from '../gateway/gateway.ts';
 import { createLog, type Log } from '../observe/log.ts';
@@ -8,17 +7,17 @@ import { Lifetime } from './lifetime.ts';
 import { printError, printIssues } from './terminal.ts';
 import { VERSION } from './version.ts';
 
-/** Runs the gateway with the configuration of the environment until a signal. */
+/** Runs the gateway, configured by the environment, until a signal. */
 export async function serve(): Promise<ExitCode> {
-  const read = await readSettings(environment(), parseTokens);
+  const read = await readSettings(environment());
   if (read.kind === 'issues') {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const log = await createLog({ level: read.settings.logLevel, pretty: process.stdout.isTTY });
+  const log = await createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
   log.info({ version: VERSION, node: process.versions.node }, 'gateway.starting');
-  for (const warning of read.warnings) log.warn({ warning }, 'config.warned');
-  return runGateway(read.settings, log);
+  for (const warning of warningsAbout(read.value)) log.warn({ warning }, 'config.warned');
+  return runGateway(read.value, log);
 }
 
 async function runGateway(settings: Settings, log: Log): Promise<ExitCode> {

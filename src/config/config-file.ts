@@ -1,91 +1,115 @@
+import * as v from 'valibot';
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Parsed } from '../model/parsed.ts';
+import type { Parsed, ParseIssue } from '../model/parsed.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Issue } from '../model/webhook.ts';
-import { policyFields, toPolicy } from './policy-shape.ts';
-import { serveSettings } from './settings.ts';
-import { type Complain, listOf, mapOf, may, type Path, record, refined, type Shape, scalar } from './shape.ts';
+import { contradictionsIn, policyFields, toPolicy } from './policy.ts';
+import { fields, optional, read, textThat } from './schema.ts';
+import { SERVE_VARIABLES } from './variables.ts';
 
-/** The text of a setting, and the line on which it stands. */
-export interface FiledSetting {
+/** The text of a setting, and the line that it is on. */
+interface FileSetting {
   readonly text: string;
-  readonly line: number;
+  readonly line: number | undefined;
 }
 
 export interface ConfigFile {
   /** By the names of their variables. */
-  readonly settings: ReadonlyMap<string, FiledSetting>;
+  readonly settings: ReadonlyMap<string, FileSetting>;
   readonly policy: Policy;
 }
 
-/** Every variable but the one that leads to the file. */
-const NAMES: ReadonlySet<string> = new Set(
-  serveSettings.rows.map(({ name }) => name).filter((name) => name !== 'CONFIG_PATH'),
-);
-
-const word = scalar<string>({ expected: 'a text', parse: (text) => (text === '' ? undefined : text) });
+const word = textThat('a text', (given) => given !== '');
 
 /** As the variable would have it: a list is one with commas. */
-const settingText: Shape<string> = {
-  expected: 'a text, or a list of texts',
-  rows: [],
-  read: (value, path, complain) =>
-    Array.isArray(value) ? listOf(word).read(value, path, complain)?.join(',') : word.read(value, path, complain),
-};
+const settingText = v.lazy((input) =>
+  Array.isArray(input)
+    ? v.pipe(
+        v.array(word),
+        v.nonEmpty('must be a text, or a list of texts that is not empty'),
+        v.transform((items) => items.join(',')),
+      )
+    : word,
+);
 
-const settingName = {
-  expected: 'the name of a setting of `serve`',
-  parse: (text: string) => (NAMES.has(text) ? text : undefined),
-};
+const settingNames = Object.keys(SERVE_VARIABLES).filter((name) => name !== 'CONFIG_PATH');
 
-export const configFile = record({
-  settings: may(mapOf(settingName, settingText), 'Settings of `serve`, by the names of their variables.'),
+const settings = fields(Object.fromEntries(settingNames.map((name) => [name, v.optional(settingText)])));
+
+export const configFile = fields({
+  settings: optional(settings, 'Settings of `serve`, by the names of their variables.', {
+    expected: 'an object',
+    isLeaf: true,
+  }),
   ...policyFields,
 });
 
 /**
- * Reads a configuration file. YAML, of which every value is read as the text that stands there: `no` is a text, and so is
- * `010`. Never throws; tells every issue with its line, and none repeats what the file says.
+ * Reads a configuration file in YAML. Every value is read as the text that is there: `no` is a text, and so is `010`.
+ * Never throws; reports every issue with its line, and none repeats a value.
  */
 export function parseConfigFile(content: Uint8Array): Parsed<ConfigFile> {
   const lines = new LineCounter();
-  const text = new TextDecoder().decode(content);
-  const document = parseDocument(text, { schema: 'failsafe', lineCounter: lines, prettyErrors: false });
-  const issues: Issue[] = document.errors.map(({ pos, code }) => ({
-    path: `line ${lines.linePos(pos[0]).line}`,
-    expected: 'YAML',
-    received: code.toLowerCase().replaceAll('_', ' '),
-  }));
-  if (issues.length > 0) return { kind: 'issues', issues };
-  const lineOf = (path: Path) => lines.linePos(offsetOf(document, path)).line;
-  const complain: Complain = (path, issue) => {
-    issues.push({ path: [`line ${lineOf(path)}`, path.join('.')].filter(Boolean).join(': '), ...issue });
-    return undefined;
-  };
-  const file = wholeFile(lineOf).read(jsonOf(document), [], complain);
-  return file === undefined || issues.length > 0 ? { kind: 'issues', issues } : { kind: 'value', value: file };
+  const document = parseYaml(new TextDecoder().decode(content), lines);
+  if (document === undefined) return issue({ path: '', message: 'the YAML nests too deeply' });
+  if (document.errors.length > 0) {
+    return { kind: 'issues', issues: document.errors.map((error) => syntaxIssue(error, lines)) };
+  }
+  const plain = toPlain(document);
+  if (plain === undefined) return issue({ path: '', message: 'an alias has no anchor, or there are too many aliases' });
+  const placeOf = (path: readonly string[]) => ({ line: lines.linePos(offsetOf(document, path)).line });
+  const file = read(configFile, plain.value, placeOf);
+  if (file.kind === 'issues') return file;
+  const { settings: given = {}, ...parts } = file.value;
+  const policy = toPolicy(parts);
+  const contradictions = contradictionsIn(policy);
+  if (contradictions.length > 0) {
+    const issues = contradictions.map(({ path, message }) => ({ ...placeOf(path), path: path.join('.'), message }));
+    return { kind: 'issues', issues };
+  }
+  const texts = Object.entries(given).flatMap(([name, text]): readonly [string, FileSetting][] =>
+    typeof text === 'string' ? [[name, { text, ...placeOf(['settings', name]) }]] : [],
+  );
+  return { kind: 'value', value: { settings: new Map(texts), policy } };
 }
 
-function wholeFile(lineOf: (path: Path) => number): Shape<ConfigFile> {
-  return refined(configFile, ({ settings = new Map<string, string>(), ...parts }, _, complain) => ({
-    settings: new Map(
-      [...settings].map(([name, text]): [string, FiledSetting] => [name, { text, line: lineOf(['settings', name]) }]),
-    ),
-    policy: toPolicy(parts, complain),
-  }));
-}
-
-/** Undefined for aliases that multiply without bounds, and for an empty file. */
-function jsonOf(document: Document): unknown {
+/** Undefined for a text whose nesting overflows the parser's stack. */
+function parseYaml(text: string, lineCounter: LineCounter): Document | undefined {
   try {
-    return document.toJS({ mapAsMap: true });
-  } catch {
-    return undefined;
+    return parseDocument(text, { schema: 'failsafe', lineCounter, prettyErrors: false });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }
 
+/** Undefined where aliases multiply without bounds. */
+function toPlain(document: Document): { readonly value: unknown } | undefined {
+  try {
+    return { value: document.toJS({ reviver: (_, value) => (typeof value === 'string' ? value.trim() : value) }) };
+  } catch (error) {
+    if (error instanceof ReferenceError || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function syntaxIssue({ pos, code }: Document['errors'][number], lines: LineCounter): ParseIssue {
+  const { line, col: column } = lines.linePos(pos[0]);
+  const reason =
+    code === 'DUPLICATE_KEY' ? 'a name appears more than once' : `the YAML is not valid: ${reasonOf(code)}`;
+  return { line, column, path: '', message: reason };
+}
+
+/** The parser's own message may quote the file. */
+function reasonOf(code: string): string {
+  return code.toLowerCase().replaceAll('_', ' ');
+}
+
+function issue(one: ParseIssue): Parsed<never> {
+  return { kind: 'issues', issues: [one] };
+}
+
 /** Where the deepest part of the path that is there begins. */
-function offsetOf(document: Document, path: Path): number {
+function offsetOf(document: Document, path: readonly string[]): number {
   if (path.length === 0) return 0;
   const name = path.at(-1);
   const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);

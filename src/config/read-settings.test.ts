@@ -4,20 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { ParseFiles } from './file-content.ts';
-import { devSettings } from './other-settings.ts';
-import { type Environment, readDevSettings, readSettings } from './read-settings.ts';
-import { settingsReference } from './reference.ts';
-import { serveSettings } from './settings.ts';
+import {
+  type Environment,
+  readDevSettings,
+  readOperatorSettings,
+  readSettings,
+  warningsAbout,
+} from './read-settings.ts';
+import { formatIssue } from './schema.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const TLS = { TLS_ENABLED: 'true', TLS_CERT_PATH: join(FIXTURES, 'one.crt'), TLS_KEY_PATH: join(FIXTURES, 'one.key') };
-
-/** A tokens file is fit when it begins with a brace. */
-const parseTokens: ParseFiles<string> = (content = new Uint8Array()) =>
-  content[0] === 0x7b
-    ? { kind: 'value', value: 'tokens' }
-    : { kind: 'issues', issues: [{ path: 'a.token', expected: 'a token', received: 'nothing' }] };
 
 let directory: string;
 let least: Environment;
@@ -39,25 +36,20 @@ async function file(name: string, content: string): Promise<string> {
 }
 
 async function settingsOf(variables: Environment) {
-  const read = await readSettings(variables, parseTokens);
-  assert.equal(read.kind, 'settings', JSON.stringify(read));
-  return read;
+  const read = await readSettings(variables);
+  assert.equal(read.kind, 'value', JSON.stringify(read));
+  return read.value;
 }
 
-async function issuesOf(variables: Environment) {
-  const read = await readSettings(variables, parseTokens);
-  assert.equal(read.kind, 'issues');
-  return read.issues;
-}
-
-async function keysAtFault(variables: Environment): Promise<readonly string[]> {
-  return (await issuesOf(variables)).map(({ key }) => key);
+async function reportOf(variables: Environment): Promise<readonly string[]> {
+  const read = await readSettings(variables);
+  return read.kind === 'issues' ? read.issues.map(formatIssue) : [];
 }
 
 describe('the settings of serve', () => {
   it('an address, a token and a tokens file suffice', async () => {
-    const { settings, warnings } = await settingsOf(least);
-    assert.deepEqual(warnings, []);
+    const settings = await settingsOf(least);
+    assert.deepEqual(warningsAbout(settings), []);
     assert.deepEqual(settings, {
       configPath: undefined,
       sink: {
@@ -90,101 +82,120 @@ describe('the settings of serve', () => {
   });
 
   it('an empty variable is not set, and blanks around a value do not count', async () => {
-    const { settings } = await settingsOf({ ...least, PORT: '', HOST: '  ', LOG_LEVEL: ' debug\n' });
+    const settings = await settingsOf({ ...least, PORT: '', HOST: '  ', LOG_LEVEL: ' debug\n' });
     assert.equal(settings.ingest.port, 8080);
     assert.equal(settings.ingest.host, '0.0.0.0');
     assert.equal(settings.logLevel, 'debug');
-    assert.deepEqual(await keysAtFault({ ...least, API_ADDRESS: '' }), ['API_ADDRESS']);
+    assert.deepEqual(await reportOf({ ...least, API_ADDRESS: '' }), ['API_ADDRESS is required']);
   });
 
-  it('every issue is told at once, with its variable, its source and what was expected', async () => {
-    const tokens = await file('bad-tokens.json', '[]');
-    const issues = await issuesOf({
+  it('every issue is reported, with its variable and what was expected', async () => {
+    const tokens = await file('bad-tokens.json', '{"ci": "",\n"cd": 7}');
+    const report = await reportOf({
       TOKENS_PATH: tokens,
       PORT: 'abc',
       TLS_ENABLED: 'yes',
       JOURNAL_URL: 'postgres://db/x',
     });
-    const expected = 'an `http://` or `https://` URL without credentials, query and fragment';
-    assert.deepEqual(issues.slice(0, 1), [
-      { path: '', key: 'API_ADDRESS', source: 'environment', expected, received: 'nothing' },
+    assert.deepEqual(report.toSorted(), [
+      'API_ADDRESS is required',
+      'API_TOKEN or API_TOKEN_PATH is required',
+      'JOURNAL_URL: PostgreSQL is not supported by this version',
+      'PORT: must be a whole number from 0 to 65535',
+      'TLS_ENABLED: must be `true` or `false`',
+      `TOKENS_PATH: ${tokens}:1: ci: must be a token, not empty and without blanks around it`,
+      `TOKENS_PATH: ${tokens}:2: cd: must be a token, not empty and without blanks around it`,
     ]);
-    assert.deepEqual(
-      issues.map(({ key, source, received }) => [key, source, received]),
-      [
-        ['API_ADDRESS', 'environment', 'nothing'],
-        ['API_TOKEN or API_TOKEN_PATH', 'environment', 'nothing'],
-        ['TOKENS_PATH', tokens, 'nothing'],
-        ['PORT', 'environment', '"abc"'],
-        ['TLS_ENABLED', 'environment', '"yes"'],
-        ['JOURNAL_URL', 'environment', 'PostgreSQL, not supported by this version'],
-      ],
-    );
   });
 
   it('a token for Brigade is given once, as it is or in a file', async () => {
     const path = await file('token', ' api-s3cret\n');
     const { API_TOKEN: _, ...rest } = least;
-    const { sink } = (await settingsOf({ ...rest, API_TOKEN_PATH: path })).settings;
+    const { sink } = await settingsOf({ ...rest, API_TOKEN_PATH: path });
     assert.deepEqual(sink.kind === 'brigade' && sink.token, { kind: 'file', path });
-    assert.deepEqual(await keysAtFault({ ...least, API_TOKEN_PATH: path }), ['API_TOKEN']);
+    const twice = { ...least, API_TOKEN_PATH: path };
+    assert.deepEqual(await reportOf(twice), ['only one of API_TOKEN and API_TOKEN_PATH may be set']);
     for (const empty of ['', '\n', '$(TOKEN)']) {
-      const unfit = await file('unfit-token', empty);
-      assert.deepEqual(await keysAtFault({ ...rest, API_TOKEN_PATH: unfit }), ['API_TOKEN_PATH']);
+      const invalid = await file('invalid-token', empty);
+      assert.deepEqual(await reportOf({ ...rest, API_TOKEN_PATH: invalid }), [
+        `API_TOKEN_PATH: ${invalid}: must be a secret of visible ASCII characters, not an unresolved reference`,
+      ]);
     }
   });
 
-  it('TLS needs a certificate and its own key; without TLS neither is looked at', async () => {
-    assert.deepEqual((await settingsOf({ ...least, ...TLS })).settings.ingest.tls, {
+  it('TLS needs a certificate and its own key; without TLS neither is read', async () => {
+    assert.deepEqual((await settingsOf({ ...least, ...TLS })).ingest.tls, {
       cert: TLS.TLS_CERT_PATH,
       key: TLS.TLS_KEY_PATH,
     });
-    assert.deepEqual(await keysAtFault({ ...least, TLS_ENABLED: 'true' }), ['TLS_CERT_PATH', 'TLS_KEY_PATH']);
+    const without = await reportOf({ ...least, TLS_ENABLED: 'true' });
+    assert.deepEqual(without, ['TLS_CERT_PATH is required', 'TLS_KEY_PATH is required']);
     const mismatched = { ...TLS, TLS_KEY_PATH: join(FIXTURES, 'other.key') };
-    assert.deepEqual(await keysAtFault({ ...least, ...mismatched }), ['TLS_CERT_PATH and TLS_KEY_PATH']);
+    const [issue = '', ...others] = await reportOf({ ...least, ...mismatched });
+    assert.deepEqual(others, []);
+    assert.match(issue, /^TLS_CERT_PATH and TLS_KEY_PATH: .*: must be the private key of the certificate$/);
     await settingsOf({ ...least, ...mismatched, TLS_ENABLED: 'false' });
   });
 
-  it('a file that is not there, or is none, is an issue', async () => {
+  it('a sink for CloudEvents needs nothing of Brigade, whose variables are not read', async () => {
+    const { TOKENS_PATH } = least;
+    const url = 'cloudevents+https://receiver.example';
+    const { sink } = await settingsOf({ TOKENS_PATH, SINK_URL: url, API_ADDRESS: 'not read' });
+    assert.equal(sink.address, 'https://receiver.example');
+    const token = await file('sink-token', 's3cret');
+    const both = { TOKENS_PATH, SINK_URL: url, SINK_TOKEN_PATH: token, SINK_BASIC_PATH: await file('basic', 'a:b') };
+    assert.deepEqual(await reportOf(both), ['only one of SINK_TOKEN_PATH and SINK_BASIC_PATH may be set']);
+  });
+
+  it('a file that is not there, or is a folder, is an issue', async () => {
     const paths = { TOKENS_PATH: '/nope', API_CA_PATH: directory, ADMIN_TOKEN_PATH: '/nope' };
-    assert.deepEqual(await keysAtFault({ ...least, ...paths }), ['API_CA_PATH', 'TOKENS_PATH', 'ADMIN_TOKEN_PATH']);
+    assert.deepEqual((await reportOf({ ...least, ...paths })).toSorted(), [
+      'ADMIN_TOKEN_PATH: /nope: there is no such file (ENOENT)',
+      `API_CA_PATH: ${directory}: must be a regular file, not a folder, a device or a pipe`,
+      'TOKENS_PATH: /nope: there is no such file (ENOENT)',
+    ]);
   });
 
   it('authorities for Brigade are certificates in PEM form, each of them', async () => {
     await settingsOf({ ...least, API_CA_PATH: TLS.TLS_CERT_PATH });
-    assert.deepEqual(await keysAtFault({ ...least, API_CA_PATH: TLS.TLS_KEY_PATH }), ['API_CA_PATH']);
     const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
-    for (const bundle of [broken, `${await readFile(TLS.TLS_CERT_PATH, 'utf8')}${broken}`]) {
+    for (const bundle of [
+      await readFile(TLS.TLS_KEY_PATH, 'utf8'),
+      broken,
+      `${await readFile(TLS.TLS_CERT_PATH, 'utf8')}${broken}`,
+    ]) {
       const API_CA_PATH = await file('ca.pem', bundle);
-      assert.deepEqual(await keysAtFault({ ...least, API_CA_PATH }), ['API_CA_PATH']);
+      assert.deepEqual(await reportOf({ ...least, API_CA_PATH }), [
+        `API_CA_PATH: ${API_CA_PATH}: must be one or more certificates in PEM form`,
+      ]);
     }
   });
 
   it('a journal in memory must be allowed', async () => {
     const memory = { ...least, JOURNAL_URL: 'memory:' };
-    assert.deepEqual(await keysAtFault(memory), ['JOURNAL_URL']);
-    const { settings } = await settingsOf({ ...memory, JOURNAL_ALLOW_MEMORY: 't' });
+    assert.deepEqual(await reportOf(memory), ['JOURNAL_URL: `memory:` requires JOURNAL_ALLOW_MEMORY=true']);
+    const settings = await settingsOf({ ...memory, JOURNAL_ALLOW_MEMORY: 't' });
     assert.deepEqual(settings.journal.location, { kind: 'memory' });
   });
 
   it('what works but should not stay so is warned of', async () => {
-    const { warnings } = await settingsOf({ ...least, API_ADDRESS: 'http://b', API_IGNORE_CERT_WARNINGS: '1' });
-    assert.equal(warnings.length, 2);
+    const settings = await settingsOf({ ...least, API_ADDRESS: 'http://b', API_IGNORE_CERT_WARNINGS: '1' });
+    assert.equal(warningsAbout(settings).length, 2);
   });
 
   it('no issue repeats a secret, whatever else is wrong', async () => {
-    // Nobody's prose, so that it is not found by chance in what was expected.
+    // Not found by chance in a message.
     const secret = fc.string({ minLength: 4, maxLength: 40 }).map((text) => `§${text.trim()}§`);
     await fc.assert(
       fc.asyncProperty(secret, async (hidden) => {
-        const issues = await issuesOf({
+        const report = await reportOf({
           API_ADDRESS: `https://user:${hidden}@brigade.example`,
           API_TOKEN: hidden,
           ADMIN_TOKEN_PATH: await file('secret', hidden),
           JOURNAL_URL: `postgres://user:${hidden}@db/x`,
         });
-        assert.deepEqual(issues.length, 5);
-        assert.ok(!issues.some((issue) => Object.values(issue).some((text) => text.includes(hidden))));
+        assert.equal(report.length, 5, report.join('\n'));
+        assert.ok(!report.some((line) => line.includes(hidden)));
       }),
       { numRuns: 50 },
     );
@@ -194,42 +205,39 @@ describe('the settings of serve', () => {
 describe('the settings of dev', () => {
   it('can all be left out', async () => {
     const ports = { port: 8080, adminPort: 8081, brigadePort: 8082 };
-    const settings = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info' };
-    assert.deepEqual(await readDevSettings({}), { kind: 'settings', settings, warnings: [] });
+    const value = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info' };
+    assert.deepEqual(await readDevSettings({}), { kind: 'value', value });
   });
 
   it('are checked as those of serve are', async () => {
     const read = await readDevSettings({ BRIGADE_PORT: '70000', LOG_LEVEL: 'loud' });
     assert.equal(read.kind, 'issues');
     assert.deepEqual(
-      read.issues.map(({ key }) => key),
+      read.issues.map(({ path }) => path),
       ['BRIGADE_PORT', 'LOG_LEVEL'],
     );
   });
 });
 
-describe('the reference of settings', () => {
-  it('has one line for each variable of each mode', () => {
-    const [, serve = '', dev = ''] = settingsReference().split(/^## /m);
-    for (const [text, rows] of [
-      [serve, serveSettings.rows],
-      [dev, devSettings.rows],
-    ] as const) {
-      assert.deepEqual(
-        [...text.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name),
-        rows.map(({ name }) => name),
-      );
-    }
+describe('the settings of dead-letters', () => {
+  it('are a token, and an address where the gateway is not on this machine', async () => {
+    const local = await readOperatorSettings({ ADMIN_TOKEN: 's3cret', ADMIN_PORT: '9000' });
+    const token = { kind: 'value', value: 's3cret' };
+    assert.deepEqual(local, { kind: 'value', value: { url: 'http://127.0.0.1:9000', token } });
+    const none = await readOperatorSettings({});
+    assert.deepEqual(none.kind === 'issues' && none.issues.map(formatIssue), [
+      'ADMIN_TOKEN or ADMIN_TOKEN_PATH is required',
+    ]);
   });
 });
 
 describe('the configuration file', () => {
-  it('says what a variable can say, and counts less than the environment and more than a default', async () => {
+  it('can hold every setting, which overrides a default and is overridden by the environment', async () => {
     const CONFIG_PATH = await file(
       'layers.yaml',
       'settings: { PORT: 1, ADMIN_PORT: 2, TRUSTED_PROXIES: [10.0.0.1, ::1] }',
     );
-    const { settings } = await settingsOf({ ...least, CONFIG_PATH, PORT: '3' });
+    const settings = await settingsOf({ ...least, CONFIG_PATH, PORT: '3' });
     assert.deepEqual([settings.ingest.port, settings.admin.port], [3, 2]);
     assert.equal(settings.ingest.trustedProxies.length, 2);
     assert.equal(settings.configPath, CONFIG_PATH);
@@ -238,33 +246,32 @@ describe('the configuration file', () => {
   it('suffices', async () => {
     const lines = Object.entries(least).map(([name, value]) => `  ${name}: ${value}`);
     const CONFIG_PATH = await file('all.yaml', ['settings:', ...lines].join('\n'));
-    assert.equal((await settingsOf({ CONFIG_PATH })).settings.sink.address, 'https://brigade.example');
+    assert.equal((await settingsOf({ CONFIG_PATH })).sink.address, 'https://brigade.example');
   });
 
   it('is named, with the line, where a setting in it is wrong', async () => {
     const CONFIG_PATH = await file('wrong.yaml', 'settings:\n  PORT: http\n  API_TOKEN: $(UNRESOLVED)\n');
     const { API_TOKEN: _, ...rest } = least;
-    const issues = await issuesOf({ ...rest, CONFIG_PATH });
-    assert.deepEqual(
-      issues.map(({ key, source }) => [key, source]),
-      [
-        ['API_TOKEN', `${CONFIG_PATH}:3`],
-        ['PORT', `${CONFIG_PATH}:2`],
-      ],
-    );
-    assert.ok(!JSON.stringify(issues).includes('UNRESOLVED'));
+    assert.deepEqual(await reportOf({ ...rest, CONFIG_PATH }), [
+      `${CONFIG_PATH}:3: API_TOKEN: must be a secret of visible ASCII characters, not an unresolved reference`,
+      `${CONFIG_PATH}:2: PORT: must be a whole number from 0 to 65535`,
+    ]);
   });
 
-  it('has its issues told together with those of the environment, and hides what may only seem to be missing', async () => {
+  it('has its issues reported with those of the environment, without what only seems to be missing', async () => {
     const CONFIG_PATH = await file('bad.yaml', 'settings: { API_ADDRESS: http://a }\nrules: none\ncallers: 1\n');
-    const issues = await issuesOf({ CONFIG_PATH, PORT: 'http' });
-    assert.deepEqual(
-      issues.map(({ key, path }) => `${key} ${path}`),
-      ['CONFIG_PATH line 3: callers', 'CONFIG_PATH line 2: rules', 'PORT '],
-    );
+    const report = await reportOf({ CONFIG_PATH, PORT: 'http' });
+    assert.deepEqual(report, [
+      `CONFIG_PATH: ${CONFIG_PATH}:2: rules: must be a list, not empty, each an object with name, ignore, accept`,
+      `CONFIG_PATH: ${CONFIG_PATH}:3: callers: must be an object`,
+      'PORT: must be a whole number from 0 to 65535',
+    ]);
   });
 
   it('that is not there is an issue', async () => {
-    assert.deepEqual(await keysAtFault({ ...least, CONFIG_PATH: join(directory, 'nowhere.yaml') }), ['CONFIG_PATH']);
+    const CONFIG_PATH = join(directory, 'nowhere.yaml');
+    assert.deepEqual(await reportOf({ ...least, CONFIG_PATH }), [
+      `CONFIG_PATH: ${CONFIG_PATH}: there is no such file (ENOENT)`,
+    ]);
   });
 });

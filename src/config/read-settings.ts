@@ -1,106 +1,106 @@
-import type { Parsed } from '../model/parsed.ts';
-import { type ParseFiles, parseFiles } from './file-content.ts';
+import * as v from 'valibot';
+import type { Parsed, ParseIssue } from '../model/parsed.ts';
+import type { ConfigFile } from './config-file.ts';
+import { formatIssue, toIssue } from './schema.ts';
+import { parseSecretFile } from './secret-files.ts';
 import {
+  type Credential,
   type DevSettings,
   devSettings,
   type OperatorSettings,
   operatorSettings,
   type SendSettings,
+  type Settings,
   sendSettings,
-} from './other-settings.ts';
-import type { Lookup, SettingIssue } from './setting.ts';
-import { configPath, type Settings, serveSettingsWith } from './settings.ts';
+  serveSettings,
+  type Texts,
+} from './settings.ts';
+import { parseFiles } from './watched-file.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type SettingsRead<S> =
-  | {
-      readonly kind: 'settings';
-      readonly settings: S;
-      /** What works, and should not stay so. Sentences for the log. */
-      readonly warnings: readonly string[];
-    }
-  | { readonly kind: 'issues'; readonly issues: readonly SettingIssue[] };
-
-/** Reads the settings of `send`. Never rejects. */
-export async function readSendSettings(variables: Environment): Promise<SettingsRead<SendSettings>> {
-  const read = await sendSettings.read(lookupIn(variables));
-  return read.kind === 'issues' ? read : { kind: 'settings', settings: read.value, warnings: [] };
-}
-
-/** The one place where the environment of this process is looked at. */
+/** The one place where the environment of this process is read. */
 export function environment(): Environment {
   return process.env;
 }
 
-/** Reads the settings of `serve` and the files that they name; resolves to every issue at once. Never rejects. */
-export async function readSettings(
-  variables: Environment,
-  parseTokens: ParseFiles<unknown>,
-): Promise<SettingsRead<Settings>> {
-  const given = lookupIn(variables);
-  const file = await readConfigFile(given);
-  const filed: Lookup = file.kind === 'value' ? file.value : () => undefined;
-  const read = await serveSettingsWith(parseTokens).read((name) => given(name) ?? filed(name));
-  if (file.kind === 'issues') {
-    // What seems to be missing may stand in the file.
-    const others = read.kind === 'issues' ? read.issues.filter(({ received }) => received !== 'nothing') : [];
-    return { kind: 'issues', issues: [...file.issues, ...others] };
-  }
-  if (read.kind === 'issues') return read;
-  return { kind: 'settings', settings: read.value, warnings: warningsAbout(read.value) };
+/** Reads the settings of `serve` and the files that they name. Reports every issue. Never rejects. */
+export async function readSettings(variables: Environment): Promise<Parsed<Settings>> {
+  const given = textsOf(variables);
+  const file = given['CONFIG_PATH'] === undefined ? undefined : await readConfigFile(given['CONFIG_PATH']);
+  const filed: ConfigFile['settings'] = file?.kind === 'value' ? file.value.settings : new Map();
+  const texts = { ...Object.fromEntries([...filed].map(([name, { text }]) => [name, text])), ...given };
+  const read = await readWith(serveSettings, texts, (name) => {
+    const line = name in given ? undefined : filed.get(name)?.line;
+    return line === undefined ? {} : { file: given['CONFIG_PATH'] ?? '', line };
+  });
+  if (file?.kind !== 'issues') return read;
+  const issues = file.issues.map((issue) => ({ path: 'CONFIG_PATH', message: formatIssue(issue) }));
+  // A setting that seems to be missing may be in the file that cannot be read.
+  const others = read.kind === 'issues' ? read.issues.filter(({ message }) => !message.endsWith(' is required')) : [];
+  return { kind: 'issues', issues: [...issues, ...others] };
 }
 
-/** Reads the settings of `dev`. Never rejects. */
-export async function readDevSettings(variables: Environment): Promise<SettingsRead<DevSettings>> {
-  const read = await devSettings.read(lookupIn(variables));
-  return read.kind === 'issues' ? read : { kind: 'settings', settings: read.value, warnings: [] };
+export function readDevSettings(variables: Environment): Promise<Parsed<DevSettings>> {
+  return readWith(devSettings, textsOf(variables));
 }
 
-/** Reads the settings of the commands that talk to a running gateway. Never rejects. */
-export async function readOperatorSettings(variables: Environment): Promise<SettingsRead<OperatorSettings>> {
-  const read = await operatorSettings.read(lookupIn(variables));
-  return read.kind === 'issues' ? read : { kind: 'settings', settings: read.value, warnings: [] };
+export function readSendSettings(variables: Environment): Promise<Parsed<SendSettings>> {
+  return readWith(sendSettings, textsOf(variables));
 }
 
-/** An empty variable is one that is not set, as in v0.4.1. Other than there, blanks around a value do not count. */
-function lookupIn(variables: Environment): Lookup {
-  return (name) => {
-    const text = variables[name]?.trim() ?? '';
-    return text === '' ? undefined : { text, source: 'environment' };
-  };
+/** Reads the settings of the commands that talk to a running gateway. */
+export function readOperatorSettings(variables: Environment): Promise<Parsed<OperatorSettings>> {
+  return readWith(operatorSettings, textsOf(variables));
 }
 
-/** Finds what the configuration file says, if there is one. */
-async function readConfigFile(given: Lookup): Promise<Parsed<Lookup, SettingIssue>> {
-  const path = await configPath.read(given);
-  // An illegal path is told with the other settings.
-  if (path.kind === 'issues' || path.value === undefined) return { kind: 'value', value: () => undefined };
-  const source = path.value;
-  // Who has no such file need not load YAML.
-  const { parseConfigFile } = await import('./config-file.ts');
-  const file = await parseFiles([source], parseConfigFile);
-  if (file.kind === 'issues') {
-    return { kind: 'issues', issues: file.issues.map((issue) => ({ ...issue, key: 'CONFIG_PATH', source })) };
-  }
-  const { settings } = file.value;
-  return {
-    kind: 'value',
-    value: (name) => {
-      const found = settings.get(name);
-      return found === undefined ? undefined : { text: found.text, source: `${source}:${found.line}` };
-    },
-  };
-}
-
-function warningsAbout({ sink }: Settings): readonly string[] {
+/** What works and should not stay so: sentences for the log. */
+export function warningsAbout({ sink }: Settings): readonly string[] {
   const warnings: string[] = [];
   if (sink.address.startsWith('http:')) {
     const name = sink.kind === 'brigade' ? 'API_ADDRESS' : 'SINK_URL';
-    warnings.push(`${name} is not https: events and credentials go there unencrypted.`);
+    warnings.push(`${name} is not https: events and credentials are sent unencrypted.`);
   }
   if (sink.kind === 'brigade' && sink.ignoreCertWarnings) {
-    warnings.push('API_IGNORE_CERT_WARNINGS is on: whoever poses as Brigade gets its token and the events.');
+    warnings.push('API_IGNORE_CERT_WARNINGS is on: a server that poses as Brigade gets its token and the events.');
   }
   return warnings;
+}
+
+/** The secret as it is now, for a command that needs it once. Rejects when its file went bad after the settings were read. */
+export async function secretOf(credential: Credential): Promise<string> {
+  if (credential.kind === 'value') return credential.value;
+  const read = await parseFiles([credential.path], parseSecretFile);
+  if (read.kind === 'value') return read.value;
+  throw new Error(read.issues.map(formatIssue).join('; '));
+}
+
+/** An empty variable is one that is not set, as in v0.4.1. Unlike there, blanks around a value do not count. */
+function textsOf(variables: Environment): Texts {
+  const given = Object.entries(variables).map(([name, text = '']) => [name, text.trim()] as const);
+  return Object.fromEntries(given.filter(([, text]) => text !== ''));
+}
+
+async function readConfigFile(path: string): Promise<Parsed<ConfigFile>> {
+  // Loading YAML costs 40 ms and 12 MB: a gateway without such a file does without.
+  const { parseConfigFile } = await import('./config-file.ts');
+  return parseFiles([path], parseConfigFile);
+}
+
+async function readWith<T>(
+  schema: v.GenericSchemaAsync<unknown, T>,
+  texts: Texts,
+  placeOf: (name: string) => Pick<ParseIssue, 'file' | 'line'> = () => ({}),
+): Promise<Parsed<T>> {
+  const { success, output, issues } = await v.safeParseAsync(schema, texts);
+  if (success) return { kind: 'value', value: output };
+  return {
+    kind: 'issues',
+    issues: issues.map((issue) => {
+      const { path, message } = toIssue(issue);
+      // Above the variable are the parts of the settings.
+      const name = path.split('.').findLast((part) => /^[A-Z]/.test(part)) ?? '';
+      return { ...placeOf(name), path: name, message };
+    }),
+  };
 }

@@ -1,214 +1,239 @@
-import type { Parsed } from '../model/parsed.ts';
-import { credential } from './credential.ts';
-import type { ParseFiles } from './file-content.ts';
-import { parseTlsFiles } from './file-types.ts';
-import {
-  all,
-  checked,
-  onlyIf,
-  optional,
-  required,
-  type Setting,
-  type SettingIssue,
-  unfit,
-  type ValueOf,
-  wellFormed,
-} from './setting.ts';
-import { sink } from './sink-settings.ts';
+import * as v from 'valibot';
+import { parseTlsFiles } from './secret-files.ts';
 import * as text from './text-types.ts';
+import {
+  ADMIN,
+  BRIGADE,
+  CLOUD_EVENTS,
+  CONFIG,
+  DEV_VARIABLES,
+  INGEST,
+  issuesOf,
+  JOURNAL,
+  LOG,
+  OPERATOR_VARIABLES,
+  SEND_VARIABLES,
+  TLS_FILES,
+  TLS_SWITCH,
+  TOKENS,
+} from './variables.ts';
 
-export type Settings = ValueOf<typeof serveSettings>;
+/** What was given for variables, by their names. */
+export type Texts = Readonly<Record<string, string>>;
 
-export const port = required({
-  name: 'PORT',
-  type: text.port,
-  default: '8080',
-  about: 'Port of the webhooks; with 0 the system picks one.',
-});
+/** A secret: given as it is, or as a file that is watched. */
+export type Credential =
+  | { readonly kind: 'value'; readonly value: string }
+  | { readonly kind: 'file'; readonly path: string };
 
-export const adminPort = required({
-  name: 'ADMIN_PORT',
-  type: text.port,
-  default: '8081',
-  about: 'Port of the probes, metrics and admin API; with 0 the system picks one.',
-});
+export type Settings = v.InferOutput<typeof serveSettings>;
+export type SinkSettings = Settings['sink'];
+export type DevSettings = v.InferOutput<typeof devSettings>;
+export type SendSettings = v.InferOutput<typeof sendSettings>;
+export type OperatorSettings = v.InferOutput<typeof operatorSettings>;
 
-export const logLevel = required({
-  name: 'LOG_LEVEL',
-  type: text.oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
-  default: 'info',
-  about: 'The least severe level that is logged.',
-});
-
-const tlsEnabled = required({
-  name: 'TLS_ENABLED',
-  type: text.bool,
-  default: 'false',
-  about: 'Serves the webhooks over HTTPS.',
-});
-
-const tlsPaths = all({
-  cert: required({
-    name: 'TLS_CERT_PATH',
-    type: text.path,
-    about: 'PEM file of the certificate and its chain; read again when it changes, together with the key.',
-  }),
-  key: required({ name: 'TLS_KEY_PATH', type: text.path, about: 'PEM file of its private key, not encrypted.' }),
-});
-
-const ingest = all({
-  host: required({
-    name: 'HOST',
-    type: text.bindAddress,
-    default: '0.0.0.0',
-    about: 'Address on which webhooks are received.',
-  }),
-  port,
-  tls: onlyIf(
-    tlsEnabled,
-    wellFormed(tlsPaths, ({ cert, key }) => [cert, key], parseTlsFiles),
-  ),
-  maxBodyBytes: required({
-    name: 'MAX_BODY_BYTES',
-    type: text.byteSize({ min: '1KiB', max: '64MiB' }),
-    default: '2MiB',
-    about: 'A webhook with a larger body is answered 413.',
-  }),
-  handshakeCredentials: required({
-    name: 'HANDSHAKE_CREDENTIALS',
-    type: text.oneOf(['optional', 'required']),
-    default: 'optional',
-    about:
-      'Whether Event Grid’s and CloudEvents’ handshakes are answered to anonymousHandshakes too; they carry no event.',
-  }),
-  contentWindow: all({
-    ms: required({
-      name: 'CONTENT_WINDOW',
-      type: text.duration({ max: '7d' }),
-      default: '0s',
-      about:
-        'For how long another event of the same registry, repository, action, tag and digest is a duplicate; with 0 its id alone decides.',
-    }),
-    regions: required({
-      name: 'CONTENT_WINDOW_REGIONS',
-      type: text.oneOf(['together', 'apart']),
-      default: 'together',
-      about: 'Whether it is one also if it comes from a replica in another region.',
-    }),
-  }),
-  trustedProxies: required({
-    name: 'TRUSTED_PROXIES',
-    type: text.listOf(text.subnet),
-    default: '',
-    about: 'Proxies whose `X-Forwarded-For` is believed.',
-  }),
-  shutdownDelayMs: required({
-    name: 'SHUTDOWN_DELAY',
-    type: text.duration({ max: '10m' }),
-    default: '0s',
-    about: 'How long webhooks are still taken after SIGTERM, so that load balancers can learn of it.',
-  }),
-});
-
-const admin = all({
-  host: required({
-    name: 'ADMIN_HOST',
-    type: text.bindAddress,
-    default: '127.0.0.1',
-    about: 'Address on which the admin port listens.',
-  }),
-  port: adminPort,
-  token: credential('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', 'Token of the admin API: without one it stays closed.'),
-  allowedHosts: required({
-    name: 'ADMIN_ALLOWED_HOSTS',
-    type: text.listOf(text.hostHeader),
-    default: 'localhost, 127.0.0.1, [::1]',
-    about: 'The `Host` headers, without port, that the admin API answers to.',
-  }),
-});
-
-const journal = checked(
-  all({
-    location: required({
-      name: 'JOURNAL_URL',
-      type: text.journalUrl,
-      default: 'sqlite:./data/journal.db',
-      about: 'Where accepted events are kept until they are delivered.',
-    }),
-    allowMemory: required({
-      name: 'JOURNAL_ALLOW_MEMORY',
-      type: text.bool,
-      default: 'false',
-      about: 'Allows `memory:`, which loses every undelivered event when the process ends.',
-    }),
-    allowNetworkFs: required({
-      name: 'JOURNAL_ALLOW_NETWORK_FS',
-      type: text.bool,
-      default: 'false',
-      about: 'Allows the journal on SMB or NFS, whose locks and fsync are not to be relied upon.',
-    }),
-    reserveBytes: required({
-      name: 'JOURNAL_RESERVE',
-      type: text.byteSize({ min: '0', max: '1TiB' }),
-      default: '256MiB',
-      about: 'While less disk is free, webhooks are answered 503.',
-    }),
-    maxBytes: required({
-      name: 'JOURNAL_MAX_BYTES',
-      type: text.byteSize({ min: '16MiB', max: '64TiB' }),
-      default: '2GiB',
-      about: 'Beyond this size completed history is forgotten, the oldest first; pending events never are.',
-    }),
-  }),
-  ({ location, allowMemory, ...rest }): Parsed<JournalSettings, SettingIssue> => {
-    const fault = { key: 'JOURNAL_URL', source: 'environment' };
-    if (location.kind === 'postgres') {
-      return unfit({
-        ...fault,
-        expected: text.journalUrl.expected,
-        received: 'PostgreSQL, not supported by this version',
-      });
-    }
-    if (location.kind === 'memory' && !allowMemory) {
-      return unfit({ ...fault, expected: '`sqlite:PATH`, or JOURNAL_ALLOW_MEMORY=true with it', received: 'memory:' });
-    }
-    return { kind: 'value', value: { location, ...rest } };
-  },
+const brigade = v.pipeAsync(
+  variables(BRIGADE),
+  credentialRule('API_TOKEN', 'API_TOKEN_PATH', 'API_TOKEN or API_TOKEN_PATH is required'),
+  v.transform((it) => ({
+    kind: 'brigade' as const,
+    address: it.API_ADDRESS,
+    token: requiredCredential(it.API_TOKEN, it.API_TOKEN_PATH),
+    caPath: it.API_CA_PATH,
+    ignoreCertWarnings: it.API_IGNORE_CERT_WARNINGS,
+  })),
 );
 
-interface JournalSettings {
-  readonly location: Exclude<text.JournalLocation, { kind: 'postgres' }>;
-  readonly allowNetworkFs: boolean;
-  readonly reserveBytes: number;
-  readonly maxBytes: number;
-}
+const cloudEvents = v.pipeAsync(
+  variables({ ...CLOUD_EVENTS, SINK_URL: text.cloudEventsUrl }),
+  v.partialCheck(
+    [['SINK_TOKEN_PATH'], ['SINK_BASIC_PATH']],
+    (it) => it.SINK_TOKEN_PATH === undefined || it.SINK_BASIC_PATH === undefined,
+    'only one of SINK_TOKEN_PATH and SINK_BASIC_PATH may be set',
+  ),
+  v.transform((it) => ({
+    kind: 'cloudevents' as const,
+    address: it.SINK_URL,
+    mode: it.SINK_MODE,
+    credential: sinkCredential(it.SINK_TOKEN_PATH, it.SINK_BASIC_PATH),
+    caPath: it.SINK_CA_PATH,
+  })),
+);
 
-/** Where the configuration file is: read before all others, for it may say them. */
-export const configPath = optional({
-  name: 'CONFIG_PATH',
-  type: text.path,
-  about:
-    'YAML file of settings, registries, callers and rules; what it says beside settings is read again when it changes.',
+/** Where events go: SINK_URL decides, and the variables of the other sink are not read. */
+const sink = v.lazyAsync((given) => (isSet(given, 'SINK_URL') ? cloudEvents : brigade));
+
+const tlsSwitch = variables(TLS_SWITCH);
+
+const tlsFiles = v.pipeAsync(
+  variables(TLS_FILES),
+  v.rawCheckAsync(async ({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { TLS_CERT_PATH: cert, TLS_KEY_PATH: key } = dataset.value;
+    for (const message of await issuesOf([cert, key], parseTlsFiles)) {
+      addIssue({ message: `TLS_CERT_PATH and TLS_KEY_PATH: ${message}` });
+    }
+  }),
+  v.transform(({ TLS_CERT_PATH: cert, TLS_KEY_PATH: key }) => ({ cert, key })),
+);
+
+/** Without TLS, certificate and key are not read. */
+const tls = v.lazyAsync(async (given) => {
+  const { success, output } = await v.safeParseAsync(tlsSwitch, given);
+  return success && output.TLS_ENABLED
+    ? tlsFiles
+    : v.pipeAsync(
+        tlsSwitch,
+        v.transform(() => undefined),
+      );
 });
 
-const parts = {
-  configPath,
-  sink,
-  tokensPath: required({
-    name: 'TOKENS_PATH',
-    type: text.path,
-    about: 'JSON file of the tokens that callers may use; read again when it changes.',
+const ingest = v.pipeAsync(
+  v.unknown(),
+  v.transform((given) => ({ it: given, tls: given })),
+  v.objectAsync({ it: variables(INGEST), tls }),
+  v.transform(({ it, tls: files }) => ({
+    host: it.HOST,
+    port: it.PORT,
+    tls: files,
+    maxBodyBytes: it.MAX_BODY_BYTES,
+    handshakeCredentials: it.HANDSHAKE_CREDENTIALS,
+    contentWindow: { ms: it.CONTENT_WINDOW, regions: it.CONTENT_WINDOW_REGIONS },
+    trustedProxies: it.TRUSTED_PROXIES,
+    shutdownDelayMs: it.SHUTDOWN_DELAY,
+  })),
+);
+
+const admin = v.pipeAsync(
+  variables(ADMIN),
+  credentialRule('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH'),
+  v.transform((it) => ({
+    host: it.ADMIN_HOST,
+    port: it.ADMIN_PORT,
+    token: credentialOf(it.ADMIN_TOKEN, it.ADMIN_TOKEN_PATH),
+    allowedHosts: it.ADMIN_ALLOWED_HOSTS,
+  })),
+);
+
+const journal = v.pipeAsync(
+  variables(JOURNAL),
+  v.rawTransform(({ dataset: { value: it }, addIssue, NEVER }) => {
+    const { JOURNAL_URL: location } = it;
+    const path: [v.ObjectPathItem] = [
+      { type: 'object', origin: 'value', input: it, key: 'JOURNAL_URL', value: location },
+    ];
+    if (location.kind === 'postgres') {
+      addIssue({ message: 'PostgreSQL is not supported by this version', path });
+      return NEVER;
+    }
+    if (location.kind === 'memory' && !it.JOURNAL_ALLOW_MEMORY) {
+      addIssue({ message: '`memory:` requires JOURNAL_ALLOW_MEMORY=true', path });
+      return NEVER;
+    }
+    return {
+      location,
+      allowNetworkFs: it.JOURNAL_ALLOW_NETWORK_FS,
+      reserveBytes: it.JOURNAL_RESERVE,
+      maxBytes: it.JOURNAL_MAX_BYTES,
+    };
   }),
-  ingest,
-  admin,
-  journal,
-  logLevel,
-};
+);
 
-/** The settings of `serve`. */
-export const serveSettings = all(parts);
+/** The settings of `serve`, of which each part reads its own variables. */
+export const serveSettings = v.pipeAsync(
+  v.unknown(),
+  v.transform((given) => ({
+    file: given,
+    sink: given,
+    tokens: given,
+    ingest: given,
+    admin: given,
+    journal: given,
+    log: given,
+  })),
+  v.objectAsync({
+    file: variables(CONFIG),
+    sink,
+    tokens: variables(TOKENS),
+    ingest,
+    admin,
+    journal,
+    log: variables(LOG),
+  }),
+  v.transform(({ file, tokens, log, ...parts }) => ({
+    configPath: file.CONFIG_PATH,
+    ...parts,
+    tokensPath: tokens.TOKENS_PATH,
+    logLevel: log.LOG_LEVEL,
+  })),
+);
 
-/** The same, with the tokens file judged too. How one is read is not for this module to know. */
-export function serveSettingsWith(parseTokens: ParseFiles<unknown>): Setting<Settings> {
-  return all({ ...parts, tokensPath: wellFormed(parts.tokensPath, (path) => [path], parseTokens) });
+/** The settings of `dev`, which listens on 127.0.0.1 only. */
+export const devSettings = v.pipeAsync(
+  variables(DEV_VARIABLES),
+  v.transform((it) => ({
+    dataDir: it.DATA_DIR,
+    port: it.PORT,
+    adminPort: it.ADMIN_PORT,
+    brigadePort: it.BRIGADE_PORT,
+    rootPassword: it.BRIGADE_ROOT_PASSWORD,
+    logLevel: it.LOG_LEVEL,
+  })),
+);
+
+export const sendSettings = v.pipeAsync(
+  variables(SEND_VARIABLES),
+  credentialRule('WEBHOOK_TOKEN', 'WEBHOOK_TOKEN_PATH'),
+  v.transform((it) => ({ url: it.WEBHOOK_URL, token: credentialOf(it.WEBHOOK_TOKEN, it.WEBHOOK_TOKEN_PATH) })),
+);
+
+/** The settings of the commands that talk to the admin port of a running gateway. */
+export const operatorSettings = v.pipeAsync(
+  variables(OPERATOR_VARIABLES),
+  credentialRule('ADMIN_TOKEN', 'ADMIN_TOKEN_PATH', 'ADMIN_TOKEN or ADMIN_TOKEN_PATH is required'),
+  v.transform((it) => ({
+    url: it.ADMIN_URL ?? `http://127.0.0.1:${it.ADMIN_PORT}`,
+    token: requiredCredential(it.ADMIN_TOKEN, it.ADMIN_TOKEN_PATH),
+  })),
+);
+
+function variables<const E extends v.ObjectEntriesAsync>(entries: E) {
+  return v.objectAsync(entries, ({ path }) => `${path?.[0].key} is required`);
+}
+
+/** A secret is given as it is or in a file. With both, it would not be clear which one counts. */
+function credentialRule<T extends object>(
+  name: string,
+  pathName: string,
+  /** Reported where neither is given. Absent: neither is needed. */
+  required?: string,
+): v.RawCheckAction<T> {
+  return v.rawCheck<T>(({ dataset: { value }, addIssue }) => {
+    const given = [name, pathName].filter((each) => isSet(value, each)).length;
+    if (given === 2) addIssue({ message: `only one of ${name} and ${pathName} may be set` });
+    if (given === 0 && required !== undefined) addIssue({ message: required });
+  });
+}
+
+function credentialOf(value: string | undefined, path: string | undefined): Credential | undefined {
+  if (value !== undefined) return { kind: 'value', value };
+  return path === undefined ? undefined : { kind: 'file', path };
+}
+
+function requiredCredential(value: string | undefined, path: string | undefined): Credential {
+  const credential = credentialOf(value, path);
+  if (credential === undefined) throw new Error('a required credential is missing after its check');
+  return credential;
+}
+
+function sinkCredential(
+  token: string | undefined,
+  basic: string | undefined,
+): { readonly scheme: 'Bearer' | 'Basic'; readonly path: string } | undefined {
+  if (basic !== undefined) return { scheme: 'Basic', path: basic };
+  return token === undefined ? undefined : { scheme: 'Bearer', path: token };
+}
+
+function isSet(given: unknown, name: string): boolean {
+  return typeof given === 'object' && given !== null && Object.hasOwn(given, name);
 }

@@ -1,22 +1,18 @@
 import assert from 'node:assert/strict';
-import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Issue } from '../model/webhook.ts';
-import type { ParseFiles } from './file-content.ts';
-import { parseTlsFiles } from './file-types.ts';
-import { WatchedFile } from './watched-file.ts';
-
-const POLL_MS = 5;
+import type { ParseIssue } from '../model/parsed.ts';
+import { parseTlsFiles } from './secret-files.ts';
+import { type ParseFiles, WatchedFile } from './watched-file.ts';
 
 /** Takes any text but one that begins with `bad`. */
 const parseText: ParseFiles<string> = (...contents) => {
   const text = contents.map((content) => new TextDecoder().decode(content)).join('+');
   if (!text.startsWith('bad')) return { kind: 'value', value: text };
-  return { kind: 'issues', issues: [{ path: '', expected: 'good', received: 'bad' }] };
+  return { kind: 'issues', issues: [{ path: '', message: 'must be good' }] };
 };
 
 let directory: string;
@@ -31,30 +27,33 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** A watched file with its signals: `changed` and `rejected`, each of which can be awaited. */
+/** A watched file that looks only when the test says so. */
 async function watch<T>(names: readonly string[], parse: ParseFiles<T>) {
-  const signals = new EventEmitter();
-  const rejections: (readonly Issue[])[] = [];
-  const onRejected = (issues: readonly Issue[]) => {
-    rejections.push(issues);
-    signals.emit('rejected');
-  };
-  const paths = names.map((name) => join(directory, name));
-  const parsed = await WatchedFile.open({ paths, parse, onRejected, pollMs: POLL_MS });
+  const rejections: (readonly ParseIssue[])[] = [];
+  const changes: T[] = [];
+  let next: (() => Promise<void>) | undefined;
+  const parsed = await WatchedFile.open({
+    paths: names.map((name) => join(directory, name)),
+    parse,
+    onRejected: (issues) => rejections.push(issues),
+    later: (look) => {
+      next = look;
+      return () => {
+        next = undefined;
+      };
+    },
+  });
   assert.equal(parsed.kind, 'value');
   const watched = parsed.value;
   opened.push(watched);
-  watched.onChange(() => signals.emit('changed'));
-  /** Does something and waits for what comes of it. */
-  const expectAfter = async (signal: 'changed' | 'rejected', act: () => Promise<unknown>): Promise<void> => {
-    const signalled = once(signals, signal);
-    // A watched file does not keep the process alive; a test that waits for one must.
-    const alive = setInterval(() => {}, 1000);
-    await act();
-    await signalled;
-    clearInterval(alive);
+  watched.onChange((value) => changes.push(value));
+  const look = async () => next?.();
+  /** A content counts once two looks in a row found it. */
+  const lookTwice = async () => {
+    await look();
+    await look();
   };
-  return { watched, rejections, expectAfter };
+  return { watched, rejections, changes, look, lookTwice };
 }
 
 /** At once, so that no look finds it half done. */
@@ -63,28 +62,36 @@ async function write(name: string, text: string | Uint8Array): Promise<void> {
   await rename(join(directory, 'unfinished'), join(directory, name));
 }
 
-/** Outlasts several looks of every other watched file: each change of the witness takes two looks at the same pace. */
-async function letLooksGoBy(): Promise<void> {
-  await write('witness', '0');
-  const { watched, expectAfter } = await watch(['witness'], parseText);
-  for (const text of ['1', '2', '3']) await expectAfter('changed', () => write('witness', text));
-  watched.close();
-}
-
 describe('a watched file', () => {
   it('follows a file that is written anew', async () => {
     await write('file', 'one');
-    const { watched, expectAfter } = await watch(['file'], parseText);
+    const { watched, lookTwice } = await watch(['file'], parseText);
     assert.equal(watched.current(), 'one');
-    await expectAfter('changed', () => truncate(join(directory, 'file')));
-    await expectAfter('changed', () => appendFile(join(directory, 'file'), 'two'));
+    await truncate(join(directory, 'file'));
+    await lookTwice();
+    assert.equal(watched.current(), '');
+    await appendFile(join(directory, 'file'), 'two');
+    await lookTwice();
     assert.equal(watched.current(), 'two');
+  });
+
+  it('takes a content only when two looks in a row found it', async () => {
+    await write('file', 'one');
+    const { watched, changes, rejections, look } = await watch(['file'], parseText);
+    for (const half of ['bad half', 'tw', 'two']) {
+      await write('file', half);
+      await look();
+    }
+    assert.deepEqual([watched.current(), changes, rejections], ['one', [], []]);
+    await look();
+    assert.deepEqual(changes, ['two']);
   });
 
   it('follows a file that another is renamed over', async () => {
     await write('file', 'one');
-    const { watched, expectAfter } = await watch(['file'], parseText);
-    await expectAfter('changed', () => write('file', 'two'));
+    const { watched, lookTwice } = await watch(['file'], parseText);
+    await write('file', 'two');
+    await lookTwice();
     assert.equal(watched.current(), 'two');
   });
 
@@ -99,44 +106,50 @@ describe('a watched file', () => {
     }
     await symlink('..2024_one', at('..data'));
     await symlink('..data/file', at('file'));
-    const { watched, expectAfter, rejections } = await watch(['file'], parseText);
-    await expectAfter('changed', async () => {
-      await symlink('..2024_two', at('..data_tmp'));
-      await rename(at('..data_tmp'), at('..data'));
-      await rm(at('..2024_one'), { recursive: true });
-    });
+    const { watched, rejections, lookTwice } = await watch(['file'], parseText);
+    await symlink('..2024_two', at('..data_tmp'));
+    await rename(at('..data_tmp'), at('..data'));
+    await rm(at('..2024_one'), { recursive: true });
+    await lookTwice();
     assert.equal(watched.current(), 'two');
     assert.deepEqual(rejections, []);
   });
 
   it('keeps its value when the new content is bad, reports that once, and takes the next good one', async () => {
     await write('file', 'one');
-    const { watched, rejections, expectAfter } = await watch(['file'], parseText);
-    await expectAfter('rejected', () => write('file', 'bad'));
-    await letLooksGoBy();
+    const { watched, rejections, lookTwice } = await watch(['file'], parseText);
+    await write('file', 'bad');
+    await lookTwice();
+    await lookTwice();
     assert.equal(watched.current(), 'one');
-    assert.deepEqual(rejections, [[{ path: '', expected: 'good', received: 'bad' }]]);
-    await expectAfter('rejected', () => write('file', 'bad again'));
-    await expectAfter('changed', () => write('file', 'two'));
+    assert.deepEqual(rejections, [[{ file: join(directory, 'file'), path: '', message: 'must be good' }]]);
+    await write('file', 'bad again');
+    await lookTwice();
+    await write('file', 'two');
+    await lookTwice();
     assert.equal(watched.current(), 'two');
     assert.equal(rejections.length, 2);
   });
 
-  it('keeps its value when the file is gone, and says when it is back as before', async () => {
+  it('keeps its value when the file is gone, and reports when it is back as before', async () => {
     await write('file', 'one');
-    const { watched, rejections, expectAfter } = await watch(['file'], parseText);
-    await expectAfter('rejected', () => unlink(join(directory, 'file')));
-    assert.match(rejections[0]?.[0]?.received ?? '', /no such file/);
-    await expectAfter('changed', () => write('file', 'one'));
-    assert.equal(watched.current(), 'one');
+    const { watched, rejections, changes, lookTwice } = await watch(['file'], parseText);
+    await unlink(join(directory, 'file'));
+    await lookTwice();
+    assert.match(rejections[0]?.[0]?.message ?? '', /no such file/);
+    await write('file', 'one');
+    await lookTwice();
+    assert.deepEqual([watched.current(), changes], ['one', ['one']]);
   });
 
   it('never takes a file that is larger than a mebibyte', async () => {
     await write('file', 'one');
-    const { watched, rejections, expectAfter } = await watch(['file'], parseText);
-    await expectAfter('rejected', () => truncate(join(directory, 'file'), 2 ** 20 + 1));
-    assert.equal(rejections[0]?.[0]?.expected, 'at most 1048576 bytes');
-    await expectAfter('changed', () => truncate(join(directory, 'file'), 3));
+    const { watched, rejections, lookTwice } = await watch(['file'], parseText);
+    await truncate(join(directory, 'file'), 2 ** 20 + 1);
+    await lookTwice();
+    assert.equal(rejections[0]?.[0]?.message, 'must have at most 1048576 bytes');
+    await truncate(join(directory, 'file'), 3);
+    await lookTwice();
     assert.equal(watched.current(), 'one');
   });
 
@@ -144,34 +157,39 @@ describe('a watched file', () => {
     const fixture = (name: string) => readFileSync(join(import.meta.dirname, 'fixtures', name));
     await write('crt', fixture('one.crt'));
     await write('key', fixture('one.key'));
-    const { watched, rejections, expectAfter } = await watch(['crt', 'key'], parseTlsFiles);
+    const { watched, rejections, lookTwice } = await watch(['crt', 'key'], parseTlsFiles);
     const first = watched.current();
-    await expectAfter('rejected', () => write('crt', fixture('other.crt')));
+    await write('crt', fixture('other.crt'));
+    await lookTwice();
     assert.equal(watched.current(), first);
-    assert.equal(rejections[0]?.[0]?.expected, 'the private key of the certificate');
-    await expectAfter('changed', () => write('key', fixture('other.key')));
+    assert.equal(rejections[0]?.[0]?.message, 'must be the private key of the certificate');
+    await write('key', fixture('other.key'));
+    await lookTwice();
     assert.deepEqual(watched.current(), { cert: `${fixture('other.crt')}`, key: `${fixture('other.key')}` });
   });
 
-  it('is silent once it is closed, also when it is looking just then', async () => {
+  it('is silent once it is closed, even when it is looking just then', async () => {
     await write('file', 'one');
-    const many = await Promise.all(Array.from({ length: 50 }, () => watch(['file'], parseText)));
-    await letLooksGoBy();
-    for (const { watched } of many) watched.close();
-    await write('file', 'bad');
-    await letLooksGoBy();
+    const { watched, changes, look } = await watch(['file'], parseText);
     await write('file', 'two');
-    await letLooksGoBy();
-    for (const { watched, rejections } of many) assert.deepEqual([watched.current(), rejections], ['one', []]);
+    await look();
+    const looking = look();
+    watched.close();
+    await looking;
+    await look();
+    assert.deepEqual([watched.current(), changes], ['one', []]);
   });
 
-  it('cannot be opened on what is no file, and tells so of each path', async () => {
+  it('cannot be opened on what is not a file, and reports each path', async () => {
     const paths = [directory, join(directory, 'none')];
     const parsed = await WatchedFile.open({ paths, parse: parseText, onRejected: () => assert.fail() });
     assert.equal(parsed.kind, 'issues');
     assert.deepEqual(
-      parsed.issues.map(({ expected }) => expected),
-      ['a regular file', 'a file that can be read'],
+      parsed.issues.map(({ file, message }) => [file, message]),
+      [
+        [paths[0], 'must be a regular file, not a folder, a device or a pipe'],
+        [paths[1], 'there is no such file (ENOENT)'],
+      ],
     );
   });
 });

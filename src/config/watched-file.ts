@@ -1,29 +1,44 @@
 import { hash } from 'node:crypto';
-import type { Parsed } from '../model/parsed.ts';
-import type { Issue } from '../model/webhook.ts';
-import { type ParseFiles, readFiles } from './file-content.ts';
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import type { Parsed, ParseIssue } from '../model/parsed.ts';
+
+/** Tokens, certificates and secrets are a few KiB; Kubernetes mounts no secret above 1 MiB. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Kubernetes takes up to a minute to update a mounted secret, so a second more or less changes nothing. */
 const POLL_MS = 1000;
 
+/** Issues of one file that are reported: one mistake in the syntax of a large file can lead to thousands. */
+const MAX_ISSUES = 100;
+
+/** Reads the contents of the files, given in the order of their paths. Never throws, and its issues repeat no content. */
+export type ParseFiles<T> = (...contents: readonly Uint8Array[]) => Parsed<T>;
+
+/** Reads and parses the files as one. Never rejects. */
+export async function parseFiles<T>(paths: readonly string[], parse: ParseFiles<T>): Promise<Parsed<T>> {
+  return parseContents(paths, await readFiles(paths), parse);
+}
+
 export interface WatchOptions<T> {
-  /** Files that belong together, such as a certificate and its key: they are judged and replaced as one. */
+  /** Files that belong together, such as a certificate and its key: they are read and replaced as one. */
   readonly paths: readonly string[];
   readonly parse: ParseFiles<T>;
-  /** Called once for each new content that cannot replace the one in use. Must not throw. */
-  readonly onRejected: (issues: readonly Issue[]) => void;
-  readonly pollMs?: number;
+  /** Called once for each new content that cannot replace the current one. Must not throw. */
+  readonly onRejected: (issues: readonly ParseIssue[]) => void;
+  /** Calls once after some time, unless the returned function is called first. Absent: after a second. */
+  readonly later?: (look: () => Promise<void>) => () => void;
 }
 
 /**
- * A value that lives in files and follows them.
+ * A value that is read from files and follows them.
  *
  * It promises:
  * - `current()` is always a value that was parsed whole: a bad, half-written or missing file never replaces it;
- * - it looks at contents, not at names or times, so that a rewrite, a rename over the file and the symlink swap of a
- *   mounted Kubernetes secret are all the same to it;
- * - a content counts once two looks in a row found it, so that a file caught while being written is neither taken
- *   nor reported;
+ * - it compares contents, not names or times, so that a rewrite, a rename over the file and the symlink swap of a mounted
+ *   Kubernetes secret are all the same to it;
+ * - a content counts once two looks in a row found it, so that a file that is still being written is neither taken nor
+ *   reported;
  * - it does not keep the process alive.
  */
 export class WatchedFile<T> {
@@ -33,22 +48,22 @@ export class WatchedFile<T> {
   /** Fingerprint of the content that the last look found. */
   #seen: string;
   /** Fingerprint of the content that was taken or rejected last. */
-  #judged: string;
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
+  #parsed: string;
+  #cancel: () => void = () => {};
+  #isClosed = false;
 
   private constructor(options: WatchOptions<T>, value: T, fingerprint: string) {
     this.#options = options;
     this.#value = value;
     this.#seen = fingerprint;
-    this.#judged = fingerprint;
+    this.#parsed = fingerprint;
     this.#arm();
   }
 
-  /** Resolves to issues where the files are not fit now; `onRejected` is not called for those. */
+  /** Resolves to issues where the files are not valid now; `onRejected` is not called for those. */
   static async open<T>(options: WatchOptions<T>): Promise<Parsed<WatchedFile<T>>> {
     const contents = await readFiles(options.paths);
-    const parsed = parse(contents, options.parse);
+    const parsed = parseContents(options.paths, contents, options.parse);
     if (parsed.kind === 'issues') return parsed;
     return { kind: 'value', value: new WatchedFile(options, parsed.value, fingerprintOf(contents)) };
   }
@@ -57,33 +72,33 @@ export class WatchedFile<T> {
     return this.#value;
   }
 
-  /** Calls the listener with every value that is taken from now on, also with one as before that follows a bad file. */
+  /** Calls the listener with every value that is taken from now on, even one as before that follows a bad file. */
   onChange(listener: (value: T) => void): void {
     this.#listeners.push(listener);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#isClosed = true;
+    this.#cancel();
   }
 
   #arm(): void {
-    this.#timer = setTimeout(() => void this.#look(), this.#options.pollMs ?? POLL_MS).unref();
+    this.#cancel = (this.#options.later ?? afterPause)(() => this.#look());
   }
 
   async #look(): Promise<void> {
     const contents = await readFiles(this.#options.paths);
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     this.#arm();
     const fingerprint = fingerprintOf(contents);
-    const completed = fingerprint === this.#seen;
+    const isComplete = fingerprint === this.#seen;
     this.#seen = fingerprint;
-    if (completed && fingerprint !== this.#judged) this.#judge(contents, fingerprint);
+    if (isComplete && fingerprint !== this.#parsed) this.#parse(contents, fingerprint);
   }
 
-  #judge(contents: Parsed<readonly Uint8Array[]>, fingerprint: string): void {
-    this.#judged = fingerprint;
-    const parsed = parse(contents, this.#options.parse);
+  #parse(contents: Parsed<readonly Uint8Array[]>, fingerprint: string): void {
+    this.#parsed = fingerprint;
+    const parsed = parseContents(this.#options.paths, contents, this.#options.parse);
     if (parsed.kind === 'issues') {
       this.#options.onRejected(parsed.issues);
       return;
@@ -93,11 +108,54 @@ export class WatchedFile<T> {
   }
 }
 
-function parse<T>(contents: Parsed<readonly Uint8Array[]>, parseFiles: ParseFiles<T>): Parsed<T> {
-  return contents.kind === 'issues' ? contents : parseFiles(...contents.value);
+function afterPause(look: () => Promise<void>): () => void {
+  const timer = setTimeout(() => void look(), POLL_MS).unref();
+  return () => clearTimeout(timer);
+}
+
+function parseContents<T>(
+  paths: readonly string[],
+  contents: Parsed<readonly Uint8Array[]>,
+  parse: ParseFiles<T>,
+): Parsed<T> {
+  const parsed = contents.kind === 'issues' ? contents : parse(...contents.value);
+  if (parsed.kind === 'value') return parsed;
+  const file = paths.join(' and ');
+  return { kind: 'issues', issues: parsed.issues.slice(0, MAX_ISSUES).map((issue) => ({ file, ...issue })) };
 }
 
 function fingerprintOf(contents: Parsed<readonly Uint8Array[]>): string {
   if (contents.kind === 'issues') return JSON.stringify(contents.issues);
   return contents.value.map((bytes) => hash('sha256', bytes)).join();
+}
+
+/** The contents of all the files, in the order of their paths, or why there are none. Never rejects. */
+async function readFiles(paths: readonly string[]): Promise<Parsed<readonly Uint8Array[]>> {
+  const files = await Promise.all(paths.map(readOne));
+  const issues = files.flatMap((file) => (file.kind === 'issues' ? file.issues : []));
+  if (issues.length > 0) return { kind: 'issues', issues };
+  return { kind: 'value', value: files.flatMap((file) => (file.kind === 'value' ? [file.value] : [])) };
+}
+
+async function readOne(path: string): Promise<Parsed<Uint8Array>> {
+  try {
+    // Without O_NONBLOCK, opening a pipe without a writer would wait for ever.
+    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return await readCapped(path, handle);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return unreadable(path, code === 'ENOENT' ? 'there is no such file (ENOENT)' : `the file cannot be read (${code})`);
+  }
+}
+
+async function readCapped(path: string, handle: FileHandle): Promise<Parsed<Uint8Array>> {
+  const stats = await handle.stat();
+  if (!stats.isFile()) return unreadable(path, 'must be a regular file, not a folder, a device or a pipe');
+  const content = await buffer(handle.createReadStream({ start: 0, end: MAX_FILE_BYTES, autoClose: false }));
+  if (content.byteLength > MAX_FILE_BYTES) return unreadable(path, `must have at most ${MAX_FILE_BYTES} bytes`);
+  return { kind: 'value', value: content };
+}
+
+function unreadable(file: string, message: string): Parsed<never> {
+  return { kind: 'issues', issues: [{ file, path: '', message }] };
 }

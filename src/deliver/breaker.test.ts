@@ -3,11 +3,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
 import type { Outcome } from '../model/delivery.ts';
+import type { Probe } from '../sink/sink.ts';
 import { Breaker } from './breaker.ts';
 
+const READY: Probe = { kind: 'ready', detail: 'yes' };
+const AWAY: Probe = { kind: 'unready', detail: 'away', credentials: false };
+const UNAUTHORIZED: Probe = { kind: 'unready', detail: '401', credentials: true };
 const CREDENTIALS: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
 
-/** A breaker after those outcomes, each of an event of its own, at time 0. */
+/** A breaker after these outcomes of different events, at time 0. */
 function after(...outcomes: readonly Outcome[]): Breaker {
   const breaker = new Breaker();
   for (const [seq, outcome] of outcomes.entries()) breaker.afterAttempt(seq, outcome, 0);
@@ -19,11 +23,11 @@ function waitOf({ state }: Breaker, now: number): number {
   return state.kind === 'open' ? state.probeAt - now : assert.fail('it is closed');
 }
 
-test('a new breaker is closed, and on no trial', () => {
+test('a new breaker is closed, and not on trial', () => {
   assert.deepEqual(new Breaker().state, { kind: 'closed', isTrial: false });
 });
 
-test('the third different event in a row that fails opens it, and says so once', () => {
+test('the third different event in a row that fails opens the breaker, and only that attempt reports it', () => {
   const breaker = new Breaker();
   const opened = [UNAVAILABLE, UNCERTAIN, UNAVAILABLE, UNAVAILABLE].map((outcome, seq) =>
     breaker.afterAttempt(seq, outcome, 1000),
@@ -32,43 +36,43 @@ test('the third different event in a row that fails opens it, and says so once',
   assert.deepEqual(breaker.state, { kind: 'open', probeAt: 2000, credentials: false });
 });
 
-test('one poisonous event never opens it, however often it fails', () => {
+test('one event alone never opens the breaker, however often it fails', () => {
   const breaker = new Breaker();
   for (let attempt = 0; attempt < 1000; attempt++) assert.equal(breaker.afterAttempt(1, UNCERTAIN, 0), false);
 });
 
 for (const outcome of [DELIVERED, REJECTED]) {
-  test(`an event that is ${outcome.kind} ends the row`, () => {
+  test(`an event that is ${outcome.kind} ends the row of failures`, () => {
     assert.equal(after(UNAVAILABLE, UNCERTAIN, outcome, UNAVAILABLE, UNCERTAIN).state.kind, 'closed');
   });
 }
 
-test('refused credentials open it at once, for a slow clock', () => {
+test('rejected credentials open the breaker at once, with a minute between its probes', () => {
   const breaker = after(CREDENTIALS);
   assert.deepEqual(breaker.state, { kind: 'open', probeAt: 60_000, credentials: true });
-  breaker.afterProbe(false, true, 60_000);
+  breaker.afterProbe(UNAUTHORIZED, 60_000);
   assert.equal(waitOf(breaker, 60_000), 60_000);
 });
 
-test('what fails while it is open opens it no further', () => {
+test('failures while the breaker is open change nothing', () => {
   const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
   assert.equal(breaker.afterAttempt(9, CREDENTIALS, 500), false);
   assert.equal(waitOf(breaker, 0), 1000);
 });
 
-test('its probes back off from one second to half a minute', () => {
+test('the waits before probes grow from one second to half a minute', () => {
   const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
   const waits = [waitOf(breaker, 0)];
   for (let probe = 0; probe < 7; probe++) {
-    assert.equal(breaker.afterProbe(false, false, 0), false);
+    assert.equal(breaker.afterProbe(AWAY, 0), false);
     waits.push(waitOf(breaker, 0));
   }
   assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
 });
 
-test('a probe that is ready closes it, on trial until an event is taken', () => {
+test('a probe that is ready closes the breaker, on trial until an event is taken', () => {
   const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
-  assert.equal(breaker.afterProbe(true, false, 0), true);
+  assert.equal(breaker.afterProbe(READY, 0), true);
   assert.deepEqual(breaker.state, { kind: 'closed', isTrial: true });
   breaker.afterAttempt(9, UNAVAILABLE, 0);
   assert.deepEqual(breaker.state, { kind: 'closed', isTrial: true });
@@ -76,12 +80,12 @@ test('a probe that is ready closes it, on trial until an event is taken', () => 
   assert.deepEqual(breaker.state, { kind: 'closed', isTrial: false });
 });
 
-test('until an event is taken, each opening waits longer than the last, though every probe is ready', () => {
+test('until an event is taken, each opening waits longer than the last, even if every probe is ready', () => {
   const breaker = new Breaker();
   const open = (): number => {
     for (const seq of [1, 2, 3]) breaker.afterAttempt(seq, UNCERTAIN, 0);
     const wait = waitOf(breaker, 0);
-    breaker.afterProbe(true, false, 0);
+    breaker.afterProbe(READY, 0);
     return wait;
   };
   assert.deepEqual([open(), open(), open()], [1000, 2000, 4000]);
@@ -89,37 +93,85 @@ test('until an event is taken, each opening waits longer than the last, though e
   assert.equal(open(), 1000);
 });
 
-test('after it closed, failures are counted anew', () => {
+test('after the breaker closed, failures are counted from zero', () => {
   const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
-  breaker.afterProbe(true, false, 0);
+  breaker.afterProbe(READY, 0);
   assert.equal(breaker.afterAttempt(7, UNAVAILABLE, 0), false);
   assert.equal(breaker.afterAttempt(8, UNAVAILABLE, 0), false);
   assert.equal(breaker.afterAttempt(9, UNAVAILABLE, 0), true);
 });
 
-test('a late success neither closes it nor keeps its next opening waiting', () => {
+test('a late success does not close the breaker, and resets its waits', () => {
   const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
   breaker.afterAttempt(9, DELIVERED, 0);
   assert.equal(breaker.state.kind, 'open');
-  breaker.afterProbe(false, false, 0);
+  breaker.afterProbe(AWAY, 0);
   assert.equal(waitOf(breaker, 0), 1000);
 });
 
-test('whatever happens, an open breaker is probed within a minute, and closed by a probe that is ready', () => {
+test('after any history, an open breaker is probed within a minute, and closed by a probe that is ready', () => {
   const step = fc.oneof(
     fc.record({ seq: fc.integer({ min: 1, max: 5 }), outcome: fc.constantFrom(DELIVERED, UNAVAILABLE, CREDENTIALS) }),
-    fc.record({ ready: fc.boolean(), credentials: fc.boolean() }),
+    fc.constantFrom(READY, AWAY, UNAUTHORIZED),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
       const breaker = new Breaker();
       for (const [now, each] of steps.entries()) {
         if ('seq' in each) breaker.afterAttempt(each.seq, each.outcome, now);
-        else if (breaker.state.kind === 'open') breaker.afterProbe(each.ready, each.credentials, now);
+        else if (breaker.state.kind === 'open') breaker.afterProbe(each, now);
         if (breaker.state.kind === 'open') assert.ok(waitOf(breaker, now) <= 60_000);
       }
-      breaker.afterProbe(true, false, 1000);
+      breaker.afterProbe(READY, 1000);
       assert.equal(breaker.state.kind, 'closed');
     }),
   );
+});
+
+/** Our credentials were rejected from 100 to 200 and from 300 to 400. */
+function afterTwoOutages(): Breaker {
+  const breaker = new Breaker();
+  for (const from of [100, 300]) {
+    breaker.afterAttempt(1, CREDENTIALS, from);
+    breaker.afterProbe(READY, from + 100);
+  }
+  return breaker;
+}
+
+test('without rejected credentials no time is excused', () => {
+  const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
+  assert.equal(breaker.excusedMs(0, 1000), 0);
+});
+
+test('every outage of our credentials since a time is excused, and the rest of one that had begun before', () => {
+  const breaker = afterTwoOutages();
+  assert.equal(breaker.excusedMs(0, 1000), 200);
+  assert.equal(breaker.excusedMs(150, 1000), 150);
+  assert.equal(breaker.excusedMs(200, 1000), 100);
+  assert.equal(breaker.excusedMs(400, 1000), 0);
+});
+
+test('an outage of our credentials that goes on is excused until now', () => {
+  const breaker = afterTwoOutages();
+  breaker.afterAttempt(1, CREDENTIALS, 500);
+  assert.equal(breaker.excusedMs(0, 600), 300);
+  assert.equal(breaker.excusedMs(550, 600), 50);
+});
+
+test('an outage of our credentials goes on until a probe has another result', () => {
+  const breaker = new Breaker();
+  breaker.afterAttempt(1, CREDENTIALS, 100);
+  breaker.afterProbe(UNAUTHORIZED, 150);
+  breaker.afterProbe(AWAY, 200);
+  breaker.afterProbe(AWAY, 900);
+  assert.equal(breaker.excusedMs(0, 1000), 100);
+});
+
+test('a hundred outages are kept, and older ones dropped', () => {
+  const breaker = new Breaker();
+  for (let count = 0; count < 150; count++) {
+    breaker.afterAttempt(1, CREDENTIALS, count * 10);
+    breaker.afterProbe(READY, count * 10 + 1);
+  }
+  assert.equal(breaker.excusedMs(0, 10_000), 100);
 });

@@ -1,25 +1,32 @@
 import type { Outcome } from '../model/delivery.ts';
+import type { Probe } from '../sink/sink.ts';
 
-/** Different events in a row that must fail before it is the sink's fault and no longer the event's. */
+/** So many different events must fail in a row before the sink, and not the event, counts as the cause. */
 const FAILURES_TO_OPEN = 3;
 
-/** Waits before the probes: 1, 2, 4, … s up to half a minute; on refused credentials, which a human must mend, one minute. */
+/** Waits before the probes: 1, 2, 4, … s up to half a minute; a minute for rejected credentials, which an operator must fix. */
 const PROBE_WAIT = { firstMs: 1000, maxMs: 30_000, credentialsMs: 60_000 };
 
+/** Past outages of our credentials that are kept. */
+const MAX_OUTAGES = 100;
+
 export type BreakerState =
-  /** Events are delivered. `isTrial` until the first is taken after it was open. */
+  /** Events are delivered. `isTrial` from the time it closed until an event is taken. */
   | { readonly kind: 'closed'; readonly isTrial: boolean }
-  /** None is, until a probe at `probeAt` (epoch milliseconds) finds the sink ready. */
+  /** No event is delivered until a probe at `probeAt` (epoch milliseconds) finds the sink ready. */
   | { readonly kind: 'open'; readonly probeAt: number; readonly credentials: boolean };
 
 /**
- * Keeps events away from a sink that takes none. Probed with what creates no event, and a probe may succeed while events
- * still fail (Brigade without its broker): until one is taken, each opening waits longer than the last.
+ * Stops deliveries to a sink that takes none. A probe creates no event, so it may succeed while events still fail (Brigade
+ * without its broker): until an event is taken, each opening waits longer than the last.
  */
 export class Breaker {
   #state: BreakerState = { kind: 'closed', isTrial: false };
   readonly #failed = new Set<number>();
   #openings = 0;
+  /** The times for which our credentials were rejected, of this process. */
+  readonly #outages: { readonly from: number; readonly until: number }[] = [];
+  #outageFrom: number | undefined;
 
   get state(): BreakerState {
     return this.#state;
@@ -42,19 +49,38 @@ export class Breaker {
   }
 
   /** Returns whether the probe closed it. */
-  afterProbe(ready: boolean, credentials: boolean, now: number): boolean {
-    if (!ready) {
-      this.#open(credentials, now);
+  afterProbe(probe: Probe, now: number): boolean {
+    if (probe.kind === 'unready') {
+      this.#open(probe.credentials, now);
       return false;
     }
+    this.#endOutage(now);
     this.#failed.clear();
     this.#state = { kind: 'closed', isTrial: true };
     return true;
+  }
+
+  /** For how much of the time since then our credentials were rejected, milliseconds: events do not age meanwhile. */
+  excusedMs(since: number, now: number): number {
+    const current = this.#outageFrom === undefined ? [] : [{ from: this.#outageFrom, until: now }];
+    return [...this.#outages, ...current].reduce(
+      (sum, { from, until }) => sum + Math.max(0, until - Math.max(from, since)),
+      0,
+    );
   }
 
   #open(credentials: boolean, now: number): void {
     const backoff = Math.min(PROBE_WAIT.maxMs, PROBE_WAIT.firstMs * 2 ** Math.min(this.#openings, 10));
     this.#openings += 1;
     this.#state = { kind: 'open', probeAt: now + (credentials ? PROBE_WAIT.credentialsMs : backoff), credentials };
+    if (credentials) this.#outageFrom ??= now;
+    else this.#endOutage(now);
+  }
+
+  #endOutage(now: number): void {
+    if (this.#outageFrom === undefined) return;
+    this.#outages.push({ from: this.#outageFrom, until: now });
+    if (this.#outages.length > MAX_OUTAGES) this.#outages.shift();
+    this.#outageFrom = undefined;
   }
 }

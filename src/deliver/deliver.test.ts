@@ -25,13 +25,13 @@ interface Attempted {
   readonly isStale: boolean;
 }
 
-/** Remembers what it hears, lets a test wait for it, and acts on it. */
+/** Records what happens, and lets a test wait for it. */
 class Watcher implements DeliveryObserver {
   readonly attempts: Attempted[] = [];
   readonly openings: Outcome[] = [];
   readonly probes: { readonly probe: Probe; readonly breaker: BreakerState }[] = [];
   readonly faults: unknown[] = [];
-  /** When the breaker opens, or a probe has failed: time passes. */
+  /** Called when the breaker opens and when a probe has failed. */
   onWait: () => void = () => {};
   readonly #changes = new Changes();
 
@@ -83,15 +83,14 @@ function aRig(t: TestContext): Rig {
   const journal = new MemoryJournal({ clock });
   const sink = new ScriptedSink();
   const watcher = new Watcher();
-  // The breaker's waits pass at once.
+  // The waits of the breaker end at once.
   watcher.onWait = () => clock.advance(LONG_MS);
-  const now = () => clock.now();
-  const deliverer = new Deliverer({ queue: journal, sink, observer: watcher, now, random: () => 0.5 });
+  const deliverer = new Deliverer({ queue: journal, sink, observer: watcher, clock, random: () => 0.5 });
   t.after(() => deliverer.stop(0, AbortSignal.abort()));
   return { clock, journal, sink, watcher, deliverer };
 }
 
-/** With an outcome for the events of those names; all others are delivered. */
+/** Answers the events of these names with an outcome, and delivers all others. */
 function reacting(outcomes: Readonly<Record<string, Outcome>>): ScriptedSink['onDeliver'] {
   return ({ event }) => outcomes[event.id] ?? DELIVERED;
 }
@@ -108,17 +107,17 @@ async function stateOf({ journal }: Rig, seq: number | undefined): Promise<Recor
   return (await journal.get(seq ?? 0))?.state;
 }
 
-/** Stops at once; whatever hangs is given up. */
+/** Stops at once, and aborts what hangs. */
 async function stop({ deliverer }: Rig): Promise<void> {
   await deliverer.stop(LONG_MS, AbortSignal.abort());
 }
 
-/** Gives what is under way the turns of the event loop that it needs. */
+/** Lets the event loop run until no claim is held. */
 async function untilNothingHeld({ deliverer }: Rig): Promise<void> {
   while (deliverer.held > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test('an event is handed to the sink as the journal lends it, and completed with what was created', async (t) => {
+test('a claim goes to the sink unchanged, and its completion lists the created events', async (t) => {
   const rig = aRig(t);
   const raw = Buffer.from('{"id":"a"}');
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw }));
@@ -133,7 +132,7 @@ test('an event is handed to the sink as the journal lends it, and completed with
   assert.deepEqual(record?.attempts[0]?.outcome, DELIVERED);
 });
 
-test('an event that comes while nothing is to do is delivered', async (t) => {
+test('an event that comes while the deliverer waits is delivered', async (t) => {
   const rig = aRig(t);
   rig.deliverer.start();
   await keepEvents(rig, 'a');
@@ -143,7 +142,7 @@ test('an event that comes while nothing is to do is delivered', async (t) => {
   assert.deepEqual(rig.sink.taken, ['a', 'b']);
 });
 
-test('a backlog is delivered whole, each event once, and nothing is held in the end', async (t) => {
+test('every event of a backlog is delivered once, and no claim is held in the end', async (t) => {
   const rig = aRig(t);
   const names = manyNames(1000);
   await keepEvents(rig, ...names);
@@ -156,7 +155,7 @@ test('a backlog is delivered whole, each event once, and nothing is held in the 
   assert.equal(rig.deliverer.held, 0);
 });
 
-test('an event that waits for its retry does not keep others waiting, and comes when it is due', async (t) => {
+test('an event that waits for its retry does not delay others, and is retried when it is due', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = reacting({ a: UNAVAILABLE });
   const [a, b] = await keepEvents(rig, 'a', 'b');
@@ -178,7 +177,7 @@ test('an event that waits for its retry does not keep others waiting, and comes 
   );
 });
 
-test('an event that is refused is deadLettered with what the sink said', async (t) => {
+test('an event that is rejected becomes a dead letter with the detail from the sink', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = reacting({ a: REJECTED });
   const [a] = await keepEvents(rig, 'a');
@@ -189,7 +188,7 @@ test('an event that is refused is deadLettered with what the sink said', async (
   assert.deepEqual([record?.deadLetter?.reason, record?.deadLetter?.detail], ['rejected', 'label repo is not legal']);
 });
 
-test('a poisonous event is tried six times and deadLettered, and never stops the others', async (t) => {
+test('an event that is always uncertain becomes a dead letter after six attempts, and never stops the others', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = reacting({ poison: UNCERTAIN });
   const [poison] = await keepEvents(rig, 'poison');
@@ -205,7 +204,7 @@ test('a poisonous event is tried six times and deadLettered, and never stops the
   assert.deepEqual(rig.watcher.openings, []);
 });
 
-test('a sink that throws is a fault that is told, and the event is tried again', async (t) => {
+test('an exception of the sink is reported as a fault, and the event is retried', async (t) => {
   const rig = aRig(t);
   const fault = new Error('never planned');
   rig.sink.onDeliver = () => {
@@ -222,7 +221,7 @@ test('a sink that throws is a fault that is told, and the event is tried again',
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
-test('a decision on an event that somebody else has claimed meanwhile is told to be stale', async (t) => {
+test('a decision on an event whose lease ended is reported as stale', async (t) => {
   const rig = aRig(t);
   const first = Promise.withResolvers<Outcome>();
   rig.sink.onDeliver = () => (rig.sink.claims.length === 1 ? first.promise : DELIVERED);
@@ -243,7 +242,7 @@ test('a decision on an event that somebody else has claimed meanwhile is told to
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
-test('three different events that fail open the breaker: nothing more is tried until a probe is ready', async (t) => {
+test('after three different events failed, nothing more is delivered until a probe is ready', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => UNAVAILABLE;
   rig.sink.onProbe = () => 'hang';
@@ -252,17 +251,17 @@ test('three different events that fail open the breaker: nothing more is tried u
   await rig.sink.until(({ probes }) => probes === 1);
   await untilNothingHeld(rig);
   const { claims } = rig.sink;
-  // Eight ran at a time, and two more took the places of the first two that failed.
+  // Eight ran at the same time, and two more replaced the first two that failed.
   assert.ok(claims.length <= 10, `${claims.length} attempts`);
   assert.equal(rig.watcher.openings.length, 1);
   assert.equal(rig.deliverer.breaker.kind, 'open');
   const untried = (await claimDue(rig.journal, 1000)).filter(({ history }) => history.attempts === 0);
-  assert.equal(untried.length, 500 - claims.length, 'what was not tried went back');
+  assert.equal(untried.length, 500 - claims.length, 'claims without an attempt went back');
 });
 
-test('a breaker that opens while nothing is to do ends the wait for events, and is probed in time', async (t) => {
+test('a breaker that opens while the deliverer waits for events is probed in time', async (t) => {
   const rig = aRig(t);
-  // Time stands still: nothing falls due, and the wait for events has no end of its own.
+  // Nothing becomes due before the probe, so that only the opening can end the wait for events.
   rig.watcher.onWait = () => {};
   const answers = Promise.withResolvers<Outcome>();
   rig.sink.onDeliver = () => answers.promise;
@@ -271,6 +270,9 @@ test('a breaker that opens while nothing is to do ends the wait for events, and 
   await rig.sink.until(({ running }) => running === 3);
   await new Promise((resolve) => setImmediate(resolve));
   answers.resolve(UNAVAILABLE);
+  await rig.watcher.until(({ openings }) => openings.length === 1);
+  await new Promise((resolve) => setImmediate(resolve));
+  rig.clock.advance(1000);
   await rig.sink.until(({ probes }) => probes === 1);
 });
 
@@ -286,7 +288,7 @@ test('when the sink is back, a probe closes the breaker and everything is delive
   await keepEvents(rig, ...names);
   rig.deliverer.start();
   await rig.watcher.until(({ probes }) => probes.some(({ probe }) => probe.kind === 'ready'));
-  // What was tried comes again, spread by the journal.
+  // The events that failed become due.
   rig.clock.advance(LONG_MS);
   await rig.sink.until(({ taken }) => taken.length === names.length);
   assert.deepEqual([...rig.sink.taken].sort(), [...names].sort());
@@ -308,7 +310,7 @@ test('events that wait for their retry are woken when the breaker closes', async
   await rig.sink.until(({ taken }) => taken.length === 3);
 });
 
-test('while the breaker is on trial, three attempts run at a time', async (t) => {
+test('while the breaker is on trial, three attempts run at the same time', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => UNAVAILABLE;
   await keepEvents(rig, ...manyNames(100));
@@ -328,7 +330,7 @@ test('while the breaker is on trial, three attempts run at a time', async (t) =>
   await rig.sink.until(({ taken }) => taken.length === 100);
 });
 
-test('refused credentials stop deliveries at once and cost the event no attempt', async (t) => {
+test('rejected credentials stop deliveries at once and cost the event no attempt', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => CREDENTIALS;
   const [a] = await keepEvents(rig, 'a');
@@ -347,7 +349,7 @@ test('refused credentials stop deliveries at once and cost the event no attempt'
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
-test('an outage of our credentials makes no event older, though it lasts longer than events live', async (t) => {
+test('an event does not age while our credentials are rejected, even for longer than it would be retried', async (t) => {
   const rig = aRig(t);
   const week = 7 * 86_400_000;
   rig.watcher.onWait = () => rig.clock.advance(week);
@@ -370,7 +372,7 @@ test('an outage of our credentials makes no event older, though it lasts longer 
   assert.equal(await stateOf(rig, a), 'pending');
 });
 
-test('a probe that throws is a fault that is told, and the next one is made', async (t) => {
+test('an exception of a probe is reported as a fault, and the next probe follows', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => CREDENTIALS;
   rig.sink.onProbe = () => {
@@ -384,7 +386,38 @@ test('a probe that throws is a fault that is told, and the next one is made', as
   assert.equal(rig.watcher.faults.length, 1);
 });
 
-test('stop gives attempts under way their time', async (t) => {
+test('an attempt that takes longer than its lease keeps it', async (t) => {
+  const rig = aRig(t);
+  const answer = Promise.withResolvers<Outcome>();
+  rig.sink.onDeliver = () => answer.promise;
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 1);
+  for (let renewals = 0; renewals < 4; renewals++) {
+    rig.clock.advance(40_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  answer.resolve(DELIVERED);
+  await rig.watcher.untilAttempted(1);
+  assert.deepEqual([rig.sink.claims.length, rig.watcher.attempts[0]?.isStale], [1, false]);
+  assert.equal(await stateOf(rig, a), 'delivered');
+});
+
+test('a preflight reports whether the sink is ready, and wakes events that wait for their retry', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onDeliver = () => UNAVAILABLE;
+  const [a] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  rig.sink.onDeliver = () => DELIVERED;
+  await rig.deliverer.preflight();
+  rig.clock.advance(1);
+  await rig.watcher.untilAttempted(2);
+  assert.deepEqual(rig.watcher.probes[0]?.probe.kind, 'ready');
+  assert.equal(await stateOf(rig, a), 'delivered');
+});
+
+test('stop waits for attempts under way', async (t) => {
   const rig = aRig(t);
   const answer = Promise.withResolvers<Outcome>();
   rig.sink.onDeliver = () => answer.promise;
@@ -398,7 +431,7 @@ test('stop gives attempts under way their time', async (t) => {
   assert.equal(rig.deliverer.held, 0);
 });
 
-test('stop begins no attempt, and gives back what was claimed and not tried', async (t) => {
+test('stop begins no attempt, and gives back claims without one', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => 'hang';
   const seqs = await keepEvents(rig, ...manyNames(20));
@@ -410,12 +443,12 @@ test('stop begins no attempt, and gives back what was claimed and not tried', as
   assert.deepEqual(
     claimed.map(({ seq }) => seq),
     seqs.slice(8),
-    'the untried come as they would have, and those that were cut later',
+    'claims without an attempt keep their place; those that were cut wait',
   );
   assert.ok(claimed.every(({ history }) => history.attempts === 0));
 });
 
-test('what was claimed and not tried goes back before the attempts under way have ended', async (t) => {
+test('claims without an attempt go back before the attempts under way have ended', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => 'hang';
   const seqs = await keepEvents(rig, ...manyNames(16));
@@ -431,7 +464,14 @@ test('what was claimed and not tried goes back before the attempts under way hav
 });
 
 for (const [when, stopping] of [
-  ['when their time is over', (rig: Rig) => rig.deliverer.stop(0, NEVER)],
+  [
+    'when their time is over',
+    async (rig: Rig) => {
+      const stopped = rig.deliverer.stop(LONG_MS, NEVER);
+      rig.clock.advance(LONG_MS);
+      await stopped;
+    },
+  ],
   [
     'when it is hurried',
     async (rig: Rig) => {
@@ -443,7 +483,7 @@ for (const [when, stopping] of [
   ],
   ['when it was hurried beforehand', stop],
 ] as const) {
-  test(`stop cuts attempts that hang ${when}, and they are tried again later`, async (t) => {
+  test(`stop cuts attempts that hang ${when}, and their events are retried later`, async (t) => {
     const rig = aRig(t);
     rig.sink.onDeliver = () => 'hang';
     const [a] = await keepEvents(rig, 'a');
@@ -462,7 +502,7 @@ for (const [when, stopping] of [
   });
 }
 
-test('attempts that stop cut say nothing about the sink', async (t) => {
+test('attempts that stop cut do not count as failures of the sink', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = () => 'hang';
   await keepEvents(rig, ...manyNames(8));
@@ -486,7 +526,7 @@ test('stop ends a deliverer that waits for events', async (t) => {
   );
 });
 
-test('stop ends a deliverer whose claim is about to be answered, and what it is given goes back', async (t) => {
+test('stop ends a deliverer that is about to get claims, and they go back', async (t) => {
   const rig = aRig(t);
   rig.deliverer.start();
   const appended = keepEvents(rig, 'a', 'b');
@@ -514,10 +554,10 @@ test('stop ends the wait for a probe, and a probe that hangs', async (t) => {
   probing.deliverer.start();
   await probing.sink.until(({ probes }) => probes === 1);
   await probing.deliverer.stop(LONG_MS, NEVER);
-  assert.deepEqual(probing.watcher.probes, [], 'a probe that was given up says nothing about the sink');
+  assert.deepEqual(probing.watcher.probes, [], 'an aborted probe is not reported');
 });
 
-test('a deliverer that was never started stops, and one that was stopped never starts', async (t) => {
+test('a deliverer that was never started can be stopped, and one that was stopped never starts', async (t) => {
   const rig = aRig(t);
   await rig.deliverer.stop(LONG_MS, NEVER);
   await keepEvents(rig, 'a');
@@ -526,7 +566,7 @@ test('a deliverer that was never started stops, and one that was stopped never s
   assert.equal((await claimDue(rig.journal)).length, 1);
 });
 
-test('a deliverer whose journal was closed under it leaves room for everything else, and stops', async (t) => {
+test('a deliverer whose journal was closed does not block the event loop, and stops', async (t) => {
   const rig = aRig(t);
   rig.deliverer.start();
   await rig.journal.close();
@@ -535,7 +575,7 @@ test('a deliverer whose journal was closed under it leaves room for everything e
   assert.equal(rig.deliverer.held, 0);
 });
 
-test('whatever the sink does, every event is in the end delivered or deadLettered, and none is held', async (t) => {
+test('whatever the sink does, every event is delivered or becomes a dead letter in the end, and none is held', async (t) => {
   const rig = aRig(t);
   const outcomes: readonly Outcome[] = [DELIVERED, UNAVAILABLE, UNCERTAIN, REJECTED, CREDENTIALS, UNAVAILABLE];
   let turn = 0;
@@ -559,5 +599,5 @@ test('whatever the sink does, every event is in the end delivered or deadLettere
   const states = await Promise.all(seqs.map((seq) => stateOf(rig, seq)));
   assert.deepEqual(new Set(states), new Set(['delivered', 'dead-lettered']));
   assert.equal(rig.deliverer.held, 0);
-  assert.equal(new Set(rig.sink.taken).size, rig.sink.taken.length, 'none is taken twice');
+  assert.equal(new Set(rig.sink.taken).size, rig.sink.taken.length, 'no event is delivered twice');
 });

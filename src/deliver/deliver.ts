@@ -1,102 +1,110 @@
+import type { Clock } from '../journal/clock.ts';
 import type { Queue } from '../journal/journal.ts';
 import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe, Sink } from '../sink/sink.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
-import { Change } from './change.ts';
 import type { DeliveryObserver } from './delivery-observer.ts';
-import { Outages } from './outages.ts';
 import { Pace } from './pace.ts';
 import { decide } from './retry.ts';
 
-/** How often the leases of what is in our hands are renewed, milliseconds: they last 120 s. */
+/** How often the leases of held claims are renewed, milliseconds. A lease lasts 120 s. */
 const RENEW_MS = 40_000;
 
-/** Attempts whose decision is not yet durable, beyond which no event is claimed: the disk does not keep up. */
+/** While so many decisions are not durable yet, no event is claimed: the disk is too slow. */
 const MAX_UNCOMPLETED = 256;
 
-/** How long to wait after the journal failed to lend, or lent nothing without waiting for it, as a closed one does. */
+/** The wait after the journal failed, or returned no claim at once, as a closed one does. */
 const CLAIM_PAUSE_MS = 1000;
 
-/** Distance of waiting events that fall due together once the sink is back, milliseconds. */
-export const WAKE_SPREAD_MS = 5;
+/** When the sink is back, waiting events become due at this distance, milliseconds. */
+const WAKE_SPREAD_MS = 5;
 
 export interface DelivererOptions {
   readonly queue: Queue;
   readonly sink: Sink;
   readonly observer: DeliveryObserver;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
 }
 
-/** Claims what is due, emits it, decides what follows and completes that, until it is stopped. */
+/** Claims due events, delivers them, decides what follows and completes the claims, until it is stopped. */
 export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #breaker = new Breaker();
   readonly #pace = new Pace();
-  readonly #outages = new Outages();
   readonly #stopping = new AbortController();
   readonly #cutting = new AbortController();
+  /** Claims that are not completed. */
   readonly #held = new Set<Claim>();
-  readonly #renewal: NodeJS.Timeout;
+  /** The part of them whose attempt has not begun. */
   #ready: Claim[] = [];
   #running = 0;
   #claiming = new AbortController();
-  readonly #change = new Change();
+  #changed = Promise.withResolvers<void>();
   #endPause: () => void = () => {};
+  #cancelRenewal: () => void = () => {};
   #loop: Promise<void> | undefined;
 
   constructor(options: DelivererOptions) {
     this.#options = options;
-    this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
-    this.#cutting.signal.addEventListener('abort', () => this.#change.tell());
+    this.#cutting.signal.addEventListener('abort', () => this.#noteChange());
     this.#stopping.signal.addEventListener('abort', () => {
       this.#claiming.abort();
       this.#endPause();
-      this.#change.tell();
+      this.#noteChange();
     });
   }
 
-  /** The state that readiness, metrics and operators ask for. */
   get breaker(): BreakerState {
     return this.#breaker.state;
   }
 
-  /** Events in our hands. */
+  /** The number of claims that are not completed. */
   get held(): number {
     return this.#held.size;
   }
 
+  /** How many attempts may run at the same time. */
   get limit(): number {
     const { state } = this.#breaker;
     return this.#pace.limit(state.kind === 'closed' && state.isTrial);
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    if (this.#loop !== undefined) return;
+    this.#loop = this.#run();
+    this.#scheduleRenewal();
   }
 
-  /** Does not wait for the next probe: what keeps events from the sink may just have been mended. */
-  lookAgain(): void {
+  /** Reports whether the sink takes events; if it does, events that wait for it to come back become due. */
+  async preflight(): Promise<void> {
+    const probe = await this.#probeSink();
+    if (this.#stopping.signal.aborted) return;
+    this.#options.observer.probed(probe, this.#breaker.state);
+    if (probe.kind === 'ready') await this.#wake();
+  }
+
+  /** An open breaker probes now: the reason why the sink was unavailable may have gone. */
+  probeNow(): void {
     this.#endPause();
   }
 
   /**
-   * Begins no attempt any more, gives those under way `graceMs` or until `hurry`, and then gives them up: they are tried
-   * again later.
+   * Begins no more attempts. Those under way may go on for `graceMs` or until `hurry`; then they are aborted, and the events
+   * are retried later.
    */
   async stop(graceMs: number, hurry: AbortSignal): Promise<void> {
     this.#stopping.abort();
-    const cut = setTimeout(() => this.#cutting.abort(), graceMs);
+    const cancelCut = this.#options.clock.after(graceMs, () => this.#cutting.abort());
     hurry.addEventListener('abort', () => this.#cutting.abort());
     if (hurry.aborted) this.#cutting.abort();
     await this.#loop;
-    // After the cut, a decision that the disk still refuses is left to the journal as it closes.
+    // After the cut, decisions that are not durable are left to the journal, which stores them as it closes.
     const isOver = () => this.#cutting.signal.aborted && this.#running === 0;
-    while (this.#held.size > 0 && !isOver()) await this.#change.next();
-    clearTimeout(cut);
-    clearInterval(this.#renewal);
+    while (this.#held.size > 0 && !isOver()) await this.#changed.promise;
+    cancelCut();
+    this.#cancelRenewal();
   }
 
   async #run(): Promise<void> {
@@ -104,27 +112,27 @@ export class Deliverer {
     while (!signal.aborted) {
       if (this.#breaker.state.kind === 'open') await this.#probe(this.#breaker.state.probeAt);
       else if (this.#mayClaim()) await this.#claim();
-      else await this.#change.next();
+      else await this.#changed.promise;
     }
     this.#giveBack();
   }
 
-  /** One round of events is kept ready, so that no attempt waits for the journal, which may be busy with the disk. */
+  /** Some events are claimed in advance, so that no attempt waits for the journal, which may be waiting for the disk. */
   #mayClaim(): boolean {
     return this.#ready.length < this.limit / 2 && this.#held.size < MAX_UNCOMPLETED;
   }
 
   async #claim(): Promise<void> {
-    const { queue, observer, now } = this.#options;
+    const { queue, observer, clock } = this.#options;
     try {
       this.#claiming = new AbortController();
       const { signal } = this.#claiming;
-      const began = now();
+      const began = clock.tick();
       const claims = await queue.claim(this.limit, signal);
       for (const claim of claims) this.#held.add(claim);
       this.#ready.push(...claims);
-      const isRejection = claims.length === 0 && !signal.aborted && now() - began < CLAIM_PAUSE_MS;
-      if (isRejection) await this.#pause(CLAIM_PAUSE_MS);
+      const isClosed = claims.length === 0 && !signal.aborted && clock.tick() - began < CLAIM_PAUSE_MS;
+      if (isClosed) await this.#pause(CLAIM_PAUSE_MS);
     } catch (error) {
       observer.faulted(error);
       await this.#pause(CLAIM_PAUSE_MS);
@@ -133,8 +141,8 @@ export class Deliverer {
   }
 
   #startAttempts(): void {
-    const isClosed = this.#breaker.state.kind === 'closed' && !this.#stopping.signal.aborted;
-    if (!isClosed) this.#giveBack();
+    const mayDeliver = this.#breaker.state.kind === 'closed' && !this.#stopping.signal.aborted;
+    if (!mayDeliver) this.#giveBack();
     while (this.#running < this.limit) {
       const claim = this.#ready.shift();
       if (claim === undefined) return;
@@ -144,15 +152,16 @@ export class Deliverer {
   }
 
   async #attempt(claim: Claim): Promise<void> {
-    const at = this.#options.now();
-    const started = performance.now();
+    const { clock } = this.#options;
+    const at = clock.now();
+    const began = clock.tick();
     const outcome = await this.#deliver(claim);
-    const durationMs = Math.round(performance.now() - started);
+    const durationMs = Math.round(clock.tick() - began);
     this.#running -= 1;
     const decision = this.#decide(claim, outcome);
     this.#learn(claim, outcome, durationMs);
     this.#startAttempts();
-    this.#change.tell();
+    this.#noteChange();
     await this.#complete(claim, decision, { at, durationMs, outcome });
   }
 
@@ -165,29 +174,21 @@ export class Deliverer {
     }
   }
 
-  #decide(claim: Claim, outcome: Outcome): Decision {
-    const now = this.#options.now();
-    const { history } = claim;
-    const excusedMs = this.#outages.after(Math.max(history.lastAttemptAt, history.agesFrom), now);
-    return decide(outcome, history, { now, excusedMs, random: this.#options.random() });
+  #decide({ history }: Claim, outcome: Outcome): Decision {
+    const { clock, random } = this.#options;
+    const now = clock.now();
+    const excusedMs = this.#breaker.excusedMs(Math.max(history.lastAttemptAt, history.agesFrom), now);
+    return decide(outcome, history, { now, excusedMs, random: random() });
   }
 
   #learn(claim: Claim, outcome: Outcome, durationMs: number): void {
-    // What we gave up ourselves says nothing about the sink.
+    // An attempt that we aborted says nothing about the sink.
     if (this.#cutting.signal.aborted) return;
-    const now = this.#options.now();
     this.#pace.afterAttempt(outcome, durationMs);
-    if (!this.#breaker.afterAttempt(claim.seq, outcome, now)) return;
-    this.#noteOutage(now);
-    // The loop may be waiting for something to fall due, and is to probe now.
+    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.clock.now())) return;
+    // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
     this.#options.observer.breakerOpened(outcome);
-  }
-
-  #noteOutage(now: number): void {
-    const { state } = this.#breaker;
-    if (state.kind === 'open' && state.credentials) this.#outages.begin(now);
-    else this.#outages.end(now);
   }
 
   async #complete(claim: Claim, decision: Decision, attempt?: Attempt): Promise<void> {
@@ -201,10 +202,10 @@ export class Deliverer {
       observer.faulted(error);
     }
     this.#held.delete(claim);
-    this.#change.tell();
+    this.#noteChange();
   }
 
-  /** Claims that were never tried go back as they came; so does their place. */
+  /** Claims whose attempt has not begun go back unchanged, and keep their place in the queue. */
   #giveBack(): void {
     const claims = this.#ready;
     this.#ready = [];
@@ -215,33 +216,50 @@ export class Deliverer {
   }
 
   async #probe(at: number): Promise<void> {
-    const { now, sink, queue, observer } = this.#options;
-    await this.#pause(at - now());
+    const { clock, observer } = this.#options;
+    await this.#pause(at - clock.now());
     if (this.#stopping.signal.aborted) return;
-    const probe = await sink.probe(this.#stopping.signal).catch((error: unknown): Probe => {
-      observer.faulted(error);
-      return { kind: 'unready', detail: 'a fault of the gateway', credentials: false };
-    });
+    const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
-    const isReady = probe.kind === 'ready';
-    const isClosed = this.#breaker.afterProbe(isReady, !isReady && probe.credentials, now());
-    this.#noteOutage(now());
+    const isClosed = this.#breaker.afterProbe(probe, clock.now());
     observer.probed(probe, this.#breaker.state);
-    if (isClosed) await queue.wake(WAKE_SPREAD_MS).catch((error: unknown) => observer.faulted(error));
+    if (isClosed) await this.#wake();
   }
 
-  #renew(): void {
-    if (this.#held.size === 0) return;
-    this.#options.queue.renew([...this.#held]).catch((error: unknown) => this.#options.observer.faulted(error));
+  async #probeSink(): Promise<Probe> {
+    try {
+      return await this.#options.sink.probe(this.#stopping.signal);
+    } catch (error) {
+      this.#options.observer.faulted(error);
+      return { kind: 'unready', detail: 'a fault of the gateway', credentials: false };
+    }
   }
 
-  /** Ends early on stopping, or when somebody asks to look again. */
+  async #wake(): Promise<void> {
+    const { queue, observer } = this.#options;
+    await queue.wake(WAKE_SPREAD_MS).catch((error: unknown) => observer.faulted(error));
+  }
+
+  #scheduleRenewal(): void {
+    const { queue, observer, clock } = this.#options;
+    this.#cancelRenewal = clock.after(RENEW_MS, () => {
+      this.#scheduleRenewal();
+      if (this.#held.size > 0) queue.renew([...this.#held]).catch((error: unknown) => observer.faulted(error));
+    });
+  }
+
+  #noteChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** Ends early when the deliverer stops or `probeNow` is called. */
   #pause(ms: number): Promise<void> {
-    if (this.#stopping.signal.aborted) return Promise.resolve();
+    if (ms <= 0 || this.#stopping.signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, ms));
+      const cancel = this.#options.clock.after(ms, resolve);
       this.#endPause = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });

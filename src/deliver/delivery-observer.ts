@@ -2,9 +2,9 @@ import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe } from '../sink/sink.ts';
 import type { BreakerState } from './breaker.ts';
 
-/** What happened, for those who watch. */
+/** Is called for everything that happens while events are delivered. */
 export interface DeliveryObserver {
-  /** The decision is durable; `isStale` when somebody else had claimed the event meanwhile and it was not taken. */
+  /** The decision is durable. `isStale`: the lease had ended, and the journal did not take the decision. */
   attempted(claim: Claim, attempt: Attempt, decision: Decision, isStale: boolean): void;
   probed(probe: Probe, breaker: BreakerState): void;
   breakerOpened(outcome: Outcome): void;

@@ -10,11 +10,11 @@ function after(pace: Pace, count: number, outcome: Outcome, durationMs = 5): num
   return pace.limit(false);
 }
 
-test('8 attempts run at a time in the beginning', () => {
+test('at first 8 attempts run at the same time', () => {
   assert.equal(new Pace().limit(false), 8);
 });
 
-test('3 attempts run at a time on trial, whatever was before', () => {
+test('on trial 3 attempts run at the same time, whatever was before', () => {
   const pace = new Pace();
   after(pace, 10_000, DELIVERED);
   assert.equal(pace.limit(true), 3);
@@ -39,20 +39,20 @@ for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
   });
 }
 
-test('slower answers allow fewer, too', () => {
+test('slow answers allow fewer attempts', () => {
   const pace = new Pace();
   after(pace, 10_000, DELIVERED, 20);
   assert.equal(after(pace, 1, DELIVERED, 90), 64);
   assert.equal(after(pace, 1, DELIVERED, 120), 42);
 });
 
-test('a sink that stays slower is the usual one after some hundred attempts', () => {
+test('after about a hundred attempts a slower sink counts as usual', () => {
   const pace = new Pace();
   after(pace, 10_000, DELIVERED, 20);
   assert.equal(after(pace, 10_000, DELIVERED, 1000), 64);
 });
 
-test('whatever happens, there are between 8 and 64', () => {
+test('after any history the limit is between 8 and 64', () => {
   const attempt = fc.record({
     outcome: fc.constantFrom(DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN),
     durationMs: fc.integer({ min: 0, max: 90_000 }),

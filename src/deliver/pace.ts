@@ -1,27 +1,27 @@
 import type { Outcome } from '../model/delivery.ts';
 
-/** Attempts at a time. */
+/** Concurrent attempts. */
 const LIMITS = { min: 8, max: 64, trial: 3 };
 
 /**
- * An attempt is slow when it takes more than twice the usual time and 50 ms: below that, what is measured is our own
- * machine rather than the sink.
+ * An attempt is slow when it takes more than twice the usual time plus 50 ms. Smaller differences come from our own machine
+ * rather than from the sink.
  */
 const SLOW = { factor: 2, marginMs: 50 };
 
-/** How far one slower attempt moves what is usual: it follows a sink that stays slower within some hundred attempts. */
+/** How far one slower attempt moves the usual time: it follows a sink that stays slower within about a hundred attempts. */
 const DRIFT = 0.02;
 
 /**
- * How many attempts may run at a time: one more for every round of good answers, a third fewer after a failure or a
- * slow one, once a round.
+ * How many attempts may run at the same time: one more for every round of fast answers; a third fewer after a failure or a
+ * slow answer, at most once a round.
  */
 export class Pace {
   #limit = LIMITS.min;
   #usualMs = Number.POSITIVE_INFINITY;
   #sinceCut = 0;
 
-  /** While on trial, few enough that a sink which is still broken spoils little. */
+  /** On trial they are few, so that a sink which still fails spoils few events. */
   limit(isTrial: boolean): number {
     return isTrial ? LIMITS.trial : Math.floor(this.#limit);
   }

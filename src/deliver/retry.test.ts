@@ -33,12 +33,12 @@ test('a delivered event is completed', () => {
   assert.deepEqual(decide(DELIVERED, aHistory(), circumstances()), { kind: 'complete' });
 });
 
-test('a refused event is deadLettered at once', () => {
+test('a rejected event becomes a dead letter at once', () => {
   assert.deepEqual(decide(REJECTED, aHistory(), circumstances()), { kind: 'dead-letter', reason: 'rejected' });
 });
 
 for (const [uncertain, minutes] of [1, 2, 4, 8, 15].entries()) {
-  test(`uncertain for time ${uncertain + 1}, an event waits ${minutes} minutes and up to a half more`, () => {
+  test(`after uncertain attempt ${uncertain + 1}, an event waits ${minutes} minutes and up to a half more`, () => {
     const history = aHistory({ attempts: 7, uncertain });
     assert.equal(waitAfter(UNCERTAIN, history, 0), minutes * MINUTE);
     assert.equal(waitAfter(UNCERTAIN, history, LAST), minutes * MINUTE * 1.5);
@@ -47,13 +47,13 @@ for (const [uncertain, minutes] of [1, 2, 4, 8, 15].entries()) {
   });
 }
 
-test('uncertain for time 6, an event is deadLettered', () => {
+test('after uncertain attempt 6, an event becomes a dead letter', () => {
   const decision = decide(UNCERTAIN, aHistory({ uncertain: 5 }), circumstances());
   assert.deepEqual(decision, { kind: 'dead-letter', reason: 'uncertain' });
 });
 
 for (const [attempts, seconds] of [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].entries()) {
-  test(`unavailable at attempt ${attempts + 1}, an event waits up to ${seconds} seconds`, () => {
+  test(`after unavailable attempt ${attempts + 1}, an event waits up to ${seconds} seconds`, () => {
     const history = aHistory({ attempts });
     assert.equal(waitAfter(UNAVAILABLE, history, 0), 0);
     assert.equal(waitAfter(UNAVAILABLE, history, LAST), seconds * 1000);
@@ -62,26 +62,26 @@ for (const [attempts, seconds] of [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].e
   });
 }
 
-test('an event waits as long as it was asked to, if that is longer', () => {
+test('an event waits as long as the sink asks, if that is longer', () => {
   const asked = { ...UNAVAILABLE, retryAfterMs: 120_000 };
   assert.equal(waitAfter(asked, aHistory(), LAST), 120_000);
   assert.equal(waitAfter({ ...asked, retryAfterMs: 10 }, aHistory({ attempts: 20 }), LAST), 300_000);
 });
 
-test('unavailable at the age of 7 days, an event is deadLettered, and not a millisecond before', () => {
-  const verdictAt = (ageMs: number) => decide(UNAVAILABLE, aHistory({ agesFrom: NOW - ageMs }), circumstances());
-  assert.equal(verdictAt(MAX_AGE_MS - 1).kind, 'retry');
-  assert.deepEqual(verdictAt(MAX_AGE_MS), { kind: 'dead-letter', reason: 'expired' });
+test('after an unavailable attempt at the age of 7 days, an event becomes a dead letter, and not a millisecond earlier', () => {
+  const decisionAt = (ageMs: number) => decide(UNAVAILABLE, aHistory({ agesFrom: NOW - ageMs }), circumstances());
+  assert.equal(decisionAt(MAX_AGE_MS - 1).kind, 'retry');
+  assert.deepEqual(decisionAt(MAX_AGE_MS), { kind: 'dead-letter', reason: 'expired' });
   assert.equal(MAX_AGE_MS, 7 * 24 * 60 * MINUTE);
 });
 
-test('time for which our credentials were refused is no part of the age', () => {
+test('the time for which our credentials were rejected does not count as age', () => {
   const history = aHistory({ agesFrom: NOW - MAX_AGE_MS - 1000 });
   const { history: next } = retryOf(decide(UNAVAILABLE, history, circumstances({ excusedMs: 5000 })));
   assert.equal(next.agesFrom, NOW - MAX_AGE_MS + 4000);
 });
 
-test('refused credentials cost an event neither an attempt nor age', () => {
+test('rejected credentials cost an event neither an attempt nor age', () => {
   const history = aHistory({ attempts: 3, uncertain: 2, agesFrom: NOW - 100_000, lastAttemptAt: NOW - 40_000 });
   const decision = retryOf(decide(CREDENTIALS, history, circumstances()));
   assert.deepEqual(decision.history, { attempts: 3, uncertain: 2, agesFrom: NOW - 60_000, lastAttemptAt: NOW });
@@ -89,7 +89,7 @@ test('refused credentials cost an event neither an attempt nor age', () => {
   assert.equal(waitAfter(CREDENTIALS, history, LAST), 60_000);
 });
 
-test('no event dies of refused credentials, however often and for however long', () => {
+test('no event becomes a dead letter because of rejected credentials', () => {
   let now = NOW;
   let history = aHistory();
   for (let attempt = 0; attempt < 10_000; attempt++) {
@@ -112,7 +112,7 @@ interface Failure {
   readonly random: number;
 }
 
-/** Has the failures happen over and over until the event is deadLettered; gives its age then and how often it was uncertain. */
+/** Repeats the failures until the event is a dead letter. Returns its age then and how often it was uncertain. */
 function liveThrough(failures: readonly Failure[]): { readonly ageMs: number; readonly uncertain: number } {
   let [now, history, uncertain] = [NOW, aHistory(), 0];
   for (let turn = 0; turn < 1_000_000; turn++) {
@@ -131,19 +131,19 @@ test('no event is retried for ever: 5 times when uncertain, or for 7 days and th
   const failures = fc
     .array(failure, { maxLength: 20 })
     .map((all) => all.filter(({ outcome }) => outcome.kind === 'uncertain' || outcome.kind === 'unavailable'))
-    // Who meets nothing but refused credentials waits for a human, without an end.
+    // With rejected credentials alone an event waits for an operator, without an end.
     .map((all) => [...all, { outcome: UNAVAILABLE, random: 0.5 }]);
   fc.assert(
     fc.property(failures, (each) => {
       const { ageMs, uncertain } = liveThrough(each);
-      assert.ok(uncertain <= 6, `${uncertain} attempts were uncertain, of which the sixth buries`);
+      assert.ok(uncertain <= 6, `${uncertain} attempts were uncertain, and the sixth must be the last`);
       assert.ok(ageMs <= MAX_AGE_MS + 3_600_000 + 1000, `${ageMs} ms`);
     }),
     { numRuns: 100 },
   );
 });
 
-test('a retry never spends less than it did, never lies in the past, and never later than an hour from now', () => {
+test('a retry lies within the next hour, and no count in its history decreases', () => {
   const anyHistory = fc.record({
     attempts: fc.nat(10_000),
     uncertain: fc.nat(5),

@@ -4,26 +4,26 @@ import type { Decision, DeliveryHistory, Outcome } from '../model/delivery.ts';
 const BACKOFF = { firstMs: 1000, maxMs: 300_000 };
 
 /**
- * Waits before the retries of an attempt of which nobody knows whether it was taken: 1, 2, 4, 8 and 15 minutes, each by up
- * to a half more. Five of them and no more: a fan-out that stops half-way starts everybody's workers each time.
+ * Waits before the retries of an attempt that the sink may have taken: 1, 2, 4, 8 and 15 minutes, each up to a half longer.
+ * There are only five: a Brigade that fails halfway through creating its events starts the same workers each time.
  */
 const UNCERTAIN_WAITS_MS: readonly number[] = [60_000, 120_000, 240_000, 480_000, 900_000];
 
-/** When an event is looked at again whose attempt failed for our credentials. */
+/** The wait after an attempt with rejected credentials, up to twice as long. */
 const CREDENTIALS_WAIT_MS = 30_000;
 
-/** For how long an event is offered to a sink that is unavailable. */
+/** For how long an event is retried while the sink is unavailable. */
 export const MAX_AGE_MS = 7 * 86_400_000;
 
 export interface Circumstances {
   readonly now: number;
-  /** Part of the event's age for which our credentials were refused, milliseconds: it does not count. */
+  /** The part of the event's age for which our credentials were rejected, milliseconds: it does not count. */
   readonly excusedMs: number;
   /** A number in [0, 1). */
   readonly random: number;
 }
 
-/** What follows from an attempt. */
+/** What follows from an attempt. Pure. */
 export function decide(outcome: Outcome, history: DeliveryHistory, circumstances: Circumstances): Decision {
   switch (outcome.kind) {
     case 'delivered':
@@ -58,7 +58,7 @@ function afterUnavailable(
   return { kind: 'retry', at: now + Math.max(retryAfterMs, Math.round(ceiling * random)), history: counted };
 }
 
-/** Neither an attempt nor age is spent. */
+/** Costs the event neither an attempt nor age. */
 function afterRejectedCredentials(history: DeliveryHistory, { now, random }: Circumstances): Decision {
   const waited = now - Math.max(history.lastAttemptAt, history.agesFrom);
   const at = now + Math.round(CREDENTIALS_WAIT_MS * (1 + random));

@@ -1,13 +1,13 @@
 import type { Maintenance } from '../journal/journal.ts';
 
-/** For how long an answer of the journal whether it can append holds, milliseconds: the probe is open to everybody. */
-const READINESS_MS = 1000;
+/** For how long an answer of the journal is reused, milliseconds: anyone who reaches the port can ask. */
+const REUSE_MS = 1000;
 
-/** Ready is who can append and is not about to end; whether Brigade is there does not matter. */
+/** The gateway is ready while its journal can append and it is not shutting down, whether or not the sink is available. */
 export class Readiness {
   readonly #maintenance: Maintenance;
-  #look: Promise<string | undefined> | undefined;
-  #lookedAt = 0;
+  #check: Promise<string | undefined> | undefined;
+  #checkedAt = 0;
   #isDraining = false;
 
   constructor(maintenance: Maintenance) {
@@ -18,17 +18,17 @@ export class Readiness {
     this.#isDraining = true;
   }
 
-  /** Undefined when ready, else why not. */
-  async look(): Promise<string | undefined> {
+  /** Resolves to why the gateway is not ready; undefined when it is. */
+  async unreadiness(): Promise<string | undefined> {
     if (this.#isDraining) return 'shutting down';
-    const now = Date.now();
-    if (this.#look === undefined || now - this.#lookedAt > READINESS_MS) {
-      this.#lookedAt = now;
-      this.#look = this.#maintenance.check().then(
+    const now = performance.now();
+    if (this.#check === undefined || now - this.#checkedAt > REUSE_MS) {
+      this.#checkedAt = now;
+      this.#check = this.#maintenance.check().then(
         () => undefined,
         () => 'the journal cannot append',
       );
     }
-    return this.#look;
+    return this.#check;
   }
 }

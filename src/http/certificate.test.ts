@@ -121,7 +121,7 @@ for (const [kind, pair] of [
 }
 
 test('connections over TLS have their limit, and are cut off during their handshake too', async (t) => {
-  const server = await aServer(t, { tls: aSource(FIRST), limits: { maxConnectionsPerAddress: 2 } });
+  const server = await aServer(t, { tls: aSource(FIRST), limits: { maxConnections: 2 } });
   const { socket: first } = await handshake(server);
   const second = new Peer(server).send('\x16\x03\x01');
   const isClosed = once(first.resume(), 'close');

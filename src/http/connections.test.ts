@@ -25,15 +25,31 @@ async function answered(peer: Peer, id = 'one'): Promise<void> {
   await peer.send(`${head(`Content-Length: ${id.length}`)}${id}`).read(new RegExp(`"id":"${id}"`));
 }
 
-test('an address may have as many connections as its share, and one more closes its oldest', async (t) => {
-  const server = await aServer(t, { limits: { maxConnectionsPerAddress: 2 } });
-  const [first, second] = [await aConnection(server), await aConnection(server)];
-  const neighbour = await aConnection(server, 2);
+test('an address may exceed its share while there is room', async (t) => {
+  const server = await aServer(t, { limits: { maxConnections: 3, connectionsPerAddress: 1 } });
+  for (const peer of [await aConnection(server), await aConnection(server), await aConnection(server)])
+    await answered(peer);
   assert.deepEqual(server.observed.rejections, []);
-  const third = await aConnection(server);
+});
+
+test('without room, an address beyond its share loses its oldest connection, and others lose none', async (t) => {
+  const server = await aServer(t, { limits: { maxConnections: 4, connectionsPerAddress: 2 } });
+  const others = [await aConnection(server, 2)];
+  const [first, second, third] = [await aConnection(server), await aConnection(server), await aConnection(server)];
+  others.push(await aConnection(server, 3));
   assert.equal(await first.readAll(), '');
-  for (const peer of [second, third, neighbour]) await answered(peer);
+  for (const peer of [...others, second, third]) await answered(peer);
   assert.deepEqual(server.observed.rejections, ['too-many-connections']);
+});
+
+test('without room, an address beyond its share loses its idle connections before others lose anonymous ones', async (t) => {
+  const server = await aServer(t, { limits: { maxConnections: 4, connectionsPerAddress: 2 } });
+  const other = await aConnection(server, 2);
+  const greedy = [await anAuthenticatedConnection(server), await anAuthenticatedConnection(server)];
+  greedy.push(await anAuthenticatedConnection(server));
+  const late = await aConnection(server, 3);
+  await greedy[0]?.readAll();
+  for (const peer of [other, late]) await answered(peer);
 });
 
 test('there may be as many connections as the limit, and one more closes the oldest anonymous one', async (t) => {
@@ -51,17 +67,14 @@ test('there may be as many connections as the limit, and one more closes the old
 });
 
 test('where all connections are idle, the one that was used least recently makes room', async (t) => {
-  for (const limits of [{ maxConnections: 2 }, { maxConnectionsPerAddress: 2 }]) {
-    const server = await aServer(t, { limits });
-    const first = await anAuthenticatedConnection(server);
-    const second = await anAuthenticatedConnection(server);
-    if (limits.maxConnections !== undefined) await answered(first, 'two');
-    const third = await aConnection(server);
-    const [gone, kept] = limits.maxConnections === undefined ? [first, second] : [second, first];
-    await gone.readAll();
-    await answered(kept, 'three');
-    await answered(third);
-  }
+  const server = await aServer(t, { limits: { maxConnections: 2 } });
+  const first = await anAuthenticatedConnection(server);
+  const second = await anAuthenticatedConnection(server);
+  await answered(first, 'two');
+  const third = await aConnection(server);
+  await second.readAll();
+  await answered(first, 'three');
+  await answered(third);
 });
 
 test('idle connections keep at most half of the total from anonymous ones', async (t) => {
@@ -75,9 +88,9 @@ test('idle connections keep at most half of the total from anonymous ones', asyn
 });
 
 test('a connection with an authenticated webhook in flight never makes room, and a new one is closed', async (t) => {
-  for (const limits of [{ maxConnections: 1 }, { maxConnectionsPerAddress: 1 }]) {
+  for (const connectionsPerAddress of [1, 0]) {
     const slow = aSlowReceive('answering');
-    const server = await aServer(t, { limits, receive: slow.receive });
+    const server = await aServer(t, { limits: { maxConnections: 1, connectionsPerAddress }, receive: slow.receive });
     const peer = new Peer(server).send(`${head('Content-Length: 1')}a`);
     await slow.called;
     assert.equal(await new Peer(server).readAll(), '');
@@ -85,6 +98,22 @@ test('a connection with an authenticated webhook in flight never makes room, and
     slow.goOn();
     await peer.read(/"id":"a"/);
   }
+});
+
+test('an address beyond its share, with all of its connections busy, takes no place of others', async (t) => {
+  const slow = aSlowReceive('answering');
+  const server = await aServer(t, {
+    limits: { maxConnections: 2, connectionsPerAddress: 0 },
+    trustedProxies: [{ address: '127.0.0.2', prefix: 32, family: 'ipv4' }],
+    receive: slow.receive,
+  });
+  const proxied = await aConnection(server, 2);
+  const busy = new Peer(server).send(`${head('Content-Length: 1')}a`);
+  await slow.called;
+  assert.equal(await new Peer(server).readAll(), '');
+  slow.goOn();
+  await busy.read(/"id":"a"/);
+  await answered(proxied);
 });
 
 test('a connection whose webhook is not authenticated yet makes room', async (t) => {
@@ -99,7 +128,7 @@ test('a connection whose webhook is not authenticated yet makes room', async (t)
 });
 
 test('a connection that is closed leaves its place', async (t) => {
-  const server = await aServer(t, { limits: { maxConnectionsPerAddress: 1 } });
+  const server = await aServer(t, { limits: { maxConnections: 1 } });
   for (let round = 0; round < 3; round++) {
     const answer = await new Peer(server).send(head('Content-Length: 0', 'Connection: close')).readAll();
     assert.match(answer, /200 OK/);
@@ -109,7 +138,7 @@ test('a connection that is closed leaves its place', async (t) => {
 
 test('a trusted proxy has no share by address, and its anonymous connections count as idle', async (t) => {
   const trustedProxies = [{ address: '127.0.0.1', prefix: 32, family: 'ipv4' }] as const;
-  const server = await aServer(t, { trustedProxies, limits: { maxConnectionsPerAddress: 1, maxConnections: 4 } });
+  const server = await aServer(t, { trustedProxies, limits: { connectionsPerAddress: 1, maxConnections: 4 } });
   const proxied = [await aConnection(server), await aConnection(server)];
   const [first, second] = [await aConnection(server, 2), await aConnection(server, 3)];
   const third = await aConnection(server, 4);

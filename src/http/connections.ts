@@ -75,9 +75,9 @@ interface ConnectionsOptions {
 }
 
 /**
- * The connections of one server. Each address has a share of them, trusted proxies excepted. Where the share or the total is used
- * up, the oldest anonymous connection makes room for a new one, else the oldest idle one. A client has time to authenticate: the
- * anonymous connections that arrive after its own are more than half of the total before its own makes room.
+ * The connections of one server. At the limit, a new connection takes the place of another one, first of an address that exceeds
+ * its share. Anonymous connections make room in the order in which they arrived, so that each has time to authenticate. Idle ones
+ * keep at most half of all places from them.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -88,6 +88,7 @@ export class Connections {
     busy: new Set(),
   };
   readonly #byNetwork = new Map<string, Set<Connection>>();
+  readonly #beyondShare = new Set<string>();
   readonly #bySocket = new WeakMap<Duplex, Connection>();
   /** During the TLS handshake: node:tls does not say to which TCP socket a TLS socket belongs. */
   readonly #byEndpoint = new Map<string, Connection>();
@@ -165,7 +166,7 @@ export class Connections {
     }
     const connection = new Connection(tcp, network, (each) => this.#rerank(each));
     this.#byRank[connection.rank].add(connection);
-    if (network !== undefined) this.#neighboursIn(network).add(connection);
+    if (network !== undefined) this.#join(connection, network);
     this.#bySocket.set(tcp, connection);
     this.#byEndpoint.set(connection.endpoint, connection);
     tcp.once('close', () => this.#remove(connection));
@@ -181,18 +182,26 @@ export class Connections {
     this.#bySocket.set(socket, connection);
   }
 
-  /** Returns whether there is room. */
+  /** Returns whether there is room for a connection from there. */
   #makeRoom(network: string | undefined): boolean {
-    const { maxConnections, maxConnectionsPerAddress } = this.#options.limits;
-    const neighbours = network === undefined ? undefined : this.#byNetwork.get(network);
-    if (neighbours !== undefined && neighbours.size >= maxConnectionsPerAddress) {
-      return this.#evict(neighbour(neighbours, 'anonymous') ?? neighbour(neighbours, 'idle'));
-    }
+    const { maxConnections } = this.#options.limits;
     const { anonymous, idle, busy } = this.#byRank;
     if (anonymous.size + idle.size + busy.size < maxConnections) return true;
     const [oldestAnonymous] = anonymous;
     const [oldestIdle] = idle;
-    return this.#evict(idle.size > maxConnections / 2 ? oldestIdle : (oldestAnonymous ?? oldestIdle));
+    const oldest = idle.size > maxConnections / 2 ? oldestIdle : (oldestAnonymous ?? oldestIdle);
+    const isBeyondShare = network !== undefined && this.#beyondShare.has(network);
+    return this.#evict(this.#oldestBeyondShare() ?? (isBeyondShare ? undefined : oldest));
+  }
+
+  /** Few addresses can be beyond their share at a time, and few connections of them can be busy. */
+  #oldestBeyondShare(): Connection | undefined {
+    for (const rank of ['anonymous', 'idle'] as const) {
+      for (const network of this.#beyondShare) {
+        for (const connection of this.#byNetwork.get(network) ?? []) if (connection.rank === rank) return connection;
+      }
+    }
+    return undefined;
   }
 
   #evict(connection: Connection | undefined): boolean {
@@ -216,23 +225,19 @@ export class Connections {
     for (const request of connection.unanswered.splice(0)) request.ended();
   }
 
-  #neighboursIn(network: string): Set<Connection> {
+  #join(connection: Connection, network: string): void {
     const neighbours = this.#byNetwork.get(network) ?? new Set();
-    this.#byNetwork.set(network, neighbours);
-    return neighbours;
+    this.#byNetwork.set(network, neighbours.add(connection));
+    if (neighbours.size > this.#options.limits.connectionsPerAddress) this.#beyondShare.add(network);
   }
 
   #leave(connection: Connection, network: string): void {
     const neighbours = this.#byNetwork.get(network);
-    neighbours?.delete(connection);
-    if (neighbours?.size === 0) this.#byNetwork.delete(network);
+    if (neighbours === undefined) return;
+    neighbours.delete(connection);
+    if (neighbours.size <= this.#options.limits.connectionsPerAddress) this.#beyondShare.delete(network);
+    if (neighbours.size === 0) this.#byNetwork.delete(network);
   }
-}
-
-/** The oldest of that rank. An address has so few connections that looking at all of them costs little. */
-function neighbour(neighbours: Iterable<Connection>, rank: Rank): Connection | undefined {
-  for (const connection of neighbours) if (connection.rank === rank) return connection;
-  return undefined;
 }
 
 function endpointOf({ remoteAddress, remotePort, localAddress }: Socket): string {

@@ -12,15 +12,16 @@ export const LIMITS = {
     value: 1_024,
     unit: 'count',
     about:
-      'Open connections. An idle TLS connection takes about 60 KiB (`node bench/connections.ts` measures it), so all of them take 60 MiB.',
-    at: 'A new connection replaces the oldest idle anonymous one, else the oldest anonymous one, else the oldest idle one. If an authenticated webhook is in flight on every connection, the new one is closed.',
-    affects: 'anonymous and idle clients',
+      'Open connections. An idle one takes 80 KiB with TLS and 36 KiB without (`npx node bench/connections.ts`), so that all of them take 80 MiB.',
+    at: 'A new connection takes the place of another one: of an address that exceeds its share, else of any. The oldest anonymous one is closed; if there is none, or if more than half of all are idle, the oldest idle one. A connection with an authenticated webhook in flight is never closed: if all are such, the new one is.',
+    affects: 'addresses beyond their share, then anonymous and idle clients',
   },
-  maxConnectionsPerAddress: {
+  connectionsPerAddress: {
     value: 64,
     unit: 'count',
-    about: 'Open connections of one IPv4 address, or of one /64 of IPv6. Trusted proxies have no such limit.',
-    at: 'As above, among the connections of that address.',
+    about:
+      'The share of one IPv4 address, or of one /64 of IPv6, of these connections. Trusted proxies have no such limit. An address can stand for many clients: a load balancer may replace theirs with its own.',
+    at: 'It may have more as long as there is room. Without room, its connections are closed first.',
     affects: 'the address',
   },
   maxUnansweredRequests: {

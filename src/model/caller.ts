@@ -2,11 +2,11 @@ import type { Action } from './registry-event.ts';
 import type { Registries } from './registry-name.ts';
 import type { Rule } from './rule.ts';
 
-/** Who sent a webhook, and what holds for him. */
+/** The authenticated sender of a webhook, and its permissions. */
 export interface Caller {
-  /** The name of the token or of the Entra application. Ours, never the sender's: safe in a log. */
+  /** The name of the token or of the Entra application. It comes from our configuration: safe in a log. */
   readonly name: string;
-  /** He is held to every one of them. Where none names a registry he is *unbound*: he may speak for any. */
+  /** The caller must satisfy all of them. Where none names a registry it is *unbound*: it may send events of any. */
   readonly bindings?: readonly Binding[];
   /** The registries that have several names, or an ARM id. */
   readonly registries?: Registries;
@@ -14,9 +14,9 @@ export interface Caller {
   readonly rules?: readonly Rule[];
 }
 
-/** What a caller is held to; an absent field holds him to nothing. */
+/** What events of a caller must match. An absent field allows everything. */
 export interface Binding {
-  /** Login servers, in the case that events are to carry. */
+  /** Login servers, in the case that events shall carry. */
   readonly registries?: readonly string[] | undefined;
   /** Globs: `*` within one path segment, `**` across. */
   readonly repositories?: readonly string[] | undefined;

@@ -9,7 +9,7 @@ export interface CreatedEvent {
 
 /** What the sink answered to one attempt. */
 export type Outcome =
-  /** Taken. `created` is empty when no project subscribes to it (*unmatched*), and absent where the sink does not tell. */
+  /** Taken. `created` is empty when no project subscribes to it (*unmatched*), and absent where the sink does not say. */
   | { readonly kind: 'delivered'; readonly created?: readonly CreatedEvent[]; readonly note?: string }
   /** It will never take this event. */
   | { readonly kind: 'rejected'; readonly detail: string }
@@ -17,21 +17,21 @@ export type Outcome =
   | {
       readonly kind: 'unavailable';
       readonly detail: string;
-      /** Our credentials are at fault, not this event. */
+      /** The cause is our credentials, not this event. */
       readonly credentials?: boolean;
       /** How long it asked us to wait, in milliseconds. */
       readonly retryAfterMs?: number;
     }
-  /** Nobody knows whether it took it. */
+  /** It may or may not have taken it. */
   | { readonly kind: 'uncertain'; readonly detail: string };
 
-/** What an event has been through since it was last (re)delivered deliberately. Zeroes for a new one. */
+/** The attempts to deliver an event since an operator last redelivered it. Zeroes for a new one. */
 export interface DeliveryHistory {
   /** Counted attempts. */
   readonly attempts: number;
   /** Those of them whose outcome was `uncertain`. */
   readonly uncertain: number;
-  /** When the event's age began, epoch milliseconds; moved forward by the time for which credentials were refused. */
+  /** When the event's age began, epoch milliseconds; moved forward by the time for which our credentials were rejected. */
   readonly agesFrom: number;
   /** Epoch milliseconds of the last attempt, 0 if none. */
   readonly lastAttemptAt: number;
@@ -39,7 +39,7 @@ export interface DeliveryHistory {
 
 export const DECISIONS = ['complete', 'retry', 'dead-letter'] as const;
 
-/** What we decided after an attempt; `kind` is one of `DECISIONS`. */
+/** What follows from an attempt; `kind` is one of `DECISIONS`. */
 export type Decision =
   | { readonly kind: 'complete' }
   | { readonly kind: 'retry'; readonly at: number; readonly history: DeliveryHistory }
@@ -53,7 +53,7 @@ export interface Attempt {
   readonly outcome: Outcome;
 }
 
-/** An event that one deliverer holds until its lease ends. What a sink delivers. */
+/** An event that one deliverer holds until its lease ends. This is what a sink delivers. */
 export interface Claim {
   readonly seq: number;
   /** The fencing number: the journal does not take a completion that carries the number of an older claim. */
@@ -64,7 +64,7 @@ export interface Claim {
   readonly receivedAt: number;
   readonly history: DeliveryHistory;
   readonly event: RegistryEvent;
-  /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. Bytes that are not UTF-8 became U+FFFD. */
+  /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. Bytes that are not UTF-8 become U+FFFD. */
   readonly payload: string;
   /** The webhook's trace (W3C Trace Context), where it names one. */
   readonly traceparent?: string;

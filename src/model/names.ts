@@ -1,14 +1,14 @@
-/** Of a caller: it stands in log lines and in the journal. */
+/** A caller's name stands in log lines and in the journal. */
 export function isCallerName(text: string): boolean {
   return /^\P{C}{1,128}$/u.test(text);
 }
 
-/** As events are to carry it: in any case, but without a scheme, `:443` or a dot at the end. */
+/** A registry's name as events carry it: in any case, without a scheme, `:443` or a dot at the end. */
 export function isRegistryName(text: string): boolean {
   return /^(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)*(?!:443$)(:\d{1,5})?$/i.test(text);
 }
 
-/** With the limit of a repository's name, its length bounds the cost of a match. */
+/** The limit on the length, with the one on a repository's name, bounds the cost of a match. */
 export function isGlob(text: string): boolean {
   return /^[\w./*-]{1,256}$/.test(text);
 }

@@ -1,21 +1,30 @@
-import type { Binding } from './caller.ts';
+import type { Binding, Caller } from './caller.ts';
 import type { NamedRegistry } from './registry-name.ts';
 import type { Rule } from './rule.ts';
 
-/** What the configuration file says of who may send what; it may change while the gateway runs. */
+/** The callers of the tokens file. Holds no token. Empty: no token is accepted. */
+export type Tokens = readonly TokenEntry[];
+
+interface TokenEntry {
+  readonly caller: Caller;
+  /** The SHA-256 of its token. */
+  readonly digest: Uint8Array;
+}
+
+/** The permissions in the configuration file; they may change while the gateway runs. */
 export interface Policy {
   readonly registries: readonly NamedRegistry[];
   readonly callers: readonly CallerPolicy[];
-  /** For every caller, after his own. */
+  /** For every caller, after its own. */
   readonly rules: readonly Rule[];
-  /** Absent: no token of Entra ID is known. */
+  /** Absent: no token of Entra ID is accepted. */
   readonly entra?: EntraTenant | undefined;
 }
 
-/** What is said of one caller, beside what the tokens file says. */
+/** The permissions of one caller. Those in the tokens file hold as well. */
 export interface CallerPolicy {
   readonly name: string;
-  /** He proves to be this application of Entra ID. Absent: he has a token in the tokens file. */
+  /** The application of Entra ID that the caller is. Absent: it has a token in the tokens file. */
   readonly application?: EntraApplication | undefined;
   readonly binding?: Binding | undefined;
   readonly rules: readonly Rule[];
@@ -24,11 +33,11 @@ export interface CallerPolicy {
 export interface EntraApplication {
   /** In lower case. */
   readonly id: string;
-  /** What has to be among the roles of its token. */
+  /** A role that its token must have. */
   readonly role?: string | undefined;
 }
 
-/** Whose tokens are believed. */
+/** The tenant whose tokens are accepted. */
 export interface EntraTenant {
   /** A GUID, in lower case. */
   readonly tenant: string;

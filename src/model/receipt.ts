@@ -1,31 +1,31 @@
 import type { Issue } from './webhook.ts';
 
-/** Why an event carries nothing to deliver. A CNCF registry also tells of a `blob`, a `pull` and a `mount`. */
+/** Why an event carries nothing to deliver. A CNCF registry also sends `blob`, `pull` and `mount` events. */
 export type IgnoreReason = 'ping' | 'unknown-action' | 'blob' | 'pull' | 'mount' | 'unsubscribed';
 
-/** What became of one event of a webhook. */
+/** The result of one event of a webhook. */
 export type EventResult =
   | { readonly kind: 'accepted'; readonly seq: number }
-  /** Of the record with that number: by its id, or because it tells the same within the window for that. */
+  /** `of` is the number of the first record: it has the same id or, with `by`, the same content within the window. */
   | { readonly kind: 'duplicate'; readonly of: number; readonly by?: 'content' }
   | { readonly kind: 'ignored'; readonly reason: IgnoreReason }
-  /** `rule`: which of the operator's rules ignores it. */
+  /** `rule` is the name of the operator's rule that ignores it. */
   | { readonly kind: 'ignored'; readonly reason: 'rule'; readonly rule: string }
   | { readonly kind: 'dead-lettered'; readonly seq: number; readonly reason: DeadLetterReason };
 
-/** Why an event lies in the dead letters. */
+/** Why an event is a dead letter. */
 export const DEAD_LETTER_REASONS = [
-  /** No registry is known for it. */
+  /** The event names no registry, and its caller is not bound to one. */
   'no-registry',
-  /** One of a batch, and not what its caller may speak for. */
+  /** One of a batch, and its caller's binding does not allow it. */
   'out-of-scope',
   /** One of a batch, and it cannot be read. */
   'unreadable',
-  /** Brigade said that it will never take it, or its field rules say so beforehand. */
+  /** The sink answered that it will never take it, or the event does not fit the sink's field rules. */
   'rejected',
-  /** Brigade may or may not have stored it, too often. */
+  /** Too many attempts ended without a clear answer: the sink may or may not have taken it. */
   'uncertain',
-  /** Brigade could not be reached for the whole of the event's time. */
+  /** The sink was unavailable for the seven days for which an event is retried. */
   'expired',
   /** Its record in the journal fails its checksum. */
   'damaged',
@@ -35,7 +35,7 @@ export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /** One event of a webhook in our answer. */
 export interface EventReceipt {
-  /** The event id; absent where the event has none that we could read. */
+  /** The event id; absent where the event has none that could be read. */
   readonly id?: string;
   readonly action: string;
   readonly registry?: string;
@@ -51,43 +51,43 @@ export interface Receipt {
   readonly events: readonly EventReceipt[];
 }
 
-/** The sender's mistake, or our inability: nothing of the webhook was kept. A value, never thrown. */
+/** Why nothing of a webhook was kept: the sender's mistake, or our inability. A value, never thrown. */
 export type Rejection =
-  /** The credentials are wrong or missing. Says no more, lest it help to guess them. */
+  /** The credentials are wrong or missing. It has no detail, so that it does not help to guess them. */
   | { readonly kind: 'unauthenticated' }
-  /** The credentials could not be judged now. */
+  /** The credentials could not be checked now. */
   | { readonly kind: 'unverifiable' }
   /** The caller's binding does not allow this event. */
   | { readonly kind: 'out-of-scope'; readonly issue: Issue }
   | { readonly kind: 'unreadable'; readonly issues: readonly Issue[] }
   | { readonly kind: 'too-large'; readonly maxBytes: number }
-  /** The sender went away, or was too slow, before the body was whole. */
+  /** The client closed the connection, or was too slow, before the body was complete. */
   | { readonly kind: 'incomplete' }
   /** The caller has as many webhooks in flight as it may have. */
   | { readonly kind: 'too-many' }
   /** The bodies of the caller, or all bodies, take as many bytes as they may take. */
   | { readonly kind: 'overloaded' }
-  /** The journal cannot make it durable now. `lost` tells what an ACR that never retries has just lost. */
+  /** The journal cannot make it durable now. `lost` describes the events: ACR itself does not send them again. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly lost: readonly LostEvent[] };
 
 export type UnavailableReason =
   /** Less free disk than the journal's reserve, or none. */
   | 'full'
-  /** The disk refuses to write. */
+  /** The disk cannot be written. */
   | 'unwritable'
-  /** The append took longer than a sender waits, or too much waits already. */
+  /** The append took longer than ACR waits, or too many appends wait already. */
   | 'slow'
   /** The journal is closed or closing. */
   | 'closed';
 
-/** What could be read of an event that we could not keep. */
+/** What could be read of an event that the journal could not keep. */
 export type LostEvent = Omit<EventReceipt, 'result'>;
 
-/** What a sender asks before its first event; whatever it asks is answered with its own words, and nothing is fetched. */
+/** A question that comes before the first event. The answer repeats its text; nothing is fetched. */
 export type Handshake =
-  /** Event Grid wants its code back. */
+  /** Event Grid expects its code back. */
   | { readonly kind: 'validation'; readonly code: string }
-  /** Event Grid says that a subscription is gone. */
+  /** Event Grid reports that a subscription was deleted. */
   | { readonly kind: 'unsubscription' }
-  /** CloudEvents: whether `origin` may send, and how many requests a minute. */
+  /** CloudEvents: may `origin` send, and how many requests a minute? */
   | { readonly kind: 'permission'; readonly origin: string; readonly rate: string };

@@ -1,17 +1,17 @@
-/** What may happen in a registry. `chart_*` are the legacy Helm repositories of ACR, retired in September 2025. */
+/** What can happen in a registry. `chart_*` belong to ACR's legacy Helm repositories, retired in September 2025. */
 export const ACTIONS = ['push', 'delete', 'quarantine', 'chart_push', 'chart_delete'] as const;
 
 export type Action = (typeof ACTIONS)[number];
 
-/** Kinds of manifest as the media type tells them: that of an image or an OCI chart, a list of such, a legacy chart. */
+/** Kinds of manifest, by media type: one image or OCI chart, a list of them, a legacy chart. */
 export const MANIFEST_KINDS = ['single', 'index', 'chart'] as const;
 
 export type ManifestKind = (typeof MANIFEST_KINDS)[number];
 
 /**
- * What happened in a registry, whatever the format that told of it.
+ * What happened in a registry, whatever the format of the webhook.
  *
- * Nothing here is trusted: every string is the sender's, of any length that a body may have, with any character.
+ * Nothing here is trusted: every string comes from the sender, has any length that fits a body, and any character.
  * An absent field was absent, null or empty.
  */
 export interface RegistryEvent {
@@ -20,18 +20,18 @@ export interface RegistryEvent {
   readonly action: Action;
   /** The login server, e.g. `example.azurecr.io`: as the event names it, or the caller's binding where it names none. */
   readonly registry?: string;
-  /** Without the registry; may hold slashes. */
+  /** Without the registry; may contain slashes. */
   readonly repository?: string;
-  /** Absent for a push by digest and for every deletion in ACR; a CNCF registry also tells of the tags that it deletes. */
+  /** Absent for a push by digest and for every deletion in ACR; a CNCF registry names the tags that it deletes. */
   readonly tag?: string;
   /** `sha256:…` */
   readonly digest?: string;
   readonly mediaType?: string;
   readonly manifest?: ManifestKind;
-  /** Of a legacy chart: its name, and its version without the `.tgz` that some formats put behind it. */
+  /** The name of a legacy chart, and its version without the `.tgz` that some formats append. */
   readonly chart?: string;
   readonly chartVersion?: string;
-  /** Azure's region where it happened, e.g. `westeurope`: that of one replica. */
+  /** The Azure region of the replica where it happened, e.g. `westeurope`. */
   readonly region?: string;
   /** The registry on premises where it happened, by its name in Azure. */
   readonly connectedRegistry?: string;
@@ -40,14 +40,14 @@ export interface RegistryEvent {
    * names it. Compare it without regard to case.
    */
   readonly resource?: string;
-  /** RFC 3339, as the sender wrote it: 7 to 9 digits of a second, any offset. */
+  /** RFC 3339, as the sender wrote it: up to 9 digits of a second, any offset. */
   readonly timestamp?: string;
 }
 
-/** An event as a record keeps it: of a dead letter not even the action need have been readable. */
+/** An event as a record keeps it: in a dead letter even the action may have been unreadable. */
 export type KeptEvent = Omit<RegistryEvent, 'action'> & { readonly action: Action | 'unreadable' };
 
-/** Whether it can be delivered at all. */
+/** Whether its action could be read: without one it cannot be delivered. */
 export function isRegistryEvent(event: KeptEvent): event is RegistryEvent {
   return event.action !== 'unreadable';
 }

@@ -3,9 +3,9 @@ export function comparableRegistry(registry: string): string {
   return registry.toLowerCase().replace(/:443$/, '').replace(/\.$/, '');
 }
 
-/** A registry under all that it is called. */
+/** A registry and all its names. */
 export interface NamedRegistry {
-  /** Its login server, in the case that events are to carry. */
+  /** Its login server, in the case that events shall carry. */
   readonly name: string;
   /** Regional and custom host names of the same registry. */
   readonly aliases: readonly string[];
@@ -13,7 +13,7 @@ export interface NamedRegistry {
   readonly resource?: string | undefined;
 }
 
-/** Finds a registry under each of its names. */
+/** Finds a registry by each of its names. */
 export interface Registries {
   /** By `comparableRegistry` of its name and of its aliases. */
   readonly byHost: ReadonlyMap<string, NamedRegistry>;
@@ -31,7 +31,7 @@ export function registriesOf(list: readonly NamedRegistry[]): Registries {
   return { byHost, byResource };
 }
 
-/** One spelling for comparing. A connected registry is named below the one that it is connected to, and speaks for it. */
+/** One spelling for comparing. The id of a connected registry begins with the id of its parent, and counts as the parent. */
 export function comparableResource(resource: string): string {
   return resource
     .toLowerCase()

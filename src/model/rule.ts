@@ -1,8 +1,8 @@
 import type { Action, ManifestKind } from './registry-event.ts';
 
-/** Which events start something. A condition that is absent holds for every event, one on what an event lacks for none. */
+/** Accepts or ignores events. An absent condition matches every event; a condition on a field that an event lacks never matches. */
 export interface Rule {
-  /** Its own name or, where it has none, its place: `rules.2`. */
+  /** Its name in the configuration file or, without one, its position: `rules.2`. */
   readonly name: string;
   readonly decision: 'accept' | 'ignore';
   readonly when: Conditions;
@@ -10,7 +10,7 @@ export interface Rule {
 
 export interface Conditions {
   readonly actions?: readonly Action[] | undefined;
-  /** Globs, on the canonical name. */
+  /** Globs, matched with the canonical name. */
   readonly registries?: readonly string[] | undefined;
   readonly repositories?: readonly string[] | undefined;
   readonly tags?: readonly string[] | undefined;

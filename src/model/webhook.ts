@@ -1,12 +1,12 @@
-/** How a webhook is written. */
+/** The formats of webhooks. */
 export const FORMATS = ['acr', 'event-grid', 'cloudevents', 'distribution'] as const;
 
 export type Format = (typeof FORMATS)[number];
 
-/** Part of the bytes of something. */
+/** A part of some bytes. */
 export interface ByteRange {
   readonly start: number;
-  /** Of the first byte that is not in it. */
+  /** The first byte after it. */
   readonly end: number;
 }
 
@@ -15,7 +15,7 @@ export type Headers = Readonly<Record<string, string | readonly string[] | undef
 
 /** One thing wrong with an input: where, what was expected, what was there. Never holds the value itself. */
 export interface Issue {
-  /** Dotted path into the input, `` for the whole of it. */
+  /** Dotted path into the input; empty for the whole input. */
   readonly path: string;
   readonly expected: string;
   readonly received: string;

@@ -17,7 +17,7 @@ const CLAIM: Claim = {
   event: aRegistryEvent('a'),
   payload: '{"secret":"payload"}',
 };
-const SAID = { seq: 7, ...eventFields(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
+const FIELDS = { seq: 7, ...eventFields(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
 const HISTORY = CLAIM.history;
 
 function anObserver() {
@@ -30,12 +30,12 @@ function anObserver() {
   return { observer: observeDelivery(log, metrics), lines, has, log, metrics };
 }
 
-test('a delivered event is one line with what was created, and is measured', async () => {
+test('a delivered event is one line with the created events, and is measured', async () => {
   const { observer, lines, has } = anObserver();
   observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, false);
   const created = [{ id: 'created-1', project: 'hello' }];
   assert.deepEqual(lines, [
-    { level: 'info', ...SAID, outcome: 'delivered', created, decision: 'complete', msg: 'delivery.attempted' },
+    { level: 'info', ...FIELDS, outcome: 'delivered', created, decision: 'complete', msg: 'delivery.attempted' },
   ]);
   await has('acr_gateway_attempts_total{outcome="delivered"} 1');
   await has('acr_gateway_attempt_duration_seconds_sum 0.025');
@@ -43,14 +43,14 @@ test('a delivered event is one line with what was created, and is measured', asy
   await has('acr_gateway_unmatched_total 0');
 });
 
-test('an event that reached no project is told and counted as unmatched', async () => {
+test('an event that no project subscribes to is logged and counted as unmatched', async () => {
   const { observer, lines, has } = anObserver();
   observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created: [] }), { kind: 'complete' }, false);
   assert.deepEqual(lines[0]?.['created'], []);
   await has('acr_gateway_unmatched_total 1');
 });
 
-test('of many created events twenty are told, and how many there were', () => {
+test('the line of many created events lists twenty, and their number', () => {
   const { observer, lines } = anObserver();
   const created = Array.from({ length: 1000 }, (_, index) => ({ id: `${index}`, project: 'p' }));
   observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created }), { kind: 'complete' }, false);
@@ -63,19 +63,19 @@ for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
     const { observer, lines, has } = anObserver();
     observer.attempted(CLAIM, anAttempt(2000, outcome), { kind: 'retry', at: 9000, history: HISTORY }, false);
     const { kind, ...answer } = outcome;
-    const line = { level: 'warn', ...SAID, outcome: kind, ...answer, decision: 'retry', retryAt: 9000 };
+    const line = { level: 'warn', ...FIELDS, outcome: kind, ...answer, decision: 'retry', retryAt: 9000 };
     assert.deepEqual(lines, [{ ...line, msg: 'delivery.attempted' }]);
     await has(`acr_gateway_attempts_total{outcome="${kind}"} 1`);
     await has('acr_gateway_delivery_delay_seconds_count 0');
   });
 }
 
-test('a deadLettered event is one warning with the reason, and is counted', async () => {
+test('an event that becomes a dead letter is one warning with the reason, and is counted', async () => {
   const { observer, lines, has } = anObserver();
   observer.attempted(CLAIM, anAttempt(2000, REJECTED), { kind: 'dead-letter', reason: 'rejected' }, false);
   const line = {
     level: 'warn',
-    ...SAID,
+    ...FIELDS,
     outcome: 'rejected',
     detail: 'label repo is not legal',
     decision: 'dead-letter',
@@ -84,20 +84,20 @@ test('a deadLettered event is one warning with the reason, and is counted', asyn
   await has('acr_gateway_dead_lettered_total{reason="rejected"} 1');
 });
 
-test('a stale completion says so', async () => {
+test('a stale completion is marked and counted', async () => {
   const { observer, lines, has } = anObserver();
   observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, true);
   assert.equal(lines[0]?.['isStale'], true);
   await has('acr_gateway_stale_completions_total 1');
 });
 
-test('no line holds the payload', () => {
+test('no line contains the payload', () => {
   const { observer, lines } = anObserver();
   observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, false);
   assert.doesNotMatch(JSON.stringify(lines), /payload/);
 });
 
-test('an opening of the breaker is a warning, and an error when a human has to mend our credentials', () => {
+test('an opening of the breaker is a warning, and an error when the credentials were rejected', () => {
   const { observer, lines } = anObserver();
   const credentials: Outcome = { kind: 'unavailable', detail: '401', credentials: true };
   observer.breakerOpened(UNCERTAIN);
@@ -108,7 +108,7 @@ test('an opening of the breaker is a warning, and an error when a human has to m
   ]);
 });
 
-test('a probe is told in one line: ready, unready, or refused', () => {
+test('a probe is one line: ready, unready or credentials rejected', () => {
   const { observer, lines } = anObserver();
   const open = { kind: 'open', probeAt: 5000, credentials: false } as const;
   observer.probed({ kind: 'ready', detail: 'yes' }, { kind: 'closed', isTrial: true });
@@ -121,17 +121,17 @@ test('a probe is told in one line: ready, unready, or refused', () => {
   ]);
 });
 
-test('a fault is told at error and counted', async () => {
+test('a fault is logged at error and counted', async () => {
   const { observer, lines, has } = anObserver();
   observer.faulted(new Error('never planned'));
   assert.deepEqual([lines[0]?.['level'], lines[0]?.['msg']], ['error', 'delivery.faulted']);
   await has('acr_gateway_faults_total{edge="deliver"} 1');
 });
 
-test('new contents of a file are told, and those that are unfit at error with every issue', async () => {
+test('new contents of a file are logged, and those that are wrong at error with every issue', async () => {
   const { log, metrics, lines, has } = anObserver();
   const observer = observeFile(log, metrics, 'tokens');
-  const issues = [{ path: 'ci.token', expected: 'a token', received: 'an empty text' }];
+  const issues = [{ path: 'ci.token', line: 3, message: 'must be a token' }];
   observer.taken();
   observer.rejected(issues);
   assert.deepEqual(lines, [

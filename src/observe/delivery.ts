@@ -5,10 +5,10 @@ import { eventFields } from './event-fields.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Created events, one for each project, that a log line tells of; the journal keeps them all. */
-const TOLD_CREATED = 20;
+/** The most created events, one for each project, in a log line. The journal keeps them all. */
+const MAX_LISTED_CREATED = 20;
 
-/** Logs and counts what delivering does: one line for each attempt. */
+/** Logs and counts what happens while events are delivered: one line for each attempt. */
 export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
   return {
     attempted: (claim, attempt, decision, isStale) => {
@@ -30,7 +30,7 @@ export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
     breakerOpened: (outcome) => {
       const isOurs = outcome.kind === 'unavailable' && outcome.credentials === true;
       const line = { outcome: outcome.kind, detail: 'detail' in outcome ? outcome.detail : undefined };
-      // Credentials do not mend themselves.
+      // An operator has to fix the credentials.
       if (isOurs) log.error(line, 'breaker.opened');
       else log.warn(line, 'breaker.opened');
     },
@@ -41,16 +41,15 @@ export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
   };
 }
 
-/** The preflight in one line: whether the sink is there, and whether token and role are right. */
-export function logProbe(log: Log, probe: Probe, nextProbeAt?: number): void {
+function logProbe(log: Log, probe: Probe, nextProbeAt: number | undefined): void {
   if (probe.kind === 'ready') log.info({ detail: probe.detail }, 'sink.ready');
   else if (probe.credentials) log.error({ detail: probe.detail, nextProbeAt }, 'sink.credentials_rejected');
   else log.warn({ detail: probe.detail, nextProbeAt }, 'sink.unready');
 }
 
 function createdFields(created: readonly CreatedEvent[]): object {
-  if (created.length <= TOLD_CREATED) return { created };
-  return { created: created.slice(0, TOLD_CREATED), createdCount: created.length };
+  if (created.length <= MAX_LISTED_CREATED) return { created };
+  return { created: created.slice(0, MAX_LISTED_CREATED), createdCount: created.length };
 }
 
 function describe(claim: Claim, { outcome, durationMs }: Attempt, decision: Decision, isStale: boolean): object {

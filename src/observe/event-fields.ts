@@ -1,9 +1,9 @@
 import type { RegistryEvent } from '../model/registry-event.ts';
 
-/** Characters of each text of the sender's that a log line repeats: a body may be made of one of them. */
-const CHARACTERS = 256;
+/** The most characters of one text of an event in a log line: one text may be as long as a body. */
+const MAX_CHARACTERS = 256;
 
-/** What a log line tells of an event. */
+/** The fields of an event in a log line. */
 export function eventFields(event: Partial<Omit<RegistryEvent, 'action'>> & { readonly action: string }): object {
   const { id, action, registry, repository, tag, digest } = event;
   return {
@@ -17,5 +17,5 @@ export function eventFields(event: Partial<Omit<RegistryEvent, 'action'>> & { re
 }
 
 function cut(text: string | undefined): string | undefined {
-  return text === undefined || text.length <= CHARACTERS ? text : `${text.slice(0, CHARACTERS)}…`;
+  return text === undefined || text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS)}…`;
 }

@@ -1,13 +1,14 @@
-import type { Issue } from '../model/webhook.ts';
+import type { ParseIssue } from '../model/parsed.ts';
 import type { Log } from './log.ts';
 import type { Metrics, WatchedName } from './metrics.ts';
 
-/** Hears of the new contents of a watched file. */
+/** Is called for the new contents of a watched file. */
 export interface FileObserver {
   taken(): void;
-  rejected(issues: readonly Issue[]): void;
+  rejected(issues: readonly ParseIssue[]): void;
 }
 
+/** Logs and counts them. */
 export function observeFile(log: Log, metrics: Metrics, file: WatchedName): FileObserver {
   return {
     taken: () => {

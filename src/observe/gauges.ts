@@ -1,7 +1,7 @@
 import type { JournalStats } from '../journal/journal.ts';
 import type { Metrics } from './metrics.ts';
 
-/** What deliverer and journal say of themselves when somebody looks. */
+/** The state of deliverer and journal when the metrics are read. */
 export interface GatewayState {
   readonly isBreakerOpen: boolean;
   readonly attemptsLimit: number;
@@ -9,6 +9,7 @@ export interface GatewayState {
   readonly stats: JournalStats;
 }
 
+/** Sets every gauge of the gateway. */
 export function refreshGauges(
   metrics: Metrics,
   { isBreakerOpen, attemptsLimit, heldEvents, stats }: GatewayState,

@@ -1,34 +1,35 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aLineLog } from '../../test/support/line-log.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
 import type { WebhookRecord } from '../http/ingest-observer.ts';
 import type { EventReceipt, Handshake, Receipt, Rejection } from '../model/receipt.ts';
 import { observeIngest } from './ingest.ts';
 import { Metrics } from './metrics.ts';
 
-const TOLD = { id: 'a', action: 'push', registry: 'example.azurecr.io', repository: 'hello', tag: 'v1', digest: 'd' };
-const SENDER = { caller: 'ci', remoteAddress: '10.0.0.1', clientAddress: '203.0.113.9', userAgent: 'acr' };
+const EVENT = { id: 'a', action: 'push', registry: 'example.azurecr.io', repository: 'hello', tag: 'v1', digest: 'd' };
+const CLIENT = { caller: 'ci', remoteAddress: '10.0.0.1', clientAddress: '203.0.113.9', userAgent: 'acr' };
 const MEASURES = { status: 200, bodyBytes: 600, durationMs: 1.2 };
 
 function anObserver() {
   const metrics = new Metrics();
   const { log, lines } = aLineLog();
-  const observer = observeIngest(log, metrics);
-  const told = (answer: Receipt | Handshake | Rejection | undefined): void => {
-    const record: WebhookRecord = { ...SENDER, ...MEASURES, durationMs: 1.234, answer };
+  const observer = observeIngest(log, metrics, new ManualClock());
+  const report = (answer: Receipt | Handshake | Rejection | undefined): void => {
+    const record: WebhookRecord = { ...CLIENT, ...MEASURES, durationMs: 1.234, answer };
     observer.webhook(record);
   };
   const has = async (series: string): Promise<void> => {
     const text = await metrics.text();
     assert.ok(text.split('\n').includes(series), `${series}\n${text}`);
   };
-  return { observer, lines, told, has };
+  return { observer, lines, report, has };
 }
 
-test('a handshake is one line that says what was asked, and never the code', async () => {
-  const { lines, told, has } = anObserver();
-  told({ kind: 'validation', code: 'secret-code' });
-  told({ kind: 'permission', origin: 'eventgrid.azure.net', rate: '*' });
+test('a handshake is one line with its kind, and never its code', async () => {
+  const { lines, report, has } = anObserver();
+  report({ kind: 'validation', code: 'secret-code' });
+  report({ kind: 'permission', origin: 'eventgrid.azure.net', rate: '*' });
   assert.deepEqual(
     lines.map(({ msg, level, handshake, origin }) => [msg, level, handshake, origin]),
     [
@@ -44,7 +45,7 @@ test('handshakes without a caller are one line at first, and all of them are cou
   const { observer, lines, has } = anObserver();
   const answer = { kind: 'permission', origin: 'eventgrid.azure.net', rate: '*' } as const;
   for (let client = 0; client < 100; client++) {
-    observer.webhook({ ...SENDER, ...MEASURES, caller: undefined, remoteAddress: `2001:db8::${client}`, answer });
+    observer.webhook({ ...CLIENT, ...MEASURES, caller: undefined, remoteAddress: `2001:db8::${client}`, answer });
   }
   assert.deepEqual(
     lines.map(({ msg, count, remoteAddress }) => [msg, count, remoteAddress]),
@@ -56,7 +57,7 @@ test('handshakes without a caller are one line at first, and all of them are cou
 test('rejections without a caller are one line at first, whatever their reason', () => {
   const { observer, lines } = anObserver();
   const answer = { kind: 'unreadable', issues: [] } as const;
-  for (let count = 0; count < 100; count++) observer.webhook({ ...SENDER, ...MEASURES, caller: undefined, answer });
+  for (let count = 0; count < 100; count++) observer.webhook({ ...CLIENT, ...MEASURES, caller: undefined, answer });
   assert.deepEqual(
     lines.map(({ msg, reason, count }) => [msg, reason, count]),
     [['webhook.rejected', 'unreadable', 1]],
@@ -66,21 +67,21 @@ test('rejections without a caller are one line at first, whatever their reason',
 test('a flood of one caller does not hide the rejections of another', () => {
   const { observer, lines } = anObserver();
   for (const caller of ['a', 'a', 'b'])
-    observer.webhook({ ...SENDER, ...MEASURES, caller, answer: { kind: 'too-many' } });
+    observer.webhook({ ...CLIENT, ...MEASURES, caller, answer: { kind: 'too-many' } });
   assert.deepEqual(
     lines.map(({ caller }) => caller),
     ['a', 'b'],
   );
 });
 
-test('of a batch the events at which somebody may have to look are told first', () => {
-  const { lines, told } = anObserver();
+test('the line of a batch lists dead letters and unknown actions first', () => {
+  const { lines, report } = anObserver();
   const events: EventReceipt[] = Array.from({ length: 100 }, (_, seq) => ({
-    ...TOLD,
+    ...EVENT,
     result: { kind: 'accepted', seq },
   }));
-  events[60] = { ...TOLD, id: 'alien', result: { kind: 'dead-lettered', seq: 60, reason: 'out-of-scope' } };
-  told(aReceipt(...events));
+  events[60] = { ...EVENT, id: 'alien', result: { kind: 'dead-lettered', seq: 60, reason: 'out-of-scope' } };
+  report(aReceipt(...events));
   assert.equal(lines[0]?.['eventCount'], 100);
   assert.match(JSON.stringify(lines[0]?.['events']), /^\[\{"id":"alien"/);
 });
@@ -90,14 +91,14 @@ function aReceipt(...events: readonly EventReceipt[]): Receipt {
 }
 
 test('an accepted webhook is one line with all its fields, and is counted', async () => {
-  const { lines, told, has } = anObserver();
-  told(aReceipt({ ...TOLD, result: { kind: 'accepted', seq: 7 } }));
+  const { lines, report, has } = anObserver();
+  report(aReceipt({ ...EVENT, result: { kind: 'accepted', seq: 7 } }));
   assert.deepEqual(lines, [
     {
       level: 'info',
-      ...SENDER,
+      ...CLIENT,
       ...MEASURES,
-      events: [{ ...TOLD, result: 'accepted', seq: 7 }],
+      events: [{ ...EVENT, result: 'accepted', seq: 7 }],
       msg: 'webhook.received',
     },
   ]);
@@ -116,46 +117,48 @@ for (const [result, level] of [
   [{ kind: 'duplicate', of: 1, by: 'content' }, 'info'],
   [{ kind: 'dead-lettered', seq: 1, reason: 'no-registry' }, 'warn'],
 ] as const) {
-  test(`an event that is ${Object.values(result).join(' ')} is told at ${level}`, async () => {
-    const { lines, told, has } = anObserver();
-    told(aReceipt({ ...TOLD, result }));
+  test(`a webhook with an event that is ${Object.values(result).join(' ')} is logged at ${level}`, async () => {
+    const { lines, report, has } = anObserver();
+    report(aReceipt({ ...EVENT, result }));
     assert.deepEqual([lines.length, lines[0]?.['level'], lines[0]?.['msg']], [1, level, 'webhook.received']);
     await has(`acr_gateway_events_total{result="${result.kind}"} 1`);
     if (result.kind === 'dead-lettered') await has('acr_gateway_dead_lettered_total{reason="no-registry"} 1');
   });
 }
 
-test('of many events ten are told, and how many there were', async () => {
-  const { lines, told, has } = anObserver();
-  told(aReceipt(...Array.from({ length: 500 }, (_, seq) => ({ ...TOLD, result: { kind: 'accepted', seq } as const }))));
+test('the line of many events lists ten, and their number', async () => {
+  const { lines, report, has } = anObserver();
+  report(
+    aReceipt(...Array.from({ length: 500 }, (_, seq) => ({ ...EVENT, result: { kind: 'accepted', seq } as const }))),
+  );
   const [line] = lines;
   assert.equal(Array.isArray(line?.['events']) && line['events'].length, 10);
   assert.equal(line?.['eventCount'], 500);
   await has('acr_gateway_events_total{result="accepted"} 500');
 });
 
-test('an event that could not be kept is told at error with all that could be read of it', async () => {
-  const { lines, told, has } = anObserver();
-  told({ kind: 'unavailable', reason: 'full', lost: [TOLD, TOLD] });
-  const line = { level: 'error', ...SENDER, ...MEASURES, reason: 'unavailable', because: 'full' };
-  assert.deepEqual(lines, [{ ...line, events: [TOLD, TOLD], msg: 'webhook.lost' }]);
+test('events that the journal could not store are logged at error with all that could be read of them', async () => {
+  const { lines, report, has } = anObserver();
+  report({ kind: 'unavailable', reason: 'full', lost: [EVENT, EVENT] });
+  const line = { level: 'error', ...CLIENT, ...MEASURES, reason: 'full' };
+  assert.deepEqual(lines, [{ ...line, events: [EVENT, EVENT], msg: 'webhook.lost' }]);
   await has('acr_gateway_lost_events_total{reason="full"} 2');
   await has('acr_gateway_webhooks_total{answer="unavailable"} 1');
 });
 
-test('a webhook out of scope is one audit line with what was wrong', () => {
-  const { lines, told } = anObserver();
+test('a webhook out of scope is one line with the issue, and never throttled', () => {
+  const { lines, report } = anObserver();
   const issue = { path: 'registry', expected: 'example.azurecr.io', received: 'another registry' };
-  told({ kind: 'out-of-scope', issue });
-  told({ kind: 'out-of-scope', issue });
-  const line = { level: 'warn', ...SENDER, ...MEASURES, reason: 'out-of-scope', issue, msg: 'webhook.rejected' };
+  report({ kind: 'out-of-scope', issue });
+  report({ kind: 'out-of-scope', issue });
+  const line = { level: 'warn', ...CLIENT, ...MEASURES, reason: 'out-of-scope', issue, msg: 'webhook.rejected' };
   assert.deepEqual(lines, [line, line]);
 });
 
-test('an unreadable webhook is told with at most ten issues', () => {
-  const { lines, told } = anObserver();
+test('the line of an unreadable webhook lists at most ten issues', () => {
+  const { lines, report } = anObserver();
   const issue = { path: 'id', expected: 'a string', received: 'a number' };
-  told({ kind: 'unreadable', issues: Array.from({ length: 50 }, () => issue) });
+  report({ kind: 'unreadable', issues: Array.from({ length: 50 }, () => issue) });
   assert.deepEqual(
     lines[0]?.['issues'],
     Array.from({ length: 10 }, () => issue),
@@ -170,15 +173,15 @@ for (const answer of [
   { kind: 'too-many' },
   { kind: 'overloaded' },
 ] as const) {
-  test(`a flood that is ${answer.kind} is one line at first, and all of it is counted`, async () => {
-    const { lines, told, has } = anObserver();
-    for (let count = 0; count < 100; count++) told(answer);
-    assert.deepEqual(lines, [{ level: 'warn', ...SENDER, reason: answer.kind, count: 1, msg: 'webhook.rejected' }]);
+  test(`a flood of webhooks that are ${answer.kind} is one line at first, and each is counted`, async () => {
+    const { lines, report, has } = anObserver();
+    for (let count = 0; count < 100; count++) report(answer);
+    assert.deepEqual(lines, [{ level: 'warn', ...CLIENT, reason: answer.kind, count: 1, msg: 'webhook.rejected' }]);
     await has(`acr_gateway_webhooks_total{answer="${answer.kind}"} 100`);
   });
 }
 
-test('a flood of refused requests is one line at first, and all of it is counted', async () => {
+test('a flood of rejected requests is one line at first, and each is counted', async () => {
   const { observer, lines, has } = anObserver();
   for (let count = 0; count < 100; count++) observer.rejected('wrong-method', '10.0.0.1');
   const line = { level: 'warn', reason: 'wrong-method', count: 1, remoteAddress: '10.0.0.1', msg: 'request.rejected' };
@@ -186,9 +189,9 @@ test('a flood of refused requests is one line at first, and all of it is counted
   await has('acr_gateway_rejected_requests_total{reason="wrong-method"} 100');
 });
 
-test('a fault is told at error, once', async () => {
-  const { observer, lines, told, has } = anObserver();
-  told(undefined);
+test('a fault is logged once, at error', async () => {
+  const { observer, lines, report, has } = anObserver();
+  report(undefined);
   observer.fault(new Error('never planned'));
   assert.deepEqual(
     lines.map(({ level, msg }) => [level, msg]),
@@ -198,7 +201,7 @@ test('a fault is told at error, once', async () => {
   await has('acr_gateway_webhooks_total{answer="fault"} 1');
 });
 
-test('a new certificate is told, and one that does not work at error', async () => {
+test('a new certificate is logged, and one that does not work is logged at error', async () => {
   const { observer, lines, has } = anObserver();
   observer.certificateReloaded();
   observer.certificateRejected('key values mismatch');

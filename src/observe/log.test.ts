@@ -8,7 +8,7 @@ import { createLog } from './log.ts';
 
 const run = promisify(execFile);
 
-/** What a process writes to standard output that logs so. */
+/** The standard output of a process that runs the script. */
 async function outputOf(script: string, level = 'trace', pretty = false): Promise<string> {
   const code = `import { createLog, flushLog } from ${JSON.stringify(new URL('log.ts', import.meta.url))};
     const log = await createLog(${JSON.stringify({ level, pretty })});
@@ -27,14 +27,14 @@ async function linesOf(script: string, level?: string): Promise<readonly Record<
 
 const NAMES = ['token', 'authorization', 'password', 'secret', 'key', 'cookie'];
 
-test('a line is a JSON object with its level as a word and the event’s name as msg', async () => {
+test('a line is a JSON object with the level as a word and the event’s name as msg', async () => {
   const [line, ...others] = await linesOf(`log.info({ seq: 1 }, 'webhook.received');`);
   assert.deepEqual(others, []);
   assert.ok(typeof line?.['time'] === 'number');
   assert.deepEqual({ ...line, time: 0 }, { level: 'info', time: 0, seq: 1, msg: 'webhook.received' });
 });
 
-test('what has the name of a secret is redacted at every level', async () => {
+test('a field with the name of a secret is redacted at every level', async () => {
   const secrets = JSON.stringify(Object.fromEntries(NAMES.map((name) => [name, 'S3CRET'])));
   const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
   const lines = await linesOf(levels.map((level) => `log.${level}(${secrets}, 'x');`).join('\n'));
@@ -53,12 +53,12 @@ test('lines below the level are not written', async () => {
   );
 });
 
-test('what was logged is written before a process ends that says so', async () => {
+test('`flushLog` writes every line before the process exits', async () => {
   const lines = await linesOf(`for (let i = 0; i < 1000; i++) log.info({ i }, 'x'); flushLog(log); process.exit(0);`);
   assert.equal(lines.length, 1000);
 });
 
-test('what was logged is written before a process exits, even if it does not say so', async () => {
+test('every line is written before the process exits, even without `flushLog`', async () => {
   assert.equal((await linesOf(`log.error('last words'); process.exit(1);`).catch(outputOfFailed)).length, 1);
 });
 
@@ -71,7 +71,7 @@ function outputOfFailed(error: unknown): readonly Record<string, unknown>[] {
     .map((line) => JSON.parse(line));
 }
 
-test('lines for which nobody makes room are dropped, and counted once somebody reads again', async () => {
+test('lines beyond the limit are dropped, and counted when standard output is read again', async () => {
   const code = `import { createLog } from ${JSON.stringify(new URL('log.ts', import.meta.url))};
     const log = await createLog({ level: 'info', pretty: false });
     const text = 'x'.repeat(10_000);
@@ -97,12 +97,12 @@ test('lines for which nobody makes room are dropped, and counted once somebody r
   assert.equal(written + dropped, 3000);
 });
 
-test('for people a line is a text with the event’s name in it', async () => {
+test('a pretty line is a text that contains the event’s name', async () => {
   const output = await outputOf(`log.info({ seq: 1, token: 'S3CRET' }, 'webhook.received');`, 'info', true);
   assert.match(output, /INFO.*webhook\.received/);
   assert.doesNotMatch(output, /S3CRET/);
 });
 
-test('a level that nobody knows is refused', async () => {
+test('an unknown level throws', async () => {
   await assert.rejects(createLog({ level: 'loud', pretty: false }));
 });

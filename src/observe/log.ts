@@ -1,26 +1,26 @@
 import pino from 'pino';
 
-/** What the rest of the program sees of the logger. */
+/** The logger as the rest of the program sees it. */
 export type Log = pino.Logger;
 
-/** Characters of log lines gathered before they are written, and for how long at most, milliseconds. */
-const GATHERED = { characters: 16_000, ms: 100 };
+/** Log lines are buffered up to so many characters, or for so many milliseconds. */
+const BUFFER = { characters: 16_000, ms: 100 };
 
-/** What may wait for a reader of standard output that does not read, bytes; lines beyond it are dropped, and counted. */
-const WAITING_BYTES = 16 * 1024 * 1024;
+/** The most bytes that wait while standard output is not read. Further lines are dropped and counted. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
-/** Names under which a secret might stand in a log line. None is ever handed over; this is the net below that. */
+/** Field names of secrets. No code logs one; this is the second line of defence. */
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'key', 'cookie'];
 
 export interface LogOptions {
   readonly level: string;
-  /** For people instead of for machines. */
+  /** Readable lines instead of JSON. */
   readonly pretty: boolean;
 }
 
 /**
- * Logs to standard output: a JSON object a line, the event's name as `msg`. Lines are gathered for a moment, so that
- * they cost little; `flushLog` writes what is left.
+ * Logs to standard output: one JSON object a line, with the event's name as `msg`. Lines are buffered for a moment, which
+ * makes them cheap; `flushLog` writes what is left.
  */
 export async function createLog({ level, pretty }: LogOptions): Promise<Log> {
   const options: pino.LoggerOptions = {
@@ -37,18 +37,18 @@ export async function createLog({ level, pretty }: LogOptions): Promise<Log> {
   return log;
 }
 
-/** Writes every line before it returns. */
+/** Writes all buffered lines before it returns. */
 export function flushLog(log: Log): void {
   log.flush();
 }
 
 /**
- * Gathers lines by itself: the stream would measure all that it holds anew with every line. `onDropped` is told how many
- * lines were lost, once somebody reads again.
+ * Has a buffer of its own, because the stream measures its whole buffer with every line. `onDropped` is called with the number
+ * of lost lines when standard output is read again.
  */
 function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStream & { flush(): void } {
-  const stream = pino.destination({ dest: 1, sync: false, maxLength: WAITING_BYTES });
-  const lastWords = pino.destination({ dest: 1, sync: true });
+  const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES });
+  const finalStream = pino.destination({ dest: 1, sync: true });
   let lines: string[] = [];
   let characters = 0;
   let dropped = 0;
@@ -59,26 +59,26 @@ function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStr
     if (dropped > 0) onDropped(dropped);
     dropped = 0;
   });
-  const takeLines = () => {
+  const takeBuffer = () => {
     const text = lines.join('');
     lines = [];
     characters = 0;
     return text;
   };
-  const handOver = () => {
-    if (lines.length > 0) stream.write(takeLines());
+  const writeBuffer = () => {
+    if (lines.length > 0) stream.write(takeBuffer());
   };
   const flush = () => {
     stream.flushSync();
-    if (lines.length > 0) lastWords.write(takeLines());
+    if (lines.length > 0) finalStream.write(takeBuffer());
   };
-  setInterval(handOver, GATHERED.ms).unref();
+  setInterval(writeBuffer, BUFFER.ms).unref();
   process.on('exit', flush);
   return {
     write: (line) => {
       lines.push(line);
       characters += line.length;
-      if (characters >= GATHERED.characters) handOver();
+      if (characters >= BUFFER.characters) writeBuffer();
     },
     flush,
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pino from 'pino';
+import { ManualClock } from '../../test/support/manual-clock.ts';
 import { anAttempt, aRegistryEvent, DELIVERED } from '../../test/support/records.ts';
 import type { WebhookRecord } from '../http/ingest-observer.ts';
 import { observeDelivery } from './delivery.ts';
@@ -14,7 +15,7 @@ interface Series {
   readonly value: number;
 }
 
-/** What Prometheus reads. */
+/** The series that Prometheus reads. */
 async function seriesOf(metrics: Metrics): Promise<readonly Series[]> {
   const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return lines.map((line) => {
@@ -35,7 +36,7 @@ async function readingOf(
   return found?.value ?? assert.fail(`no series ${name}`);
 }
 
-test('every series of a counter is there from the start, at zero', async () => {
+test('every series of a counter exists from the start, at zero', async () => {
   const series = await seriesOf(new Metrics());
   for (const [name, declaration] of Object.entries(METRICS)) {
     if (declaration.kind !== 'counter') continue;
@@ -47,7 +48,7 @@ test('every series of a counter is there from the start, at zero', async () => {
   }
 });
 
-test('names are those of Prometheus: counters end in _total, times in _seconds, and each has a help text', () => {
+test('names follow Prometheus: counters end in _total, times in _seconds, and each has a help text', () => {
   for (const [name, { kind, help }] of Object.entries(METRICS)) {
     assert.match(name, /^acr_gateway_[a-z_]+$/);
     assert.equal(name.endsWith('_total'), kind === 'counter', name);
@@ -56,7 +57,7 @@ test('names are those of Prometheus: counters end in _total, times in _seconds, 
   }
 });
 
-test('what is counted, set and observed is told', async () => {
+test('the text contains what was counted, set and observed', async () => {
   const metrics = new Metrics();
   metrics.count('acr_gateway_attempts_total', { outcome: 'delivered' });
   metrics.count('acr_gateway_attempts_total', { outcome: 'delivered' }, 4);
@@ -70,17 +71,17 @@ test('what is counted, set and observed is told', async () => {
   assert.match(metrics.contentType, /^text\/plain/);
 });
 
-test('two gateways in one process do not count together', async () => {
+test('two gateways in one process count separately', async () => {
   const [one, other] = [new Metrics(), new Metrics()];
   one.count('acr_gateway_unmatched_total');
   assert.equal(await readingOf(other, 'acr_gateway_unmatched_total'), 0);
 });
 
 function aWebhook(repository: string): WebhookRecord {
-  const told = { id: repository, action: 'push', registry: `${repository}.io`, repository };
+  const summary = { id: repository, action: 'push', registry: `${repository}.io`, repository };
   return {
     caller: repository,
-    answer: { kind: 'receipt', events: [{ ...told, result: { kind: 'accepted', seq: 1 } }] },
+    answer: { kind: 'receipt', events: [{ ...summary, result: { kind: 'accepted', seq: 1 } }] },
     status: 200,
     remoteAddress: repository,
     clientAddress: undefined,
@@ -93,7 +94,7 @@ function aWebhook(repository: string): WebhookRecord {
 test('ten thousand different repositories, callers and addresses add no series', async () => {
   const metrics = new Metrics();
   const log = pino({ level: 'silent' });
-  const [ingest, delivery] = [observeIngest(log, metrics), observeDelivery(log, metrics)];
+  const [ingest, delivery] = [observeIngest(log, metrics, new ManualClock()), observeDelivery(log, metrics)];
   const before = (await seriesOf(metrics)).length;
   for (let index = 0; index < 10_000; index++) {
     const event = { ...aRegistryEvent('a'), repository: `repository-${index}` };
@@ -111,7 +112,7 @@ test('ten thousand different repositories, callers and addresses add no series',
   assertDeclared(after);
 });
 
-/** No series has a label, or a value of one, that is not declared. */
+/** Every label of a series, and its value, is declared. */
 function assertDeclared(series: readonly Series[]): void {
   const declared = new Map<string, Readonly<Record<string, readonly string[]>>>(
     Object.entries(METRICS).map(([name, each]) => [name, 'labels' in each ? each.labels : {}]),
@@ -124,7 +125,7 @@ function assertDeclared(series: readonly Series[]): void {
   }
 }
 
-test('the journal’s ages are told in seconds, and there is none where nothing waits', async () => {
+test('the journal’s ages are in seconds, and 0 where nothing waits', async () => {
   const metrics = new Metrics();
   const state = { isBreakerOpen: true, attemptsLimit: 8, heldEvents: 2 };
   const stats = { pending: 3, deadLetters: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
@@ -147,7 +148,7 @@ test('the journal’s ages are told in seconds, and there is none where nothing 
   assert.equal(await readingOf(metrics, 'acr_gateway_oldest_pending_seconds'), 0, 'the clock was set back');
 });
 
-test('what prom-client knows of the process is told where that is wanted', async () => {
+test('after `watchProcess` the text contains the metrics of the process', async () => {
   const metrics = new Metrics();
   metrics.watchProcess();
   assert.match(await metrics.text(), /process_cpu_seconds_total/);

@@ -1,14 +1,10 @@
-import Counter from 'prom-client/lib/counter.js';
-import collectDefaultMetrics from 'prom-client/lib/defaultMetrics.js';
-import Gauge from 'prom-client/lib/gauge.js';
-import Histogram from 'prom-client/lib/histogram.js';
-import Registry from 'prom-client/lib/registry.js';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DEAD_LETTER_REASONS } from '../model/receipt.ts';
 
 interface Declaration {
   readonly kind: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  /** Label names with all their values: closed sets, never anything that a sender chooses. */
+  /** Label names with all their values: closed sets, never a text from a webhook. */
   readonly labels?: Readonly<Record<string, readonly string[]>>;
   /** Upper bounds, seconds. */
   readonly buckets?: readonly number[];
@@ -42,20 +38,20 @@ const REQUEST_REJECTIONS = [
   'too-many-unanswered',
   'unread-answers',
 ] as const;
-const FILES = ['config', 'tokens', 'certificate', 'api-token', 'api-ca', 'admin-token'] as const;
+const FILES = ['config', 'tokens', 'certificate', 'sink-token', 'sink-ca', 'admin-token'] as const;
 
 /** Up to the five seconds that ACR waits. */
 const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
-/** Up to the ninety seconds that an attempt may take. */
+/** Up to the 90 seconds that an attempt may take. */
 const ATTEMPT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 90];
-/** From at once to the seven days for which an event is offered. */
+/** Up to the 7 days for which an event is retried. */
 const DELAY_SECONDS = [0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21_600, 86_400, 604_800];
 
-/** Every metric of the gateway. `docs/metrics.md` is made from this table. */
+/** Every metric of the gateway. `docs/metrics.md` is generated from this table. */
 export const METRICS = {
   acr_gateway_webhooks_total: {
     kind: 'counter',
-    help: 'Webhooks (POST /events), and OPTIONS that ask for permission to send, by our answer.',
+    help: 'Webhooks (POST /events) and requests for permission to send (OPTIONS), by answer.',
     labels: { answer: ANSWERS },
   },
   acr_gateway_webhook_duration_seconds: {
@@ -65,7 +61,7 @@ export const METRICS = {
   },
   acr_gateway_events_total: {
     kind: 'counter',
-    help: 'Events in webhooks by their result.',
+    help: 'Events in webhooks, by result.',
     labels: { result: RESULTS },
   },
   acr_gateway_lost_events_total: {
@@ -75,22 +71,22 @@ export const METRICS = {
   },
   acr_gateway_rejected_requests_total: {
     kind: 'counter',
-    help: 'Connections and requests turned away before they were a webhook.',
+    help: 'Connections and requests that were rejected before they were a webhook.',
     labels: { reason: REQUEST_REJECTIONS },
   },
   acr_gateway_attempts_total: {
     kind: 'counter',
-    help: 'Attempts to deliver by what the sink answered.',
+    help: 'Attempts to deliver, by outcome.',
     labels: { outcome: ['delivered', 'rejected', 'unavailable', 'uncertain'] },
   },
   acr_gateway_attempt_duration_seconds: {
     kind: 'histogram',
-    help: 'Time that the sink took to answer an attempt.',
+    help: 'Duration of an attempt to deliver.',
     buckets: ATTEMPT_SECONDS,
   },
   acr_gateway_delivery_delay_seconds: {
     kind: 'histogram',
-    help: 'Time from accepting an event to its delivery.',
+    help: 'Time from the arrival of an event to its delivery.',
     buckets: DELAY_SECONDS,
   },
   acr_gateway_unmatched_total: { kind: 'counter', help: 'Delivered events to which no project subscribes.' },
@@ -101,28 +97,31 @@ export const METRICS = {
   },
   acr_gateway_stale_completions_total: {
     kind: 'counter',
-    help: 'Decisions not taken because the lease of the event had ended.',
+    help: 'Decisions that the journal did not take because the lease of the event had ended.',
   },
-  acr_gateway_breaker_open: { kind: 'gauge', help: '1 while nothing is delivered because the sink takes nothing.' },
-  acr_gateway_attempts_limit: { kind: 'gauge', help: 'Attempts that may run at a time.' },
+  acr_gateway_breaker_open: { kind: 'gauge', help: '1 while no event is delivered because the sink takes none.' },
+  acr_gateway_attempts_limit: { kind: 'gauge', help: 'How many attempts may run at the same time.' },
   acr_gateway_held_events: { kind: 'gauge', help: 'Events claimed from the journal and not yet completed.' },
-  acr_gateway_pending_events: { kind: 'gauge', help: 'Accepted events that are not completed.' },
-  acr_gateway_oldest_pending_seconds: { kind: 'gauge', help: 'Age of the oldest of them, 0 if there is none.' },
-  acr_gateway_dead_letters: { kind: 'gauge', help: 'Dead letters that are kept.' },
+  acr_gateway_pending_events: { kind: 'gauge', help: 'Events that wait for their delivery.' },
+  acr_gateway_oldest_pending_seconds: { kind: 'gauge', help: 'Age of the oldest pending event, 0 if there is none.' },
+  acr_gateway_dead_letters: { kind: 'gauge', help: 'Dead letters in the journal.' },
   acr_gateway_oldest_dead_letter_seconds: {
     kind: 'gauge',
-    help: 'Age of the oldest of them, 0 if there is none; at 2592000 (30 days) it is forgotten.',
+    help: 'Age of the oldest dead letter, 0 if there is none. At 2592000 (30 days) it is deleted.',
   },
-  acr_gateway_journal_bytes: { kind: 'gauge', help: 'Size of the journal, without what is free inside the file.' },
-  acr_gateway_damaged_records: { kind: 'gauge', help: 'Records set aside since the start: they fail their checksum.' },
+  acr_gateway_journal_bytes: { kind: 'gauge', help: 'Size of the journal, without free space inside the file.' },
+  acr_gateway_damaged_records: {
+    kind: 'gauge',
+    help: 'Records that failed their checksum since the start, and became dead letters.',
+  },
   acr_gateway_reloads_total: {
     kind: 'counter',
-    help: 'New contents of watched files.',
+    help: 'New contents of watched files, by result.',
     labels: { file: FILES, result: ['taken', 'rejected'] },
   },
   acr_gateway_faults_total: {
     kind: 'counter',
-    help: 'What nobody planned for, by where it was caught.',
+    help: 'Unexpected failures, by where they were caught.',
     labels: { edge: ['http', 'deliver', 'journal'] },
   },
 } as const satisfies Readonly<Record<string, Declaration>>;
@@ -135,7 +134,7 @@ type LabelsOf<N extends Name> = (typeof METRICS)[N] extends { readonly labels: i
 
 export type WatchedName = (typeof FILES)[number];
 
-/** The metrics of one process, in Prometheus' words. */
+/** The metrics of one process, in the Prometheus format. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #counters = new Map<string, Counter>();
@@ -146,7 +145,7 @@ export class Metrics {
     for (const [name, declaration] of Object.entries<Declaration>(METRICS)) this.#create(name, declaration);
   }
 
-  /** Adds what prom-client knows of the process and of Node, which costs some timers. */
+  /** Adds prom-client's metrics of the process and of Node, which need timers. */
   watchProcess(): void {
     collectDefaultMetrics({ register: this.#registry });
   }
@@ -180,7 +179,7 @@ export class Metrics {
   }
 }
 
-/** Every series is there from the start, so that a first failure is an increase and not the birth of a series. */
+/** Every series exists from the start, so that the first failure is an increase of a series and not a new one. */
 function zeroed(counter: Counter, labels: Readonly<Record<string, readonly string[]>>): Counter {
   const combinations = Object.entries(labels).reduce<Record<string, string>[]>(
     (sets, [label, values]) => sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),

@@ -1,31 +1,38 @@
-/** How long one line speaks for its reason, milliseconds. */
+import type { Clock } from '../journal/clock.ts';
+
+/** How long one line stands for its reason, milliseconds. */
 const WINDOW_MS = 1000;
 
 /**
- * At most one line a second for each reason, with how often it happened: anybody on the internet can cause what is told
- * through this, as often as they like. The first is told at once, the others at the end of their second.
+ * At most one line a second for each reason, with a count. Every client can cause these lines, as often as it likes. The first
+ * is written at once, the others at the end of their second.
  */
 export class Throttle {
-  /** How often each reason came in its second that is running, after the first. */
+  readonly #clock: Clock;
+  /** For each reason in its current second: how often it came after the first. */
   readonly #counts = new Map<string, number>();
 
-  /** `tell` is called with the number of times it stands for. */
-  tell(reason: string, tell: (count: number) => void): void {
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls `log` with the number of times that the line stands for. */
+  report(reason: string, log: (count: number) => void): void {
     const count = this.#counts.get(reason);
     if (count === undefined) {
-      tell(1);
-      this.#open(reason, tell);
+      log(1);
+      this.#open(reason, log);
     } else this.#counts.set(reason, count + 1);
   }
 
-  #open(reason: string, tell: (count: number) => void): void {
+  #open(reason: string, log: (count: number) => void): void {
     this.#counts.set(reason, 0);
-    setTimeout(() => {
+    this.#clock.after(WINDOW_MS, () => {
       const count = this.#counts.get(reason) ?? 0;
       this.#counts.delete(reason);
       if (count === 0) return;
-      tell(count);
-      this.#open(reason, tell);
-    }, WINDOW_MS).unref();
+      log(count);
+      this.#open(reason, log);
+    });
   }
 }

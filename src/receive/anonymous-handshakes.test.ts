@@ -41,7 +41,7 @@ class Rig {
   }
 }
 
-test('a validation gets its code back without credentials, and 16 KiB of it are read', async () => {
+test('a validation without credentials is answered with its code, and at most 16 KiB of it are read', async () => {
   const rig = new Rig();
   assert.deepEqual(await rig.answer('SubscriptionValidation'), { kind: 'validation', code: 'code-1' });
   assert.deepEqual(rig.reads, [[undefined, 16 * 1024]]);
@@ -55,7 +55,7 @@ for (const type of ['SubscriptionDeletion', 'Unsubscribe', 'SUBSCRIPTIONDELETION
   });
 }
 
-test('a webhook without credentials and without the header of a handshake is rejected, and its body is not read', async () => {
+test('without the header of a handshake the webhook is rejected, and its body is not read', async () => {
   const rig = new Rig();
   for (const type of [undefined, '', 'Notification', 'Validation']) {
     assert.equal(await rig.answer(type), REJECTION);
@@ -63,14 +63,14 @@ test('a webhook without credentials and without the header of a handshake is rej
   assert.deepEqual(rig.reads, []);
 });
 
-test('a header without a validation behind it turns nothing into one', async () => {
+test('the header alone does not make a body a validation', async () => {
   const event = JSON.stringify([{ eventType: 'Microsoft.ContainerRegistry.ImagePushed', data: { action: 'push' } }]);
   for (const body of [event, '', '{}', '{"action":"push"}', VALIDATION.replace('validationCode', 'code')]) {
     assert.equal(await new Rig().answer('SubscriptionValidation', body), REJECTION);
   }
 });
 
-test('where handshakes need credentials, one without them is rejected', async () => {
+test('where handshakes need credentials, none is answered without', async () => {
   const rig = new Rig('required');
   assert.equal(await rig.answer('SubscriptionValidation'), REJECTION);
   assert.equal(await rig.answer('Unsubscribe'), REJECTION);
@@ -84,7 +84,7 @@ test('handshakes are answered however many there were before', async () => {
   assert.equal((await rig.answer('SubscriptionValidation')).kind, 'validation');
 });
 
-test('permission is given for the origin and the rate that were asked for', () => {
+test('the permission repeats the origin and the rate that were asked for', () => {
   for (const [origin, rate, wanted] of [
     ['eventgrid.azure.net', '120', '120'],
     ['eventgrid.azure.cn', undefined, '*'],
@@ -96,7 +96,7 @@ test('permission is given for the origin and the rate that were asked for', () =
   }
 });
 
-test('nothing that is no host is repeated', () => {
+test('an origin that is not a host name is not repeated', () => {
   for (const origin of [undefined, '', '*', '<script>', 'a b', 'a'.repeat(256), 'a, b', 'ä']) {
     assert.equal(permissionAsked({ 'webhook-request-origin': origin }), undefined);
   }

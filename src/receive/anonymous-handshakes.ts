@@ -49,10 +49,10 @@ export class AnonymousHandshakes {
   }
 }
 
-/** What of a request's headers asks for permission to send; undefined if nothing does, or not in words of this use. */
+/** The permission that a request's headers ask for; undefined without one, or where the origin is not a host name or origin. */
 export function permissionAsked(headers: Headers): Extract<Handshake, { kind: 'permission' }> | undefined {
   const origin = textOf(headers['webhook-request-origin']);
-  // A host name or an origin: nothing else is to be repeated to anybody.
+  // Nothing else is repeated in an answer.
   if (!/^[\w.:/-]{1,255}$/.test(origin)) return undefined;
   const rate = textOf(headers['webhook-request-rate']);
   return { kind: 'permission', origin, rate: /^[1-9]\d{0,8}$/.test(rate) ? rate : '*' };

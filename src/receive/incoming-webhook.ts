@@ -1,15 +1,15 @@
 import type { Handshake, Receipt, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
 
-/** A webhook at the door: its body is read only once its sender is known. */
+/** A webhook on arrival: its body is read only after its caller is authenticated. */
 export interface IncomingWebhook {
   readonly headers: Headers;
-  /** What stands behind the `?` of the address that was called, as sent. */
+  /** What follows the `?` in the request's address, as sent. */
   readonly query?: string;
   /**
    * Called at most once. `caller`: whose share of the port's limits the webhook takes; undefined for a handshake without
-   * credentials. Resolves to a rejection when the body cannot be had whole, or has more than `maxBytes`; without
-   * that, more than the port takes at all.
+   * credentials. Resolves to a rejection when the share is used up, or when the body does not arrive complete, or is larger
+   * than `maxBytes`; without that, larger than the port accepts at all.
    */
   readonly readBody: (
     caller: string | undefined,
@@ -20,13 +20,13 @@ export interface IncomingWebhook {
 /** A request for permission to send: it has no body. */
 export type IncomingRequest = Pick<IncomingWebhook, 'headers' | 'query'>;
 
-/** What the HTTP port calls for every webhook. Never rejects but for a Fault. */
+/** Called by the HTTP port for every webhook. Rejects only with a Fault. */
 export type Receive = (webhook: IncomingWebhook) => Promise<Reception>;
 
-/** What the HTTP port calls for every `OPTIONS` that asks for permission to send. */
+/** Called by the HTTP port for every `OPTIONS` that asks for permission to send. */
 export type Permit = (request: IncomingRequest) => Promise<Reception>;
 
-/** What came of one webhook, and who sent it as far as that is known. */
+/** The answer to a webhook and, as far as it is known, its caller. */
 export interface Reception {
   readonly caller?: string;
   readonly answer: Receipt | Handshake | Rejection;

@@ -3,16 +3,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { parseTokens } from '../auth/tokens-file.ts';
+import { parseTokens } from '../config/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
 import type { Caller } from '../model/caller.ts';
 import type { EventResult, Receipt, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from './anonymous-handshakes.ts';
-import type { ContentWindow } from './content-key.ts';
 import type { Receive, Reception } from './incoming-webhook.ts';
 import { createReceive } from './receive.ts';
+import type { ContentWindow } from './record.ts';
 
 const TOKENS = {
   free: 'free-token',
@@ -39,7 +39,7 @@ function aBody({ id = 'a', action = 'push', host, repository = 'team/hello' }: P
 
 const HOST = 'example.azurecr.io';
 
-const STRANGERS = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
+const HANDSHAKES = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
 
 class Rig {
   readonly clock = new ManualClock();
@@ -50,7 +50,7 @@ class Rig {
   constructor(contentWindow?: ContentWindow) {
     this.#receive = createReceive({
       authenticator: authenticator(),
-      anonymousHandshakes: STRANGERS,
+      anonymousHandshakes: HANDSHAKES,
       decode,
       contentWindow,
       intake: this.journal,
@@ -72,7 +72,7 @@ class Rig {
     });
   }
 
-  /** With a body that cannot be had whole. */
+  /** With a body that does not arrive complete. */
   receiveRejected(rejection: Rejection): Promise<Reception> {
     const headers = { authorization: 'Bearer free-token' };
     return this.#receive({ headers, readBody: async () => rejection });
@@ -99,7 +99,7 @@ function resultOf(reception: Reception): EventResult {
   return event?.result ?? assert.fail('no event');
 }
 
-test('a stranger is turned away before his body is read', async () => {
+test('without valid credentials a webhook is rejected before its body is read', async () => {
   const rig = new Rig();
   for (const authorization of ['', 'Bearer wrong', 'Basic free-token']) {
     assert.deepEqual(await rig.receiveFrom(authorization, aBody({ host: HOST })), {
@@ -110,14 +110,14 @@ test('a stranger is turned away before his body is read', async () => {
   assert.equal(await rig.kept(), 0);
 });
 
-test('an event is kept as it came, with all that is needed to understand it later', async () => {
+test('an event is stored unchanged, with its format, caller and allow-listed headers', async () => {
   const rig = new Rig();
   const body = aBody({ host: HOST });
   const reception = await rig.receive('free', body, { 'content-type': 'text/plain', cookie: 'c' });
-  const told = { id: 'a', action: 'push', registry: HOST, repository: 'team/hello', tag: 'v1', digest: DIGEST };
+  const summary = { id: 'a', action: 'push', registry: HOST, repository: 'team/hello', tag: 'v1', digest: DIGEST };
   assert.deepEqual(reception, {
     caller: 'free',
-    answer: { kind: 'receipt', events: [{ ...told, result: { kind: 'accepted', seq: 1 } }] },
+    answer: { kind: 'receipt', events: [{ ...summary, result: { kind: 'accepted', seq: 1 } }] },
   });
   const record = await rig.journal.get(1);
   assert.deepEqual(
@@ -131,21 +131,21 @@ test('an event is kept as it came, with all that is needed to understand it late
       format: 'acr',
       headers: { 'content-type': 'text/plain' },
       raw: body,
-      event: told,
+      event: summary,
       delivery: 1,
       attempts: [],
     },
   );
 });
 
-test('the same event once more is a duplicate of the first', async () => {
+test('an event that comes again is a duplicate of the first', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody({ host: HOST }));
   assert.deepEqual(resultOf(await rig.receive('free', aBody({ host: HOST }))), { kind: 'duplicate', of: 1 });
   assert.equal(await rig.kept(), 1);
 });
 
-test('a ping is ignored, and so is an action that nobody knows', async () => {
+test('a ping is ignored, and so is an unknown action', async () => {
   const rig = new Rig();
   assert.deepEqual(receiptOf(await rig.receive('free', '{"action":"ping"}')).events, [
     { action: 'ping', result: { kind: 'ignored', reason: 'ping' } },
@@ -156,7 +156,7 @@ test('a ping is ignored, and so is an action that nobody knows', async () => {
   assert.equal(await rig.kept(), 0);
 });
 
-test('an event without a registry goes to the dead letters of an unbound caller', async () => {
+test('an event without a registry from an unbound caller becomes a dead letter', async () => {
   const rig = new Rig();
   const result = resultOf(await rig.receive('free', aBody({ action: 'chart_push' })));
   assert.deepEqual(result, { kind: 'dead-lettered', seq: 1, reason: 'no-registry' });
@@ -165,27 +165,27 @@ test('an event without a registry goes to the dead letters of an unbound caller'
   assert.equal(record?.deadLetter?.reason, 'no-registry');
 });
 
-test('a duplicate of a dead letter is a duplicate and does not revive it', async () => {
+test('a duplicate does not revive a dead letter', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody());
   assert.deepEqual(resultOf(await rig.receive('free', aBody())), { kind: 'duplicate', of: 1 });
   assert.equal((await rig.journal.get(1))?.state, 'dead-lettered');
 });
 
-test('a bound caller gives events without a registry his own', async () => {
+test('an event without a registry gets the one that its caller is bound to', async () => {
   const rig = new Rig();
   const receipt = receiptOf(await rig.receive('bound', aBody({ action: 'chart_delete' })));
   assert.equal(receipt.events[0]?.registry, 'Example.azurecr.io');
   assert.equal(receipt.events[0]?.result.kind, 'accepted');
 });
 
-test('the registry of a bound caller is written as in his binding, however the event spells it', async () => {
+test('the registry of a bound caller is spelled as in its binding', async () => {
   const rig = new Rig();
   await rig.receive('bound', aBody({ host: 'EXAMPLE.azurecr.io.:443' }));
   assert.equal((await rig.journal.get(1))?.event.registry, 'Example.azurecr.io');
 });
 
-test('the registry of an unbound caller is kept verbatim', async () => {
+test('the registry of an unbound caller is stored verbatim', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody({ host: 'EXAMPLE.azurecr.io:443' }));
   assert.equal((await rig.journal.get(1))?.event.registry, 'EXAMPLE.azurecr.io:443');
@@ -196,7 +196,7 @@ for (const [what, path, push] of [
   ['repository', 'repository', { host: HOST, repository: 'others/hello' }],
   ['action', 'action', { host: HOST, action: 'delete' }],
 ] as const) {
-  test(`nothing is kept of an event of another ${what} than its caller is bound to`, async () => {
+  test(`a webhook with another ${what} than its caller is bound to is rejected, and nothing is stored`, async () => {
     const rig = new Rig();
     const { caller, answer } = await rig.receive('team', aBody(push));
     assert.equal(caller, 'team');
@@ -219,7 +219,7 @@ test('the same id for another registry or another action is another event', asyn
   }
 });
 
-test('one registry in other words is the same: case, :443 and a dot at the end do not count', async () => {
+test('spellings of a registry that differ in case, :443 or a final dot are the same registry', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody({ host: HOST }));
   for (const host of ['EXAMPLE.azurecr.io', `${HOST}:443`, `${HOST}.`, `${HOST}.:443`]) {
@@ -228,7 +228,7 @@ test('one registry in other words is the same: case, :443 and a dot at the end d
   assert.deepEqual(resultOf(await rig.receive('bound', aBody({}))), { kind: 'duplicate', of: 1 });
 });
 
-test('events without a registry are told apart by their caller', async () => {
+test('events without a registry are deduplicated for each caller', async () => {
   const tokens = parseTokens(Buffer.from(JSON.stringify({ one: 'one-token', two: 'two-token' })));
   assert.equal(tokens.kind, 'value');
   const clock = new ManualClock();
@@ -236,7 +236,7 @@ test('events without a registry are told apart by their caller', async () => {
   const current = tokenAuthenticator({ current: () => tokens.value });
   const receive = createReceive({
     authenticator: current,
-    anonymousHandshakes: STRANGERS,
+    anonymousHandshakes: HANDSHAKES,
     decode,
     intake,
     now: () => clock.now(),
@@ -249,7 +249,7 @@ test('events without a registry are told apart by their caller', async () => {
   }
 });
 
-test('no two different events are taken for one, whatever their ids and registries are', async () => {
+test('different events are never duplicates, whatever their ids and registries are', async () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '1', '2'), minLength: 1, maxLength: 6 });
   const event = fc.record({ id: text, host: fc.option(text, { nil: undefined }) });
   await fc.assert(
@@ -274,7 +274,7 @@ function defined({ id, host }: { readonly id: string; readonly host: string | un
   return host === undefined ? { id } : { id, host };
 }
 
-test('of an event that the journal cannot keep all that could be read is told', async () => {
+test('the rejection of an event that the journal cannot store describes the event', async () => {
   const rig = new Rig();
   await rig.journal.close();
   const { caller, answer } = await rig.receive('free', aBody({ host: HOST }));
@@ -292,7 +292,7 @@ test('a ping needs no journal', async () => {
   assert.equal(resultOf(await rig.receive('free', '{"action":"ping"}')).kind, 'ignored');
 });
 
-test('a body that cannot be read is told with its issues', async () => {
+test('a body that cannot be read is rejected with its issues', async () => {
   const rig = new Rig();
   const { caller, answer } = await rig.receive('free', '{"action":5}');
   assert.equal(caller, 'free');
@@ -303,14 +303,14 @@ test('a body that cannot be read is told with its issues', async () => {
   assert.equal(await rig.kept(), 0);
 });
 
-test('a body that cannot be had whole is told as it is', async () => {
+test('a body that does not arrive complete is rejected', async () => {
   const rig = new Rig();
   for (const answer of [{ kind: 'too-large', maxBytes: 5 }, { kind: 'incomplete' }, { kind: 'overloaded' }] as const) {
     assert.deepEqual(await rig.receiveRejected(answer), { caller: 'free', answer });
   }
 });
 
-test('of the headers those on the list are kept, and never credentials', async () => {
+test('only the headers on the list are stored, and never credentials', async () => {
   const rig = new Rig();
   await rig.receive('free', aBody({ host: HOST }), {
     'content-type': 'application/json',
@@ -345,7 +345,7 @@ function anEventGridEvent(push: Push = {}): object {
   return { id: 'outer', topic: TOPIC, eventType: 'Microsoft.ContainerRegistry.ImagePushed', data };
 }
 
-test('one unreadable, one out-of-scope and one oversized event among a hundred cost none of the others', async () => {
+test('an unreadable, an out-of-scope and an oversized event among a hundred cost none of the others', async () => {
   const rig = new Rig();
   const batch: unknown[] = Array.from({ length: 100 }, (_, index) => anEventGridEvent({ id: `${index}` }));
   batch[10] = { eventType: 'ImagePushed', data: { id: 'bad', action: 'push', target: { repository: 5 } } };
@@ -359,12 +359,12 @@ test('one unreadable, one out-of-scope and one oversized event among a hundred c
   assert.deepEqual(events[50]?.result, { kind: 'dead-lettered', seq: 51, reason: 'out-of-scope' });
   assert.equal(events.filter(({ result }) => result.kind === 'accepted').length, 98);
   const [unreadable, alien] = [await rig.journal.get(11), await rig.journal.get(51)];
-  assert.equal(unreadable?.deadLetter?.detail, '[10].data.target.repository is to be a string, not a number');
-  assert.match(alien?.deadLetter?.detail ?? '', /^registry is to be Example.azurecr.io/);
+  assert.equal(unreadable?.deadLetter?.detail, '[10].data.target.repository: expected a string, got a number');
+  assert.match(alien?.deadLetter?.detail ?? '', /^registry: expected Example.azurecr.io/);
   assert.equal(alien?.event.registry, 'other.azurecr.io');
 });
 
-test('an element of a batch that is no event at all is kept, and its action is told as unreadable', async () => {
+test('an element of a batch that is not an event is stored with the action `unreadable`', async () => {
   const rig = new Rig();
   const { events } = receiptOf(await rig.receive('bound', JSON.stringify([anEventGridEvent(), 5])));
   assert.deepEqual(
@@ -376,7 +376,7 @@ test('an element of a batch that is no event at all is kept, and its action is t
   );
 });
 
-test('a batch that comes again after a 503 brings no duplicates', async () => {
+test('a batch that comes again after a 503 is not stored again', async () => {
   const rig = new Rig();
   const batch = JSON.stringify([anEventGridEvent({ id: 'a' }), anEventGridEvent({ id: 'b' }), 5]);
   await rig.receive('bound', batch);
@@ -388,7 +388,7 @@ test('a batch that comes again after a 503 brings no duplicates', async () => {
   assert.equal(await rig.kept(), 3);
 });
 
-test('one happening that comes by four roads is taken once', async () => {
+test('an event that comes in four formats is accepted once', async () => {
   const rig = new Rig();
   const native = JSON.parse(aBody({ host: HOST }));
   const kinds: string[] = [];
@@ -404,7 +404,7 @@ test('one happening that comes by four roads is taken once', async () => {
   assert.deepEqual(kinds, ['accepted', 'duplicate', 'duplicate', 'duplicate', 'duplicate']);
 });
 
-test('of a notification nothing but the manifests is taken', async () => {
+test('only the manifests of a notification are accepted', async () => {
   const rig = new Rig();
   const event = (id: string, action: string, mediaType: string) => ({
     id,
@@ -427,7 +427,7 @@ test('of a notification nothing but the manifests is taken', async () => {
   );
 });
 
-test('in an envelope an event out of scope is a dead letter, and the answer is a receipt', async () => {
+test('an event of an envelope out of scope becomes a dead letter, and the answer is a receipt', async () => {
   for (const body of [
     [anEventGridEvent({ host: 'other.azurecr.io' })],
     { events: [JSON.parse(aBody({ host: 'x.io' }))] },
@@ -437,7 +437,7 @@ test('in an envelope an event out of scope is a dead letter, and the answer is a
   }
 });
 
-test('a validation with credentials gets its code back, and nothing is kept of it', async () => {
+test('a validation with credentials is answered with its code, and nothing is stored', async () => {
   const rig = new Rig();
   const eventType = 'Microsoft.EventGrid.SubscriptionValidationEvent';
   const body = JSON.stringify([{ eventType, data: { validationCode: 'code-1' } }]);
@@ -445,14 +445,14 @@ test('a validation with credentials gets its code back, and nothing is kept of i
   assert.equal(await rig.kept(), 0);
 });
 
-test('an event that a rule ignores is told with the rule, and not kept', async () => {
+test('the result of an event that a rule ignores names the rule, and nothing is stored', async () => {
   const clock = new ManualClock();
   const journal = new MemoryJournal({ clock });
   const rules = [{ name: 'no-pushes', decision: 'ignore', when: { actions: ['push'] } }] as const;
   const caller: Caller = { name: 'ruled', rules };
   const receive = createReceive({
     authenticator: { authenticate: async () => ({ kind: 'caller', caller }), callerNamed: () => caller },
-    anonymousHandshakes: STRANGERS,
+    anonymousHandshakes: HANDSHAKES,
     decode,
     intake: journal,
     now: () => clock.now(),
@@ -464,7 +464,7 @@ test('an event that a rule ignores is told with the rule, and not kept', async (
   assert.deepEqual(events[1]?.result, { kind: 'accepted', seq: 1 });
 });
 
-test('the payload of an event is the native object alone, whatever brought it', async () => {
+test('the payload of an event is the native object alone, whatever the format', async () => {
   const rig = new Rig();
   const data = JSON.parse(aBody({ id: 'ü', host: HOST }));
   await rig.receive('free', JSON.stringify([{ ...anEventGridEvent(), data }]));
@@ -472,7 +472,7 @@ test('the payload of an event is the native object alone, whatever brought it', 
   assert.deepEqual(JSON.parse(claim?.payload ?? ''), data);
 });
 
-test('within the window what replicas tell of one push is taken once, and counted as duplicates of the first', async () => {
+test('within the window the events of several replicas about one push are duplicates of the first', async () => {
   const rig = new Rig({ ms: 60_000, regions: 'together' });
   const replica = (id: string) => JSON.stringify([anEventGridEvent({ id })]);
   assert.deepEqual(resultOf(await rig.receive('bound', replica('a'))), { kind: 'accepted', seq: 1 });
@@ -481,7 +481,7 @@ test('within the window what replicas tell of one push is taken once, and counte
   assert.deepEqual(resultOf(await rig.receive('bound', replica('c'))), { kind: 'accepted', seq: 2 });
 });
 
-test('what a caller may not say of a registry makes no duplicate of the real event', async () => {
+test('a forged event does not make the real one a duplicate', async () => {
   const rig = new Rig({ ms: 60_000, regions: 'together' });
   const alien = anEventGridEvent({ host: 'other.azurecr.io' });
   const unreadable = {
@@ -499,4 +499,35 @@ test('what a caller may not say of a registry makes no duplicate of the real eve
       'accepted',
     );
   }
+});
+
+const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const OTHER_TRACE = TRACE.replace('b7ad', '0000');
+
+for (const [what, headers, expected] of [
+  ['the header traceparent', { traceparent: TRACE }, TRACE],
+  ['ce-traceparent before traceparent', { traceparent: OTHER_TRACE, 'ce-traceparent': TRACE }, TRACE],
+  ['no header of another form', { traceparent: '00-1-2-01' }, undefined],
+] as const) {
+  test(`the trace of a webhook comes from ${what}`, async () => {
+    const rig = new Rig();
+    await rig.receive('free', aBody({ host: HOST }), headers);
+    const [claim] = await rig.journal.claim(1, AbortSignal.timeout(1000));
+    assert.equal(claim?.traceparent, expected);
+  });
+}
+
+test('a journal that does not answer for every event is a fault', async () => {
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake: { append: async () => ({ kind: 'appended', records: [] }) },
+    now: () => 0,
+  });
+  const bytes = Buffer.from(aBody({ host: HOST }));
+  const headers = { authorization: 'Bearer free-token' };
+  await assert.rejects(receive({ headers, readBody: async () => ({ kind: 'body', bytes }) }), {
+    code: 'journal_failed',
+  });
 });

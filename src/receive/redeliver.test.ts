@@ -4,9 +4,10 @@ import { claimOne, completeDelivered, deadLetterClaim, keepOne } from '../../tes
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord } from '../../test/support/records.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
-import { parseTokens, type Tokens } from '../auth/tokens-file.ts';
+import { parseTokens } from '../config/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
+import type { Tokens } from '../model/policy.ts';
 import type { Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import { createReceive } from './receive.ts';
@@ -14,7 +15,7 @@ import { createRedeliver, type Redelivery } from './redeliver.ts';
 
 const CHART = JSON.stringify({ id: 'a', action: 'chart_push', target: { repository: 'repo', tag: 'x-1.0.0.tgz' } });
 
-/** A caller `ci` whose entry in the tokens file a test exchanges. */
+/** A caller `ci` whose entry in the tokens file a test replaces. */
 class Rig {
   readonly clock = new ManualClock();
   readonly journal = new MemoryJournal({ clock: this.clock });
@@ -48,7 +49,7 @@ class Rig {
   }
 }
 
-/** With the chart event deadLettered, for its caller was bound to nothing. */
+/** With a chart event as a dead letter: its caller is bound to no registry. */
 async function aRigWithDeadLetter(): Promise<Rig> {
   const rig = new Rig();
   rig.configure({ ci: 'x' });
@@ -57,7 +58,7 @@ async function aRigWithDeadLetter(): Promise<Rig> {
   return rig;
 }
 
-test('a dead letter without a registry gets the one to which its caller was bound since, and is on its way', async () => {
+test('a dead letter without a registry gets the one that its caller has been bound to since, and becomes pending', async () => {
   const rig = await aRigWithDeadLetter();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   assert.deepEqual(await rig.redeliver(1), { kind: 'redelivered' });
@@ -84,7 +85,7 @@ for (const [what, file, detail] of [
     /out of scope: repository/,
   ],
 ] as const) {
-  test(`a dead letter stays one whose caller ${what}`, async () => {
+  test(`a dead letter stays one when its caller ${what}`, async () => {
     const rig = await aRigWithDeadLetter();
     rig.configure(file);
     const redelivery = await rig.redeliver(1);
@@ -104,7 +105,7 @@ for (const [format, body, headers] of [
   ['a CloudEvent in binary mode', CHART_DATA, { 'ce-specversion': '1.0', 'ce-type': TYPE, 'ce-id': 'i' }],
   ['a notification', { events: [CHART_DATA] }, {}],
 ] as const) {
-  test(`a dead letter that came as ${format} is replayed alone, and its payload is the native object`, async () => {
+  test(`a dead letter that came as ${format} is redelivered alone, and its payload is the native object`, async () => {
     const rig = new Rig();
     rig.configure({ ci: 'x' });
     await rig.receive(JSON.stringify(body), headers);
@@ -116,7 +117,7 @@ for (const [format, body, headers] of [
   });
 }
 
-test('one of a batch that was out of scope is replayed alone once its caller may speak for it', async () => {
+test('an out-of-scope event of a batch is redelivered alone after its binding was changed to allow it', async () => {
   const rig = new Rig();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io', repositories: ['other'] } });
   const event = (id: string) => ({ eventType: TYPE, data: { ...CHART_DATA, id } });
@@ -128,7 +129,7 @@ test('one of a batch that was out of scope is replayed alone once its caller may
   assert.equal((await rig.redeliver(3)).kind, 'undeliverable');
 });
 
-test('a dead letter whose webhook cannot be read any more stays one', async () => {
+test('a dead letter whose stored webhook cannot be read stays one', async () => {
   const rig = new Rig();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   for (const [name, text] of Object.entries({ a: 'garbage', b: '{"action":"ping"}' })) {
@@ -138,7 +139,7 @@ test('a dead letter whose webhook cannot be read any more stays one', async () =
   }
 });
 
-test('a refused event is offered once more as it was decoded, whatever became of its caller', async () => {
+test('a rejected event is redelivered as it was decoded, even if its caller is not configured any more', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { raw: Buffer.from('garbage') }));
   await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
@@ -155,14 +156,14 @@ test('a delivered event can be delivered again', async () => {
   assert.deepEqual(await rig.redeliver(seq), { kind: 'redelivered' });
 });
 
-test('an event that is on its way is left alone', async () => {
+test('a pending event is not changed', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
   assert.deepEqual(await rig.redeliver(seq), { kind: 'pending' });
   assert.equal((await claimOne(rig.journal)).delivery, 1);
 });
 
-test('two redeliveries at a time are one', async () => {
+test('of two redeliveries at the same time one succeeds', async () => {
   const rig = new Rig();
   const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now()));
   await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
@@ -170,6 +171,16 @@ test('two redeliveries at a time are one', async () => {
   assert.deepEqual(kinds.sort(), ['pending', 'redelivered']);
 });
 
-test('an event that nobody knows is unknown', async () => {
+test('a number without an event is unknown', async () => {
   assert.deepEqual(await new Rig().redeliver(5), { kind: 'unknown' });
+});
+
+test('rules do not apply to a redelivery', async () => {
+  const rig = new Rig();
+  rig.configure({ ci: 'x' });
+  await rig.receive(CHART);
+  const rules = [{ name: 'none', decision: 'ignore', when: {} }] as const;
+  const caller = { name: 'ci', bindings: [{ registries: ['example.azurecr.io'] }], rules };
+  const authenticator = { authenticate: async () => ({ kind: 'caller', caller }) as const, callerNamed: () => caller };
+  assert.deepEqual(await createRedeliver({ authenticator, decode, history: rig.journal })(1), { kind: 'redelivered' });
 });

@@ -1,9 +1,9 @@
 import type { Authenticator } from '../auth/authenticator.ts';
-import { scopeOf } from '../auth/scope.ts';
 import type { Decode } from '../decode/decoder.ts';
 import type { History, JournalRecord } from '../journal/journal.ts';
 import type { DeadLetterReason } from '../model/receipt.ts';
-import type { RegistryEvent } from '../model/registry-event.ts';
+import { isRegistryEvent, type RegistryEvent } from '../model/registry-event.ts';
+import { formatIssues, judge } from './judge.ts';
 
 export interface RedeliverOptions {
   readonly authenticator: Authenticator;
@@ -14,16 +14,16 @@ export interface RedeliverOptions {
 export type Redelivery =
   | { readonly kind: 'redelivered' }
   | { readonly kind: 'unknown' }
-  /** It is on its way already. */
+  /** It waits for its delivery already. */
   | { readonly kind: 'pending' }
-  /** It is as undeliverable as it was; nothing changed. */
+  /** It still cannot be delivered; nothing changed. */
   | { readonly kind: 'undeliverable'; readonly detail: string };
 
 export type Redeliver = (seq: number) => Promise<Redelivery>;
 
 /**
- * Offers a completed event to the sink once more. One that could not be mapped when it came is received once more first,
- * from its raw form and for its caller as bound now: a binding that was added since gives it the registry it lacked.
+ * Makes a completed event pending again. One that could not be mapped on arrival is first read and judged again, from its raw
+ * form and with the present permissions of its caller: a binding that was added since gives it the missing registry.
  */
 export function createRedeliver({ authenticator, decode, history }: RedeliverOptions): Redeliver {
   return async (seq) => {
@@ -31,24 +31,31 @@ export function createRedeliver({ authenticator, decode, history }: RedeliverOpt
     if (record === undefined) return { kind: 'unknown' };
     if (record.state === 'pending') return { kind: 'pending' };
     const isUnmapped = record.deadLetter !== undefined && ON_ARRIVAL.has(record.deadLetter.reason);
-    const event = isUnmapped ? replay(record, authenticator, decode) : undefined;
+    const event = isUnmapped ? readAgain(record, authenticator, decode) : undefined;
     if (typeof event === 'string') return { kind: 'undeliverable', detail: event };
     return (await history.redeliver(seq, event)) ? { kind: 'redelivered' } : { kind: 'pending' };
   };
 }
 
-/** Why an event is deadLettered when it comes, and would be once more if nothing had changed. */
+/** The reasons for which an event becomes a dead letter when it arrives. */
 const ON_ARRIVAL: ReadonlySet<DeadLetterReason> = new Set(['no-registry', 'out-of-scope', 'unreadable']);
 
-/** The event as it is read today, or why it still cannot be delivered. */
-function replay(record: JournalRecord, authenticator: Authenticator, decode: Decode): RegistryEvent | string {
-  const caller = authenticator.callerNamed(record.caller);
-  if (caller === undefined) return `caller "${record.caller}" is not configured any more`;
-  const decoded = decode(record.raw, record.headers);
-  const event = decoded.kind === 'decoded' ? decoded.events[0] : undefined;
-  if (event?.kind !== 'event') return 'the stored webhook cannot be read';
-  const scope = scopeOf(caller, event.event);
-  if (scope.kind === 'out-of-scope') return `out of scope: ${scope.issue.path} is to be ${scope.issue.expected}`;
-  if (scope.event.registry === undefined) return 'no registry is known for it: bind its caller to one';
-  return scope.event;
+/** The event as it is judged today, or why it still cannot be delivered. Rules do not apply: an operator asked for it. */
+function readAgain(
+  { caller: name, raw, headers, receivedAt }: JournalRecord,
+  authenticator: Authenticator,
+  decode: Decode,
+): RegistryEvent | string {
+  const caller = authenticator.callerNamed(name);
+  if (caller === undefined) return `caller "${name}" is not configured any more`;
+  const decoded = decode(raw, headers);
+  if (decoded.kind !== 'decoded') return 'the stored webhook cannot be read';
+  const judged = judge(decoded, { headers, body: raw, caller: { ...caller, rules: [] }, receivedAt });
+  if ('kind' in judged) return `out of scope: ${formatIssues([judged.issue])}`;
+  const [judgement] = judged;
+  if (judgement?.kind !== 'kept') return 'the stored webhook carries nothing to deliver';
+  const { event, deadLetter } = judgement.record;
+  if (deadLetter?.reason === 'no-registry') return deadLetter.detail;
+  if (deadLetter !== undefined) return `${deadLetter.reason}: ${deadLetter.detail}`;
+  return isRegistryEvent(event) ? event : 'the stored webhook cannot be read';
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import type { Conditions, Rule } from '../model/rule.ts';
-import { decide } from './rules.ts';
+import { applyRules } from './rules.ts';
 
 const aPush: RegistryEvent = {
   id: 'a',
@@ -19,9 +19,9 @@ function ignoring(when: Conditions, name = 'one'): Rule {
   return { name, decision: 'ignore', when };
 }
 
-/** Whether the condition holds for the push with these changes. */
+/** Whether a rule with this condition matches the push with these changes. */
 function holds(when: Conditions, changes: Partial<RegistryEvent> = {}): boolean {
-  return decide({ ...aPush, ...changes }, { name: 'ci', rules: [ignoring(when)] }).kind === 'ignore';
+  return applyRules({ ...aPush, ...changes }, { name: 'ci', rules: [ignoring(when)] }).kind === 'ignore';
 }
 
 /** The push without one of its fields. */
@@ -32,21 +32,21 @@ function without(field: keyof RegistryEvent): RegistryEvent {
 
 describe('rules', () => {
   it('accept what no rule matches', () => {
-    assert.deepEqual(decide(aPush, { name: 'ci' }), { kind: 'accept' });
-    assert.deepEqual(decide(aPush, { name: 'ci', rules: [ignoring({ actions: ['delete'] })] }), { kind: 'accept' });
+    assert.deepEqual(applyRules(aPush, { name: 'ci' }), { kind: 'accept' });
+    assert.deepEqual(applyRules(aPush, { name: 'ci', rules: [ignoring({ actions: ['delete'] })] }), { kind: 'accept' });
   });
 
-  it('decide by the first that matches, and tell which it was', () => {
+  it('decide by the first that matches, and name it', () => {
     const keep: Rule = { name: 'keep', decision: 'accept', when: { tags: ['v*'] } };
     const rules = [keep, ignoring({}, 'rest')];
-    assert.deepEqual(decide(aPush, { name: 'ci', rules }), { kind: 'accept', rule: 'keep' });
-    assert.deepEqual(decide({ ...aPush, tag: 'x' }, { name: 'ci', rules }), { kind: 'ignore', rule: 'rest' });
-    assert.deepEqual(decide(aPush, { name: 'ci', rules: rules.toReversed() }), { kind: 'ignore', rule: 'rest' });
+    assert.deepEqual(applyRules(aPush, { name: 'ci', rules }), { kind: 'accept', rule: 'keep' });
+    assert.deepEqual(applyRules({ ...aPush, tag: 'x' }, { name: 'ci', rules }), { kind: 'ignore', rule: 'rest' });
+    assert.deepEqual(applyRules(aPush, { name: 'ci', rules: rules.toReversed() }), { kind: 'ignore', rule: 'rest' });
   });
 
-  it('hold for every event where they say nothing', () => {
+  it('match every event where they have no condition', () => {
     assert.equal(holds({}), true);
-    assert.equal(decide({ id: 'a', action: 'delete' }, { name: 'ci', rules: [ignoring({})] }).kind, 'ignore');
+    assert.equal(applyRules({ id: 'a', action: 'delete' }, { name: 'ci', rules: [ignoring({})] }).kind, 'ignore');
   });
 
   const conditions: readonly (readonly [keyof RegistryEvent, Conditions, Partial<RegistryEvent>])[] = [
@@ -57,24 +57,24 @@ describe('rules', () => {
     ['region', { regions: ['west*'] }, { region: 'eastus' }],
   ];
   for (const [field, when, other] of conditions) {
-    it(`hold by ${field} where one of what they list matches, and not where the event has none`, () => {
+    it(`match by ${field} where one of their globs or names does, and never an event without it`, () => {
       assert.equal(holds(when), true);
       assert.equal(holds(when, other), false);
-      assert.equal(decide(without(field), { name: 'ci', rules: [ignoring(when)] }).kind, 'accept');
+      assert.equal(applyRules(without(field), { name: 'ci', rules: [ignoring(when)] }).kind, 'accept');
     });
   }
 
-  it('hold by action', () => {
+  it('match by action', () => {
     assert.equal(holds({ actions: ['delete', 'push'] }), true);
     assert.equal(holds({ actions: ['delete'] }), false);
   });
 
-  it('hold for tagged or for tagless events', () => {
+  it('match events with or without a tag', () => {
     const tagless = { name: 'ci', rules: [ignoring({ tagged: false })] };
-    assert.equal(decide(without('tag'), tagless).kind, 'ignore');
-    assert.equal(decide(aPush, tagless).kind, 'accept');
+    assert.equal(applyRules(without('tag'), tagless).kind, 'ignore');
+    assert.equal(applyRules(aPush, tagless).kind, 'accept');
     assert.equal(holds({ tagged: true }), true);
-    assert.equal(decide(without('tag'), { name: 'ci', rules: [ignoring({ tagged: true })] }).kind, 'accept');
+    assert.equal(applyRules(without('tag'), { name: 'ci', rules: [ignoring({ tagged: true })] }).kind, 'accept');
   });
 
   it('compare registries and regions without regard to case, and repositories and tags with it', () => {
@@ -83,7 +83,7 @@ describe('rules', () => {
     assert.equal(holds({ tags: ['V1'] }), false);
   });
 
-  it('hold where all their conditions do', () => {
+  it('match where all their conditions do', () => {
     const met: readonly Conditions[] = [
       { actions: ['push'] },
       { tagged: true },

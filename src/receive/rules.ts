@@ -4,16 +4,15 @@ import type { RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';
 import type { Conditions, Rule } from '../model/rule.ts';
 
-export type Decision =
+/** `rule` names the rule that decided; absent where none matches. */
+export type RuleDecision =
   | { readonly kind: 'accept'; readonly rule?: string }
   | { readonly kind: 'ignore'; readonly rule: string };
 
-const ACCEPT: Decision = { kind: 'accept' };
-
-/** The first of the caller's rules that matches the event decides; where none does, it is accepted. Pure. */
-export function decide(event: RegistryEvent, { rules }: Caller): Decision {
+/** The first of the caller's rules that matches the event decides. An event that no rule matches is accepted. Pure. */
+export function applyRules(event: RegistryEvent, { rules }: Caller): RuleDecision {
   const rule: Rule | undefined = rules?.find(({ when }) => matches(when, event));
-  return rule === undefined ? ACCEPT : { kind: rule.decision, rule: rule.name };
+  return rule === undefined ? { kind: 'accept' } : { kind: rule.decision, rule: rule.name };
 }
 
 function matches(when: Conditions, event: RegistryEvent): boolean {

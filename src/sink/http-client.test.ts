@@ -14,17 +14,24 @@ const NEVER = new AbortController().signal;
 const POST = { method: 'POST', path: '/v2/events', body: '{"kind":"Event"}' } as const;
 
 function aClient(t: TestContext, address: string, options: Partial<HttpClientOptions> = {}): HttpClient {
-  const client = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false, ...options });
+  const client = new HttpClient({
+    address,
+    token: () => TOKEN,
+    ca: undefined,
+    ignoreCertErrors: false,
+    now: Date.now,
+    ...options,
+  });
   t.after(() => client.close());
   return client;
 }
 
-/** A bare TCP server that does with each connection what a test wants; resolves to its address. */
+/** A bare TCP server with a handler for its connections; resolves to its address. */
 async function aTcpServer(t: TestContext, onConnection: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    // Cutting is what it is for.
+    // Tests cut connections.
     socket.on('error', () => {});
     onConnection(socket);
   });
@@ -41,12 +48,12 @@ function aRawAnswer(t: TestContext, answer: string): Promise<string> {
   return aTcpServer(t, (socket) => socket.once('data', () => socket.end(answer)));
 }
 
-function detailOf(exchange: HttpResult): string {
-  return exchange.kind === 'answered' ? assert.fail(`answered ${exchange.status}`) : exchange.detail;
+function detailOf(result: HttpResult): string {
+  return result.kind === 'answered' ? assert.fail(`answered ${result.status}`) : result.detail;
 }
 
-function statusOf(exchange: HttpResult): number {
-  return exchange.kind === 'answered' ? exchange.status : assert.fail(`${exchange.kind}: ${exchange.detail}`);
+function statusOf(result: HttpResult): number {
+  return result.kind === 'answered' ? result.status : assert.fail(`${result.kind}: ${result.detail}`);
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'http-client-'));
@@ -60,12 +67,12 @@ function aPair(name: string, altName: string): { readonly cert: Buffer; readonly
   return { cert: readFileSync(cert), key: readFileSync(key) };
 }
 
-test('a request carries the token, asks for JSON and says that it is JSON', async (t) => {
+test('a request carries the token, and headers for JSON in both directions', async (t) => {
   const server = await AnsweringServer.start(t, answering(201, '{}', { 'x-one': 'two' }));
-  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
-  assert.ok(exchange.kind === 'answered');
-  assert.deepEqual([exchange.status, exchange.body, exchange.isCut], [201, '{}', false]);
-  assert.equal(exchange.headers['x-one'], 'two');
+  const result = await aClient(t, server.address).send(POST, NEVER);
+  assert.ok(result.kind === 'answered');
+  assert.deepEqual([result.status, result.body, result.isCut], [201, '{}', false]);
+  assert.equal(result.headers['x-one'], 'two');
   const [asked] = server.asked;
   assert.deepEqual([asked?.method, asked?.path, asked?.body], ['POST', '/v2/events', POST.body]);
   assert.equal(asked?.headers.authorization, `Bearer ${TOKEN}`);
@@ -74,19 +81,19 @@ test('a request carries the token, asks for JSON and says that it is JSON', asyn
   assert.equal(asked?.headers['content-length'], String(POST.body.length));
 });
 
-test('a request without a body says nothing of one', async (t) => {
+test('a request without a body has no headers about one', async (t) => {
   const server = await AnsweringServer.start(t, answering(200));
-  await aClient(t, server.address).exchange({ method: 'GET', path: '/v2/whoami' }, NEVER);
+  await aClient(t, server.address).send({ method: 'GET', path: '/v2/whoami' }, NEVER);
   assert.equal(server.asked[0]?.headers['content-type'], undefined);
   assert.equal(server.asked[0]?.headers['content-length'], undefined);
 });
 
-test('the token is asked for anew for every request', async (t) => {
+test('the token is read again for every request', async (t) => {
   const server = await AnsweringServer.start(t, answering(200));
   const tokens = ['first', 'second'].values();
   const client = aClient(t, server.address, { token: () => tokens.next().value ?? '' });
-  await client.exchange(POST, NEVER);
-  await client.exchange(POST, NEVER);
+  await client.send(POST, NEVER);
+  await client.send(POST, NEVER);
   assert.deepEqual(
     server.asked.map(({ headers }) => headers.authorization),
     ['Bearer first', 'Bearer second'],
@@ -100,17 +107,17 @@ for (const [given, expected] of [
   ['/brigade/', '/brigade/v2/events'],
   ['/a/b//?x=1', '/a/b/v2/events'],
 ] as const) {
-  test(`an address that ends in "${given}" leads to ${expected}`, async (t) => {
+  test(`requests to an address that ends in "${given}" go to ${expected}`, async (t) => {
     const server = await AnsweringServer.start(t, answering(200));
-    await aClient(t, server.address + given).exchange(POST, NEVER);
+    await aClient(t, server.address + given).send(POST, NEVER);
     assert.equal(server.asked[0]?.path, expected);
   });
 }
 
-test('requests that follow one another share their connections', async (t) => {
+test('consecutive requests share a connection', async (t) => {
   const server = await AnsweringServer.start(t, answering(201, '{}'));
   const client = aClient(t, server.address);
-  for (let count = 0; count < 10; count++) await client.exchange(POST, NEVER);
+  for (let count = 0; count < 10; count++) await client.send(POST, NEVER);
   assert.equal(server.asked.length, 10);
   // A request made in the very moment of an answer may open a second one.
   assert.ok(server.connections <= 2, `${server.connections} connections`);
@@ -124,21 +131,21 @@ test('no request waits for the answer of another', async (t) => {
   });
   const responses: { end(text: string): unknown }[] = [];
   const client = aClient(t, server.address);
-  const exchanges = await Promise.all(Array.from({ length: 64 }, () => client.exchange(POST, NEVER)));
-  assert.deepEqual(new Set(exchanges.map(statusOf)), new Set([200]));
+  const results = await Promise.all(Array.from({ length: 64 }, () => client.send(POST, NEVER)));
+  assert.deepEqual(new Set(results.map(statusOf)), new Set([200]));
 });
 
-test('a redirection is an answer, and not followed', async (t) => {
+test('a redirection is not followed', async (t) => {
   const server = await AnsweringServer.start(t, answering(301, '', { location: '/elsewhere' }));
-  assert.equal(statusOf(await aClient(t, server.address).exchange(POST, NEVER)), 301);
+  assert.equal(statusOf(await aClient(t, server.address).send(POST, NEVER)), 301);
   assert.equal(server.asked.length, 1);
 });
 
-test('hints before the answer are not taken for it', async (t) => {
+test('early hints are not the answer', async (t) => {
   const address = await aRawAnswer(t, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}');
-  const exchange = await aClient(t, address).exchange(POST, NEVER);
-  assert.ok(exchange.kind === 'answered');
-  assert.deepEqual([exchange.status, exchange.body], [201, '{}']);
+  const result = await aClient(t, address).send(POST, NEVER);
+  assert.ok(result.kind === 'answered');
+  assert.deepEqual([result.status, result.body], [201, '{}']);
 });
 
 test('a connection that is refused leaves the request unsent', async (t) => {
@@ -146,57 +153,57 @@ test('a connection that is refused leaves the request unsent', async (t) => {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  const exchange = await aClient(t, `http://127.0.0.1:${port}`).exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'unsent');
-  assert.match(detailOf(exchange), /ECONNREFUSED/);
+  const result = await aClient(t, `http://127.0.0.1:${port}`).send(POST, NEVER);
+  assert.equal(result.kind, 'unsent');
+  assert.match(detailOf(result), /ECONNREFUSED/);
 });
 
 test('a name that does not exist leaves the request unsent', async (t) => {
-  const exchange = await aClient(t, 'http://brigade.invalid').exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'unsent');
-  assert.match(detailOf(exchange), /ENOTFOUND|EAI_AGAIN/);
+  const result = await aClient(t, 'http://brigade.invalid').send(POST, NEVER);
+  assert.equal(result.kind, 'unsent');
+  assert.match(detailOf(result), /ENOTFOUND|EAI_AGAIN/);
 });
 
-test('a certificate that nobody vouches for leaves the request unsent', async (t) => {
-  const server = await AnsweringServer.start(t, answering(201), aPair('stranger', 'IP:127.0.0.1'));
-  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'unsent');
-  assert.match(detailOf(exchange), /SELF_SIGNED/);
+test('a certificate of an unknown authority leaves the request unsent', async (t) => {
+  const server = await AnsweringServer.start(t, answering(201), aPair('unknown', 'IP:127.0.0.1'));
+  const result = await aClient(t, server.address).send(POST, NEVER);
+  assert.equal(result.kind, 'unsent');
+  assert.match(detailOf(result), /SELF_SIGNED/);
   assert.equal(server.asked.length, 0);
 });
 
-test('a certificate is taken that the given authority vouches for', async (t) => {
+test('a certificate of the given authority is accepted', async (t) => {
   const pair = aPair('known', 'IP:127.0.0.1');
   const server = await AnsweringServer.start(t, answering(201), pair);
   const client = aClient(t, server.address, { ca: pair.cert.toString() });
-  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 201);
 });
 
-test('a certificate for another name is not taken, whoever vouches for it', async (t) => {
+test('a certificate for another name is not accepted, even from the given authority', async (t) => {
   const pair = aPair('other', 'DNS:other.example');
   const server = await AnsweringServer.start(t, answering(201), pair);
-  const exchange = await aClient(t, server.address, { ca: pair.cert.toString() }).exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'unsent');
-  assert.match(detailOf(exchange), /ERR_TLS_CERT_ALTNAME_INVALID/);
+  const result = await aClient(t, server.address, { ca: pair.cert.toString() }).send(POST, NEVER);
+  assert.equal(result.kind, 'unsent');
+  assert.match(detailOf(result), /ERR_TLS_CERT_ALTNAME_INVALID/);
 });
 
-test('any certificate will do where that is wanted', async (t) => {
+test('with `ignoreCertErrors` any certificate is accepted', async (t) => {
   const server = await AnsweringServer.start(t, answering(201), aPair('any', 'DNS:other.example'));
   const client = aClient(t, server.address, { ignoreCertErrors: true });
-  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 201);
 });
 
 test('a server that does not speak TLS leaves the request unsent', async (t) => {
   const server = await AnsweringServer.start(t, answering(201));
-  const exchange = await aClient(t, server.address.replace('http:', 'https:')).exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'unsent');
+  const result = await aClient(t, server.address.replace('http:', 'https:')).send(POST, NEVER);
+  assert.equal(result.kind, 'unsent');
 });
 
 test('a reset after the request leaves it broken', async (t) => {
   const address = await aTcpServer(t, (socket) => socket.once('data', () => socket.resetAndDestroy()));
-  const exchange = await aClient(t, address).exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'broken');
-  assert.match(detailOf(exchange), /ECONNRESET|UND_ERR_SOCKET/);
+  const result = await aClient(t, address).send(POST, NEVER);
+  assert.equal(result.kind, 'broken');
+  assert.match(detailOf(result), /ECONNRESET|UND_ERR_SOCKET/);
 });
 
 test('a connection closed without an answer leaves the request broken, and it is not sent again', async (t) => {
@@ -205,138 +212,143 @@ test('a connection closed without an answer leaves the request broken, and it is
     connections += 1;
     socket.once('data', () => socket.end());
   });
-  assert.equal((await aClient(t, address).exchange(POST, NEVER)).kind, 'broken');
+  assert.equal((await aClient(t, address).send(POST, NEVER)).kind, 'broken');
   assert.equal(connections, 1);
 });
 
-test('a reset before the request was read is never taken for an answer', async (t) => {
+test('a reset before the request was read is not an answer', async (t) => {
   const address = await aTcpServer(t, (socket) => socket.resetAndDestroy());
-  assert.notEqual((await aClient(t, address).exchange(POST, NEVER)).kind, 'answered');
+  assert.notEqual((await aClient(t, address).send(POST, NEVER)).kind, 'answered');
 });
 
 for (const [what, answer] of [
   ['ends before its length', 'HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"kind":'],
   ['ends before its last chunk', 'HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"kin\r\n'],
-  ['is no HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
-  ['has a status that is no number', 'HTTP/1.1 abc Created\r\n\r\n'],
+  ['is not HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
+  ['has a status that is not a number', 'HTTP/1.1 abc Created\r\n\r\n'],
   ['changes the protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'],
 ] as const) {
   test(`an answer that ${what} leaves the request broken`, async (t) => {
-    const exchange = await aClient(t, await aRawAnswer(t, answer)).exchange(POST, NEVER);
-    assert.equal(exchange.kind, 'broken');
+    const result = await aClient(t, await aRawAnswer(t, answer)).send(POST, NEVER);
+    assert.equal(result.kind, 'broken');
   });
 }
 
-test('an answer of more than 4 MiB is cut, and its status told', async (t) => {
+test('an answer of more than 4 MiB is cut, and has its status', async (t) => {
   const server = await AnsweringServer.start(t, (response) => {
     response.writeHead(201);
     const more = (): void => {
       while (!response.destroyed && response.write('x'.repeat(64 * 1024))) {
-        // Until nobody reads any more.
+        // Until the client stops reading.
       }
       response.once('drain', more);
     };
     more();
   });
-  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
-  assert.ok(exchange.kind === 'answered');
-  assert.equal(exchange.status, 201);
-  assert.equal(exchange.isCut, true);
-  assert.ok(exchange.body.length <= 4 * 1024 * 1024);
+  const result = await aClient(t, server.address).send(POST, NEVER);
+  assert.ok(result.kind === 'answered');
+  assert.equal(result.status, 201);
+  assert.equal(result.isCut, true);
+  assert.ok(result.body.length <= 4 * 1024 * 1024);
 });
 
-test('an exchange ends at once when it is given up, and its request may have arrived', async (t) => {
+test('a request that is aborted under way ends at once, and is broken', async (t) => {
   const server = await AnsweringServer.start(t, () => {});
   const giveUp = new AbortController();
-  const exchange = aClient(t, server.address).exchange(POST, giveUp.signal);
+  const result = aClient(t, server.address).send(POST, giveUp.signal);
   await server.untilAsked(1);
   giveUp.abort();
-  assert.deepEqual(await exchange, { kind: 'broken', detail: 'given up: shutting down' });
+  assert.deepEqual(await result, { kind: 'broken', detail: 'given up: shutting down' });
 });
 
-test('an exchange that is given up within the answer is broken', async (t) => {
+test('a request that is aborted within its answer is broken', async (t) => {
   const server = await AnsweringServer.start(t, (response) => {
     response.writeHead(201).write('{');
     giveUp.abort();
   });
   const giveUp = new AbortController();
-  assert.equal((await aClient(t, server.address).exchange(POST, giveUp.signal)).kind, 'broken');
+  assert.equal((await aClient(t, server.address).send(POST, giveUp.signal)).kind, 'broken');
 });
 
-test('nothing is sent for an exchange that was given up beforehand', async (t) => {
+test('a request that was aborted before it began is not sent', async (t) => {
   const server = await AnsweringServer.start(t, answering(201));
   const client = aClient(t, server.address);
-  const exchange = await client.exchange(POST, AbortSignal.abort());
-  assert.equal(exchange.kind, 'unsent');
-  await client.exchange({ ...POST, body: 'later' }, NEVER);
+  const result = await client.send(POST, AbortSignal.abort());
+  assert.equal(result.kind, 'unsent');
+  await client.send({ ...POST, body: 'later' }, NEVER);
   assert.deepEqual(
     server.asked.map(({ body }) => body),
     ['later'],
   );
 });
 
-test('nothing is sent for an exchange that was given up while it waited for a connection', async (t) => {
+test('a request that was aborted while it waited for a connection is not sent', async (t) => {
   const server = await AnsweringServer.start(t, answering(201));
   const giveUp = new AbortController();
   const client = aClient(t, server.address);
-  const exchange = client.exchange(POST, giveUp.signal);
+  const result = client.send(POST, giveUp.signal);
   giveUp.abort();
-  assert.equal((await exchange).kind, 'unsent');
-  await client.exchange({ ...POST, body: 'later' }, NEVER);
+  assert.equal((await result).kind, 'unsent');
+  await client.send({ ...POST, body: 'later' }, NEVER);
   assert.deepEqual(
     server.asked.map(({ body }) => body),
     ['later'],
   );
 });
 
-test('a token that is no header value leaves the request unsent, and is not repeated', async (t) => {
+test('a token that is not a legal header value leaves the request unsent, and is not repeated', async (t) => {
   const server = await AnsweringServer.start(t, answering(201));
-  const exchange = await aClient(t, server.address, { token: () => `${TOKEN}\nx` }).exchange(POST, NEVER);
-  assert.equal(exchange.kind, 'unsent');
-  assert.doesNotMatch(detailOf(exchange), new RegExp(TOKEN));
+  const result = await aClient(t, server.address, { token: () => `${TOKEN}\nx` }).send(POST, NEVER);
+  assert.equal(result.kind, 'unsent');
+  assert.doesNotMatch(detailOf(result), new RegExp(TOKEN));
 });
 
-test('an answer that repeats the token loses it', async (t) => {
+test('a token that the answer repeats is redacted', async (t) => {
   const server = await AnsweringServer.start(t, (response, { headers }) => response.end(JSON.stringify(headers)));
-  const exchange = await aClient(t, server.address).exchange(POST, NEVER);
-  assert.ok(exchange.kind === 'answered');
-  assert.equal(JSON.parse(exchange.body).authorization, 'Bearer [redacted]');
+  const result = await aClient(t, server.address).send(POST, NEVER);
+  assert.ok(result.kind === 'answered');
+  assert.equal(JSON.parse(result.body).authorization, 'Bearer [redacted]');
 });
 
-test('a closed client cuts what is under way and sends nothing more', async (t) => {
+test('a closed client cuts requests under way and sends no more', async (t) => {
   const server = await AnsweringServer.start(t, () => {});
   const client = aClient(t, server.address);
-  const exchange = client.exchange(POST, NEVER);
+  const result = client.send(POST, NEVER);
   await server.untilAsked(1);
   await client.close();
-  assert.equal((await exchange).kind, 'broken');
-  assert.equal((await client.exchange(POST, NEVER)).kind, 'unsent');
+  assert.equal((await result).kind, 'broken');
+  assert.equal((await client.send(POST, NEVER)).kind, 'unsent');
 });
 
-test('a retired client ends what is under way and takes nothing more', async (t) => {
-  const server = await AnsweringServer.start(t, (response) => {
-    retired = client.retire();
-    response.writeHead(201).end('{}');
-  });
-  let retired: Promise<void> | undefined;
-  const client = aClient(t, server.address);
-  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
-  await retired;
-  assert.equal((await client.exchange(POST, NEVER)).kind, 'unsent');
+test('after a change of the authority, new requests trust the new one and those under way still end', async (t) => {
+  const pair = aPair('replaced', 'IP:127.0.0.1');
+  const server = await AnsweringServer.start(
+    t,
+    (response) => {
+      if (server.asked.length === 1) client.trust('');
+      response.writeHead(201).end('{}');
+    },
+    pair,
+  );
+  const client = aClient(t, server.address, { ca: pair.cert.toString() });
+  assert.equal(statusOf(await client.send(POST, NEVER)), 201);
+  assert.equal((await client.send(POST, NEVER)).kind, 'unsent');
+  client.trust(pair.cert.toString());
+  assert.equal(statusOf(await client.send(POST, NEVER)), 201);
 });
 
 test('a connection that the server closed is not used again', async (t) => {
   const server = await AnsweringServer.start(t, answering(201, '{}', { connection: 'close' }));
   const client = aClient(t, server.address);
-  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
-  assert.equal(statusOf(await client.exchange(POST, NEVER)), 201);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 201);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 201);
   assert.equal(server.connections, 2);
 });
 
-test('no detail has a line break or more than 300 characters', async (t) => {
+test('a detail is one line of at most 500 characters', async (t) => {
   const server = await AnsweringServer.start(t, answering(201), aPair('long', `DNS:${'a.'.repeat(200)}example`));
   const { cert } = aPair('long2', 'DNS:x');
-  const exchange = await aClient(t, server.address, { ca: cert.toString() }).exchange(POST, NEVER);
-  assert.ok(detailOf(exchange).length <= 300);
-  assert.doesNotMatch(detailOf(exchange), /\n/);
+  const result = await aClient(t, server.address, { ca: cert.toString() }).send(POST, NEVER);
+  assert.ok(detailOf(result).length <= 500);
+  assert.doesNotMatch(detailOf(result), /\n/);
 });

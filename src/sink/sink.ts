@@ -1,23 +1,51 @@
 import type { Claim, Outcome } from '../model/delivery.ts';
 
-/** What a sink says of itself. */
+/** Whether a sink takes events now. */
 export type Probe =
   | { readonly kind: 'ready'; readonly detail: string }
-  /** `credentials`: it answers, and refuses ours. Else it cannot be reached or does not work. */
+  /** `credentials`: it answers, and rejects ours. Otherwise it cannot be reached or does not work. */
   | { readonly kind: 'unready'; readonly detail: string; readonly credentials: boolean };
+
+/** What a sink sends for an event. */
+export type Message =
+  | {
+      readonly kind: 'message';
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: string;
+      /** What the message lacks, for the operator. */
+      readonly note?: string;
+    }
+  /** The event does not fit the sink's field rules. */
+  | { readonly kind: 'unmappable'; readonly detail: string };
+
+/** The fields of a claim that a message is made of. */
+export type Deliverable = Pick<Claim, 'event' | 'payload' | 'delivery' | 'traceparent'>;
 
 /**
  * Where events go.
  *
  * Every implementation promises, and sink.suite.ts proves:
- * - `deliver` always resolves, within 90 seconds, and earlier once `signal` is aborted;
+ * - `deliver` always resolves, within 90 seconds, and earlier when `signal` is aborted;
  * - `delivered` only when the sink has taken the event;
- * - `unavailable` and `refused` only when it certainly has not; whatever is between is `uncertain`;
- * - `detail` is one line of at most 500 characters and never holds a credential;
- * - `probe` tells whether an event would be taken now, and creates none.
+ * - `unavailable` and `rejected` only when it certainly has not; everything between is `uncertain`;
+ * - `detail` is one line of at most 500 characters and never contains a credential;
+ * - `preview` returns what `deliver` would send, and sends nothing;
+ * - `probe` finds out whether the sink would take an event now, and creates none.
  */
 export interface Sink {
   deliver(claim: Claim, signal: AbortSignal): Promise<Outcome>;
+  preview(event: Deliverable): Message;
   probe(signal: AbortSignal): Promise<Probe>;
   close(): Promise<void>;
+}
+
+/** Characters. */
+const DETAIL_LENGTH = 500;
+
+/** One line of at most 500 characters: the form of every `detail`. */
+export function oneLine(text: string): string {
+  return text
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .slice(0, DETAIL_LENGTH)
+    .toWellFormed();
 }

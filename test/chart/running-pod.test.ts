@@ -128,7 +128,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
       await reloaded(pod, 'tokens');
       load.token = tokens.next;
       await cluster.rotate(RELEASE, { brigadeAPIToken: 'the-next-api-token', adminToken: ADMIN_TOKEN });
-      await reloaded(pod, 'api-token');
+      await reloaded(pod, 'sink-token');
       if (tls) {
         const { crt, key } = makeCertificate(await aFolder(t), 'renewed');
         await cluster.rotate(`${RELEASE}-cert`, { 'tls.crt': crt, 'tls.key': key });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { Ajv } from 'ajv';
+import * as v from 'valibot';
 import schema from '../../charts/brigade-acr-gateway/values.schema.json' with { type: 'json' };
-import { parseTokens } from '../../src/auth/tokens-file.ts';
-import { serveSettings } from '../../src/config/settings.ts';
+import { parseTokens } from '../../src/config/tokens-file.ts';
+import { SERVE_VARIABLES } from '../../src/config/variables.ts';
 import { CASES, type Rendered, render, type Values } from './helm.ts';
 import { containerOf, envOf, gatewayPod } from './objects.ts';
 import { DEFAULTS, isValues, leavesOf, type Path } from './values.ts';
@@ -24,7 +25,17 @@ const OTHER_DEFAULTS: Readonly<Record<string, string>> = {
   SHUTDOWN_DELAY: 'load balancers have to learn',
 };
 
-const rows = new Map(serveSettings.rows.map((row) => [row.name, row]));
+const variables = new Map<string, v.GenericSchema | v.GenericSchemaAsync>(Object.entries(SERVE_VARIABLES));
+
+/** Undefined for what the program rejects. Files are of the pod: their paths are not followed. */
+function parsed(name: string, text?: string): unknown {
+  const schema = variables.get(name);
+  assert.ok(schema);
+  if (schema.async) return text;
+  const { success, output } = v.safeParse(schema, text);
+  return success ? output : undefined;
+}
+
 const isValid = new Ajv({ strict: false }).compile(schema);
 
 /** The paths of all values that the schema knows by name; not of those in a map that is the user's. */
@@ -118,15 +129,13 @@ suite('the schema of the values', () => {
     ];
   for (const [setting, place, texts] of samples) {
     test(`takes what the program takes for ${setting}`, () => {
-      const row = rows.get(setting);
-      assert.ok(row);
       // What is empty is not set, and a size that is too small or too large is for the program to tell.
       const outOfRange = /^(?:|3KB|4096|5 kB|1PiB)$/;
       const judged = texts.filter((text) => !outOfRange.test(text));
       const taken = judged.map((text) => [text, isValid(place(text))]);
       assert.deepEqual(
         taken,
-        judged.map((text) => [text, row.type.parse(text) !== undefined]),
+        judged.map((text) => [text, parsed(setting, text) !== undefined]),
       );
     });
   }
@@ -149,10 +158,10 @@ suite('the schema of the values', () => {
       null,
     ];
     const judged = entries.map((entry) => [entry, isValid({ tokens: { ci: entry } })]);
-    const parsed = (entry: unknown) => parseTokens(Buffer.from(JSON.stringify({ ci: entry }))).kind === 'value';
+    const isTaken = (entry: unknown) => parseTokens(Buffer.from(JSON.stringify({ ci: entry }))).kind === 'value';
     assert.deepEqual(
       judged,
-      entries.map((entry) => [entry, parsed(entry)]),
+      entries.map((entry) => [entry, isTaken(entry)]),
     );
   });
 });
@@ -162,16 +171,16 @@ suite('the settings of the program', () => {
     const all = await Promise.all(CASES.map((path) => render(path)));
     const given = new Set(all.flatMap(({ documents }) => namesOf(documents)));
     assert.deepEqual(
-      [...given].filter((name) => !rows.has(name) && name !== 'NODE_OPTIONS'),
+      [...given].filter((name) => !variables.has(name) && name !== 'NODE_OPTIONS'),
       [],
     );
     assert.deepEqual(
-      [...rows.keys()].filter((name) => !given.has(name)).toSorted(),
+      [...variables.keys()].filter((name) => !given.has(name)).toSorted(),
       Object.keys(NOT_OFFERED).toSorted(),
     );
     for (const { documents } of all) {
       const unread = Object.entries(envOf(gatewayPod(documents))).filter(
-        ([name, value]) => value !== '' && rows.has(name) && rows.get(name)?.type.parse(value) === undefined,
+        ([name, value]) => value !== '' && variables.has(name) && parsed(name, value) === undefined,
       );
       assert.deepEqual(unread, []);
     }
@@ -180,8 +189,8 @@ suite('the settings of the program', () => {
   test('have the defaults of the program where a pod needs no others', async () => {
     const { documents } = await render('charts/brigade-acr-gateway/ci/minimal-values.yaml');
     const other = Object.entries(envOf(gatewayPod(documents))).filter(([name, value]) => {
-      const { default: text, type } = rows.get(name) ?? {};
-      return text !== undefined && JSON.stringify(type?.parse(value)) !== JSON.stringify(type?.parse(text));
+      const given = variables.has(name) ? parsed(name) : undefined;
+      return given !== undefined && JSON.stringify(parsed(name, value)) !== JSON.stringify(given);
     });
     assert.deepEqual(other.map(([name]) => name).toSorted(), Object.keys(OTHER_DEFAULTS).toSorted());
   });

@@ -154,7 +154,7 @@ async function assertTakesNothing({ gateway, brigade, release }: Running): Promi
   const refused = await send(gateway, aPush('after'));
   assert.equal(refused.status, 503);
   assert.equal(refused.headers['retry-after'], '5');
-  assert.equal((await gateway.process.line('webhook.lost'))['because'], 'unwritable');
+  assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
   await brigade.untilTaken('before');

@@ -37,7 +37,7 @@ function pushUntilTaken(gateway: ServingGateway, id: string): Promise<void> {
 async function assertLost({ process }: ServingGateway, id: string): Promise<void> {
   const line = await process.line('webhook.lost', ({ events }) => JSON.stringify(events).includes(`"${id}"`));
   assert.equal(line.level, 'error');
-  assert.equal(line['because'], 'full');
+  assert.equal(line['reason'], 'full');
   assert.deepEqual(line['events'], [
     {
       id,

@@ -46,7 +46,7 @@ test('a disk that refuses to be written is answered 503, and heals when it takes
   const refused = await send(gateway, aPush('rejected'));
   assert.equal(refused.status, 503);
   assert.equal(refused.headers['retry-after'], '5');
-  assert.equal((await gateway.process.line('webhook.lost'))['because'], 'unwritable');
+  assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
   await brigade.untilTaken('completed-late');

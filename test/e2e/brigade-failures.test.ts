@@ -145,14 +145,14 @@ suite('while Brigade fails', { concurrency: 4 }, () => {
   test('a replaced token file is what the next attempt goes out with', async (t) => {
     const brigade = await StubBrigade.start(t);
     const { folder, env } = await anInstallation(t, brigade.address);
-    const path = join(folder, 'api-token');
+    const path = join(folder, 'sink-token');
     await writeFile(path, 'old-token\n');
     const { API_TOKEN: _, ...others } = env;
     const gateway = await serve(t, { env: { ...others, API_TOKEN_PATH: path } });
     await push(gateway, 'with-the-old');
     await brigade.untilTaken('with-the-old');
     await writeFile(path, 'new-token\n');
-    await gateway.process.line('file.reloaded', (line) => line['file'] === 'api-token');
+    await gateway.process.line('file.reloaded', (line) => line['file'] === 'sink-token');
     await push(gateway, 'with-the-new');
     await brigade.untilTaken('with-the-new');
     assert.deepEqual(

@@ -54,7 +54,7 @@ test('two credentials at once, or an address that is none, are issues', async (t
   const { installation, basicPath } = await aReceiver(t, 200);
   const both = await run(t, ['check'], { ...installation.env, SINK_TOKEN_PATH: basicPath });
   assert.equal(both.code, 78);
-  assert.match(both.errors, /no SINK_BASIC_PATH beside SINK_TOKEN_PATH/);
+  assert.match(both.errors, /only one of SINK_TOKEN_PATH and SINK_BASIC_PATH may be set/);
   const wrong = await run(t, ['check'], { ...installation.env, SINK_URL: 'https://a.example' });
-  assert.match(wrong.errors, /SINK_URL: expected a `cloudevents\+http/);
+  assert.match(wrong.errors, /SINK_URL: must be a `cloudevents\+http/);
 });

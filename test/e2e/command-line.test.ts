@@ -37,7 +37,7 @@ suite('serve', { concurrency: 4 }, () => {
     await writeFile(tokensPath, '{"ci": "s3cret"');
     const { code, errors } = await run(t, ['serve'], env);
     assert.equal(code, 78);
-    assert.match(errors, /TOKENS_PATH: .*expected a JSON object with a token under each name/);
+    assert.match(errors, /TOKENS_PATH: .*tokens\.json:1:16: the JSON is not valid: expected `,` or `}`/);
     assert.doesNotMatch(errors, /s3cret/);
   });
 
@@ -54,21 +54,20 @@ suite('serve', { concurrency: 4 }, () => {
     };
     const { code, errors } = await run(t, ['serve'], { ...env, ...broken });
     assert.equal(code, 78);
-    for (const name of [
-      ...Object.keys(broken),
-      'TLS_CERT_PATH',
-      'TLS_KEY_PATH',
-      'TOKENS_PATH: ci',
-      'TOKENS_PATH: cd',
-    ]) {
-      if (name !== 'TLS_ENABLED') assert.match(errors, new RegExp(`^  ${name}: expected .+`, 'm'));
+    for (const name of [...Object.keys(broken), 'TOKENS_PATH: \\S+: ci', 'TOKENS_PATH: \\S+: cd']) {
+      if (name !== 'TLS_ENABLED') assert.match(errors, new RegExp(`^  ${name}: must be .+`, 'm'));
+    }
+    for (const name of ['TLS_CERT_PATH', 'TLS_KEY_PATH']) {
+      assert.match(errors, new RegExp(`^  ${name} is required$`, 'm'));
     }
   });
 
   test('without any configuration it prints what is required and ends with 78', async (t) => {
     const { code, errors } = await run(t, ['serve'], {});
     assert.equal(code, 78);
-    for (const name of ['API_ADDRESS', 'API_TOKEN', 'TOKENS_PATH']) assert.match(errors, new RegExp(`${name}`));
+    for (const name of ['API_ADDRESS', 'API_TOKEN or API_TOKEN_PATH', 'TOKENS_PATH']) {
+      assert.match(errors, new RegExp(`^  ${name} is required$`, 'm'));
+    }
   });
 
   for (const name of ['PORT', 'ADMIN_PORT']) {
@@ -137,7 +136,7 @@ suite('check', { concurrency: 4 }, () => {
     ['a Brigade that does not work', refusing(500), {}, 69, /500 Brigade said why/],
     ['a Brigade that does not know our token', refusing(401), {}, 77, /401 Brigade said why/],
     ['a Brigade that does not allow us events', refusing(403), {}, 77, /403 Brigade said why/],
-    ['a wrong configuration', () => {}, { PORT: 'http' }, 78, /PORT: expected a whole number/],
+    ['a wrong configuration', () => {}, { PORT: 'http' }, 78, /PORT: must be a whole number/],
   ];
   for (const [what, prepare, env, expected, told] of cases) {
     test(`${what} is exit code ${expected}`, async (t) => {

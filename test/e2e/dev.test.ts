@@ -110,13 +110,13 @@ suite('npm start', { concurrency: 4 }, () => {
     assert.equal((await fetch(`http://127.0.0.1:${brigadePort}/v2/ping`)).status, 200);
   });
 
-  test('settings that are no ports are told at once and end it with 78', async (t) => {
+  test('settings that are not ports are all reported, and end it with 78', async (t) => {
     const process = GatewayProcess.start(t, ['dev'], {
       env: { DATA_DIR: await aFolder(t), PORT: 'x', BRIGADE_PORT: '70000' },
     });
     assert.equal(await process.ended, 78);
     for (const name of ['PORT', 'BRIGADE_PORT']) {
-      assert.ok(process.errors.some((line) => line.includes(`  ${name}: expected`)));
+      assert.ok(process.errors.some((line) => line.includes(`  ${name}: must be`)));
     }
   });
 

@@ -86,21 +86,27 @@ suite('send', { concurrency: 2 }, () => {
 
   for (const [what, code, pattern, ...args] of [
     [
-      'an action that the format never tells',
+      'an action that the format does not have',
       64,
-      /distribution never tells of quarantine/,
+      /the format distribution has no quarantine/,
       '--format',
       'distribution',
       '--action',
       'quarantine',
     ],
     ['an unknown format', 64, /Allowed choices are acr/, '--format', 'xml'],
-    ['a saved body that is not there', 64, /nowhere: no such file/, '--file', 'nowhere'],
-    ['a token file that is not there', 78, /WEBHOOK_TOKEN_PATH: .*nowhere: no such file/, '--token-file', 'nowhere'],
+    ['a saved body that is not there', 64, /nowhere: there is no such file/, '--file', 'nowhere'],
+    [
+      'a token file that is not there',
+      78,
+      /WEBHOOK_TOKEN_PATH: .*nowhere: there is no such file/,
+      '--token-file',
+      'nowhere',
+    ],
     [
       'an address with a token in it',
       78,
-      /WEBHOOK_URL: expected .* without credentials/,
+      /WEBHOOK_URL: must be .* without credentials/,
       'http://127.0.0.1:9/?access_token=s3cret',
     ],
   ] as const) {

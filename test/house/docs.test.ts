@@ -4,9 +4,8 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
 import { generatedPages } from '../../scripts/pages.ts';
-import { parseTokens } from '../../src/auth/tokens-file.ts';
-import { devSettings, operatorSettings, sendSettings } from '../../src/config/other-settings.ts';
-import { serveSettings } from '../../src/config/settings.ts';
+import { parseTokens } from '../../src/config/tokens-file.ts';
+import { DEV_VARIABLES, OPERATOR_VARIABLES, SEND_VARIABLES, SERVE_VARIABLES } from '../../src/config/variables.ts';
 import { METRICS } from '../../src/observe/metrics.ts';
 import { logCalls } from './log-events.ts';
 import { isOwnCommand } from './own-commands.ts';
@@ -85,8 +84,8 @@ describe('the documentation', () => {
   });
 
   it('names settings that exist', () => {
-    const rows = [...serveSettings.rows, ...devSettings.rows, ...operatorSettings.rows, ...sendSettings.rows];
-    const names = new Set(rows.map(({ name }) => name));
+    const all = { ...SERVE_VARIABLES, ...DEV_VARIABLES, ...OPERATOR_VARIABLES, ...SEND_VARIABLES };
+    const names = new Set(Object.keys(all));
     const setting = /`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g;
     assert.deepEqual(
       unknown(setting, (found) => names.has(found) || OTHER_CAPITALS.has(found)),

@@ -21,12 +21,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'auth/glob.ts',
     'decode/decoder.ts',
     'journal/journal.ts',
+    'journal/journal-fault.ts',
   ],
-  deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
+  deliver: ['model', 'journal/journal.ts', 'journal/clock.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
-  observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
+  observe: [
+    'model',
+    'journal/journal.ts',
+    'journal/clock.ts',
+    'sink/sink.ts',
+    'http/ingest-observer.ts',
+    'deliver/delivery-observer.ts',
+  ],
   http: ['model', 'receive/incoming-webhook.ts'],
-  admin: ['model', 'journal/journal.ts', 'receive/redeliver.ts'],
+  admin: ['model', 'config/schema.ts', 'journal/journal.ts', 'receive/redeliver.ts'],
   // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
   cli: ['gateway', 'sink/brigade/event-mapping.ts', 'sink/brigade/unmatched-subscriptions.ts', '/'],
   'bin.ts': ['cli/main.ts'],
@@ -58,6 +66,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
   undici: ['sink/http-client.ts'],
+  valibot: ['config/', 'admin/api.ts'],
   yaml: ['config/config-file.ts'],
 };
 

@@ -7,14 +7,17 @@ import { absolute, list, read } from './repository.ts';
 describe('README', () => {
   const readme = read('README.md');
 
-  it('defends exactly the runtime dependencies that there are', () => {
-    const [, section = ''] = readme.split(/^## Dependencies$/m);
-    const defended = [...(section.split(/^## /m)[0] ?? '').matchAll(/^\| `([^`]+)` \| .{10,} \|$/gm)];
-    assert.deepEqual(
-      defended.map(([, name]) => name),
-      Object.keys(packageJson.dependencies).toSorted(),
-    );
-  });
+  for (const folder of ['.', 'packages/embedded-brigade']) {
+    it(`defends exactly the runtime dependencies that there are: ${folder}`, () => {
+      const [, section = ''] = read(`${folder}/README.md`).split(/^## Dependencies$/m);
+      const defended = [...(section.split(/^## /m)[0] ?? '').matchAll(/^\| `([^`]+)` \| .{10,} \|$/gm)];
+      const { dependencies } = JSON.parse(read(`${folder}/package.json`));
+      assert.deepEqual(
+        defended.map(([, name]) => name),
+        Object.keys(dependencies).toSorted(),
+      );
+    });
+  }
 
   it('gives the commands that continuous integration runs', () => {
     const given = [...readme.matchAll(/^\$ (npm ci && npm \w+)$/gm)].map(([, command]) => command);

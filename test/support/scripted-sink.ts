@@ -1,22 +1,22 @@
 import type { Claim, Outcome } from '../../src/model/delivery.ts';
-import type { Probe, Sink } from '../../src/sink/sink.ts';
+import type { Deliverable, Message, Probe, Sink } from '../../src/sink/sink.ts';
 import { Changes } from './changes.ts';
 import { DELIVERED } from './records.ts';
 
-/** What a scripted sink does with an claim; `hang`: nothing, until it is given up. */
+/** How a scripted sink answers an attempt. `hang`: not before the attempt is aborted. */
 export type Answer = Outcome | 'hang' | Promise<Outcome>;
 
 export const READY: Probe = { kind: 'ready', detail: 'it takes events' };
 
-/** A sink within the process: keeps every promise of the port, and beyond that does what a test wants. */
+/** A sink within the process. It keeps every promise of the port; a test sets its answers. */
 export class ScriptedSink implements Sink {
-  /** In the order in which they came. */
+  /** The claims of all attempts, in order. */
   readonly claims: Claim[] = [];
-  /** Those that it has taken. */
+  /** The ids of the delivered events. */
   readonly taken: string[] = [];
   probes = 0;
   running = 0;
-  /** The most attempts that ran at a time. */
+  /** The most attempts that ran at the same time. */
   mostRunning = 0;
   onDeliver: (claim: Claim) => Answer = () => DELIVERED;
   onProbe: () => Probe | 'hang' = () => READY;
@@ -36,13 +36,17 @@ export class ScriptedSink implements Sink {
     }
   }
 
+  preview({ payload }: Deliverable): Message {
+    return { kind: 'message', headers: {}, body: payload };
+  }
+
   async probe(signal: AbortSignal): Promise<Probe> {
     this.probes += 1;
     this.#changes.tell();
     const probe = this.onProbe();
     if (probe !== 'hang') return probe;
     await aborted(signal);
-    return { kind: 'unready', detail: 'given up', credentials: false };
+    return { kind: 'unready', detail: 'aborted', credentials: false };
   }
 
   async close(): Promise<void> {
@@ -53,24 +57,24 @@ export class ScriptedSink implements Sink {
     return this.claims.map(({ event }) => event.id);
   }
 
-  /** Resolves once the condition holds; it is looked at whenever something changes here. */
+  /** Resolves when the condition holds. It is checked after every change here. */
   async until(condition: (sink: this) => boolean): Promise<void> {
     await this.#changes.until(
       () => (condition(this) ? true : undefined),
-      () => `${condition}; emitted: ${this.ids.join(', ')}; taken: ${this.taken.join(', ')}`,
+      () => `${condition}; attempted: ${this.ids.join(', ')}; taken: ${this.taken.join(', ')}`,
     );
   }
 
   async #answer(claim: Claim, signal: AbortSignal): Promise<Outcome> {
     const answer = this.onDeliver(claim);
     this.#changes.tell();
-    const givenUp = aborted(signal).then(() => GIVEN_UP);
-    return answer === 'hang' ? givenUp : Promise.race([answer, givenUp]);
+    const isAborted = aborted(signal).then(() => ABORTED);
+    return answer === 'hang' ? isAborted : Promise.race([answer, isAborted]);
   }
 }
 
-const GIVEN_UP: Outcome = { kind: 'uncertain', detail: 'given up' };
-const NOT_SENT: Outcome = { kind: 'unavailable', detail: 'given up beforehand' };
+const ABORTED: Outcome = { kind: 'uncertain', detail: 'aborted' };
+const NOT_SENT: Outcome = { kind: 'unavailable', detail: 'aborted before it began' };
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

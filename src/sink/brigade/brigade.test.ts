@@ -24,8 +24,10 @@ function aClaimOf(changes: Partial<RegistryEvent> = {}): Claim {
 }
 
 function aSink(t: TestContext, address: string): BrigadeSink {
-  const client = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false });
-  const sink = new BrigadeSink({ client: () => client, now: () => NOW });
+  const now = () => NOW;
+  const sink = new BrigadeSink(
+    new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false, now }),
+  );
   t.after(() => sink.close());
   return sink;
 }
@@ -35,7 +37,7 @@ async function aServedSink(t: TestContext, react: React) {
   return { server, sink: aSink(t, server.address) };
 }
 
-/** What the sink says of an answer. */
+/** The outcome of an event that the server gives this answer. */
 async function outcomeOf(t: TestContext, ...answer: Parameters<typeof answering>): Promise<Outcome> {
   const { sink } = await aServedSink(t, answering(...answer));
   return sink.deliver(aClaimOf(), NEVER);
@@ -45,13 +47,13 @@ function anError(kind: string, reason?: string, details?: readonly string[]): st
   return JSON.stringify({ kind, apiVersion: 'brigade.sh/v2', reason, details });
 }
 
-/** Brigade's answers in many words that repeat the token. */
+/** A long error of Brigade's, in many lines that repeat the token. */
 const WORDY = anError('BadRequestError', `first\r\nsecond\u2028third \u001b[2J ${TOKEN}`, [
   TOKEN,
   ...Array.from({ length: 100 }, (_, index) => `labels.x${index}: Does not\nmatch`),
 ]);
 
-/** A Brigade that behaves as the suite wants it to, and can go away. */
+/** A Brigade whose behaviour the suite sets. */
 class FarSide {
   readonly taken: string[] = [];
   behaviour: Behaviour = 'takes';
@@ -92,13 +94,13 @@ class FarSide {
   #answer(response: ServerResponse, take: () => void): void {
     const answers: Readonly<Record<Behaviour, () => unknown>> = {
       takes: take,
-      refuses: () => response.writeHead(400).end(WORDY),
-      'refuses-credentials': () => response.writeHead(401).end(WORDY),
+      rejects: () => response.writeHead(400).end(WORDY),
+      'rejects-credentials': () => response.writeHead(401).end(WORDY),
       'is-busy': () => response.writeHead(503).end(WORDY),
       'is-away': () => assert.fail('it is away'),
       'loses-its-answer': () => response.socket?.resetAndDestroy(),
       fails: () => response.writeHead(500).end(WORDY),
-      'talks-nonsense': () => response.writeHead(201).end('<html>'),
+      'answers-nonsense': () => response.writeHead(201).end('<html>'),
       hangs: () => {},
     };
     answers[this.behaviour]();
@@ -110,27 +112,28 @@ class FarSide {
   }
 }
 
+/** An address whose port is not open any more. */
+async function aClosedAddress(t: TestContext): Promise<string> {
+  const gone = new FarSide();
+  const address = await gone.start(t);
+  await gone.stop();
+  return address;
+}
+
 async function open(t: TestContext): Promise<SinkHarness> {
   const farSide = new FarSide();
-  let address = await farSide.start(t);
-  const gone = new FarSide();
-  const nowhere = await gone.start(t);
-  await gone.stop();
-  const clients = new Map<string, HttpClient>();
-  const client = (): HttpClient => {
-    const known = clients.get(address);
-    if (known !== undefined) return known;
-    const made = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false });
-    clients.set(address, made);
-    t.after(() => made.close());
-    return made;
-  };
-  const home = address;
+  const sink = aSink(t, await farSide.start(t));
+  const away = aSink(t, await aClosedAddress(t));
+  const current = () => (farSide.behaviour === 'is-away' ? away : sink);
   return {
-    sink: new BrigadeSink({ client, now: () => NOW }),
+    sink: {
+      deliver: (claim, signal) => current().deliver(claim, signal),
+      preview: (event) => current().preview(event),
+      probe: (signal) => current().probe(signal),
+      close: () => sink.close(),
+    },
     behave: async (behaviour) => {
       farSide.behaviour = behaviour;
-      address = behaviour === 'is-away' ? nowhere : home;
     },
     taken: () => farSide.taken,
     untilAsked: () => farSide.untilAsked(),
@@ -170,7 +173,7 @@ for (const [status, kind] of TABLE) {
   });
 }
 
-test('a 201 tells which events were created in which projects', async (t) => {
+test('the outcome of a 201 lists the created events and their projects', async (t) => {
   const items = [
     { kind: 'Event', metadata: { id: 'one' }, projectID: 'p', payload: '{}' },
     { kind: 'Event', metadata: { id: 'two' }, projectID: 'q' },
@@ -184,25 +187,25 @@ test('a 201 tells which events were created in which projects', async (t) => {
   });
 });
 
-test('a 201 without items is delivered, and to nobody', async (t) => {
+test('a 201 without items is delivered, and created no event', async (t) => {
   assert.deepEqual(await outcomeOf(t, 201, EMPTY_LIST), { kind: 'delivered', created: [] });
 });
 
 for (const [what, body] of [
   ['nothing', ''],
-  ['no JSON', '<html>'],
-  ['a JSON text', '"EventList"'],
+  ['HTML', '<html>'],
+  ['a JSON string', '"EventList"'],
   ['an array', '[]'],
   ['another kind', '{"kind":"Event"}'],
-  ['items that are no list', '{"kind":"EventList","items":{}}'],
+  ['items that are not an array', '{"kind":"EventList","items":{}}'],
 ] as const) {
-  test(`a 201 with ${what} is uncertain`, async (t) => {
+  test(`a 201 with ${what} as body is uncertain`, async (t) => {
     const outcome = await outcomeOf(t, 201, body);
     assert.deepEqual(outcome, { kind: 'uncertain', detail: '201 with a body that is not an event list' });
   });
 }
 
-test('a list with items of any shape makes nothing throw', async (t) => {
+test('items of any shape are read without an exception', async (t) => {
   const hostile = { toString: 1, valueOf: 1 };
   const items = [null, 5, 'x', [], hostile, { metadata: null }, { metadata: { id: hostile }, projectID: hostile }];
   const outcome = await outcomeOf(t, 201, JSON.stringify({ kind: 'EventList', items }));
@@ -220,7 +223,7 @@ test('an answer of more than 4 MiB to an event is still delivered', async (t) =>
   assert.match(outcome.note ?? '', /too long/);
 });
 
-test('what Brigade gives as reason and details is told', async (t) => {
+test('the detail contains the reason and details of Brigade’s error', async (t) => {
   const details = ['labels.tag: Does not match', 'qualifiers.registry: String length'];
   const outcome = await outcomeOf(t, 400, anError('BadRequestError', 'Request body failed JSON validation', details));
   assert.deepEqual(outcome, {
@@ -229,7 +232,7 @@ test('what Brigade gives as reason and details is told', async (t) => {
   });
 });
 
-test('of an answer that is not Brigade’s only the status is told', async (t) => {
+test('the detail of an answer that is not Brigade’s is the status alone', async (t) => {
   assert.deepEqual(await outcomeOf(t, 502, '<html>secret</html>'), { kind: 'unavailable', detail: '502' });
   assert.deepEqual(await outcomeOf(t, 502, '{"reason":5,"details":[5,{}]}'), { kind: 'unavailable', detail: '502' });
   assert.deepEqual(await outcomeOf(t, 403, '{}\n', { 'content-type': 'text/plain' }), {
@@ -258,7 +261,7 @@ for (const [value, expected] of [
   });
 }
 
-test('a 429 and refused credentials have their Retry-After too, and a refusal has none', async (t) => {
+test('Retry-After also counts for a 429 and for rejected credentials, and not for a rejected event', async (t) => {
   for (const status of [429, 401]) {
     const outcome = await outcomeOf(t, status, '', { 'retry-after': '7' });
     assert.equal(outcome.kind === 'unavailable' && outcome.retryAfterMs, 7000);
@@ -281,7 +284,7 @@ const beforeTwoSix: React = (response, { path, body }) => {
 };
 const NOTHING_ASKED = { method: '', path: '', headers: {}, body: '' };
 
-test('an old Brigade gets the event once more without labels over 63 characters, and is remembered', async (t) => {
+test('an old Brigade gets the event again without labels over 63 characters, and later events without them at once', async (t) => {
   const { server, sink } = await aServedSink(t, beforeTwoSix);
   const claim = aClaimOf({ repository: 'r'.repeat(64), tag: 't'.repeat(63) });
   assert.deepEqual(await sink.deliver(claim, NEVER), {
@@ -298,10 +301,10 @@ test('an old Brigade gets the event once more without labels over 63 characters,
   await sink.probe(NEVER);
   const before = server.asked.length;
   await sink.deliver(claim, NEVER);
-  assert.equal(server.asked.length - before, 2, 'after a probe it may have been upgraded');
+  assert.equal(server.asked.length - before, 2, 'after a probe, long labels are tried again');
 });
 
-test('an event that an old Brigade refuses for another reason is sent once', async (t) => {
+test('an event that an old Brigade rejects for another reason is sent once', async (t) => {
   const error = anError('BadRequestError', 'no', [
     'qualifiers.registry: String length must be less than or equal to 63',
   ]);
@@ -310,14 +313,14 @@ test('an event that an old Brigade refuses for another reason is sent once', asy
   assert.equal(server.asked.length, 1);
 });
 
-test('an event that Brigade refuses for its labels even without the long ones is refused', async (t) => {
+test('an event that Brigade rejects for its labels even without the long ones is rejected', async (t) => {
   const error = anError('BadRequestError', 'no', ['labels.tag: String length must be less than or equal to 63']);
   const { server, sink } = await aServedSink(t, answering(400, error));
   assert.equal((await sink.deliver(aClaimOf(), NEVER)).kind, 'rejected');
   assert.equal(server.asked.length, 2);
 });
 
-test('a label that is not legal is left out, and told', async (t) => {
+test('a label that is not legal is left out, and named in the note', async (t) => {
   const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
   const outcome = await sink.deliver(aClaimOf({ repository: 'über/all', tag: 'a b' }), NEVER);
   assert.deepEqual(outcome, {
@@ -329,7 +332,7 @@ test('a label that is not legal is left out, and told', async (t) => {
   assert.deepEqual(Object.keys(labels), ['tagged', 'digest', 'manifest']);
 });
 
-test('an event that Brigade’s rules forbid is refused, and never sent', async (t) => {
+test('an event that violates Brigade’s field rules is rejected, and never sent', async (t) => {
   const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
   const { registry: _, ...event } = aRegistryEvent('a');
   const forbidden: readonly Claim[] = [
@@ -350,7 +353,7 @@ function preflight(whoami: React, created: React): React {
   return (response, asked) => (asked.path === '/v2/whoami' ? whoami : created)(response, asked);
 }
 
-test('a probe posts an event for a project that cannot exist, once Brigade has said who we are', async (t) => {
+test('a probe asks for our principal, and then posts an event for a project that cannot exist', async (t) => {
   const { server, sink } = await aServedSink(t, preflight(answering(200, WHO), answering(201, EMPTY_LIST)));
   assert.deepEqual(await sink.probe(NEVER), {
     kind: 'ready',
@@ -366,12 +369,12 @@ test('a probe posts an event for a project that cannot exist, once Brigade has s
 
 for (const [title, react, expected] of [
   [
-    'a Brigade up to v2.3, which knows no such project, is ready',
+    'a Brigade up to v2.3, which answers 404 for the project, is ready',
     preflight(answering(200, WHO), answering(404, anError('NotFoundError'))),
     { kind: 'ready', detail: 'service account "gateway" may create events of source brigade.sh/acr' },
   ],
   [
-    'a token that Brigade does not know is told, with credentials at fault',
+    'a Brigade that does not know the token is unready, because of the credentials',
     answering(401, anError('AuthenticationError', 'Session not found or may have expired. Please log in again.')),
     {
       kind: 'unready',
@@ -380,12 +383,12 @@ for (const [title, react, expected] of [
     },
   ],
   [
-    'a locked service account is told, with credentials at fault',
+    'a Brigade that locked the service account is unready, because of the credentials',
     answering(403, '{}\n'),
     { kind: 'unready', detail: 'whoami: 403', credentials: true },
   ],
   [
-    'a missing role is told, with credentials at fault',
+    'a Brigade that did not grant the role is unready, because of the credentials',
     preflight(answering(200, WHO), answering(403, anError('AuthorizationError'))),
     {
       kind: 'unready',
@@ -403,7 +406,7 @@ for (const [title, react, expected] of [
     },
   ],
   [
-    'something else at its address is unready',
+    'another server at the address is unready',
     answering(404, 'not found'),
     { kind: 'unready', detail: 'whoami: 404', credentials: false },
   ],
@@ -414,7 +417,7 @@ for (const [title, react, expected] of [
   });
 }
 
-test('a probe makes one line of whatever whoami answers', async (t) => {
+test('the detail of a probe is one line, whatever whoami answers', async (t) => {
   for (const who of [`{"type":{"toString":1},"id":"a\\n${'x'.repeat(9999)}"}`, '{"id":{}}', 'garbage', '[]', 'null']) {
     const { sink } = await aServedSink(t, preflight(answering(200, who), answering(403, WORDY)));
     const { detail } = await sink.probe(NEVER);
@@ -424,25 +427,18 @@ test('a probe makes one line of whatever whoami answers', async (t) => {
   }
 });
 
-test('a Brigade that is not there is unready, and no credentials are blamed', async (t) => {
+test('a Brigade that cannot be reached is unready, and not because of the credentials', async (t) => {
   const server = await AnsweringServer.start(t, (response) => response.socket?.resetAndDestroy());
   const probe = await aSink(t, server.address).probe(NEVER);
   assert.ok(probe.kind === 'unready');
   assert.equal(probe.credentials, false);
 });
 
-test('each request goes through the client that is current', async (t) => {
-  const [one, two] = [
-    await AnsweringServer.start(t, answering(201, EMPTY_LIST)),
-    await AnsweringServer.start(t, answering(201, EMPTY_LIST)),
-  ];
-  const clients = [one, two].map(
-    ({ address }) => new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false }),
-  );
-  t.after(() => Promise.all(clients.map((client) => client.close())));
-  const turns = clients.values();
-  const sink = new BrigadeSink({ client: () => turns.next().value ?? assert.fail(), now: () => NOW });
-  await sink.deliver(aClaimOf(), NEVER);
-  await sink.deliver(aClaimOf(), NEVER);
-  assert.deepEqual([one.asked.length, two.asked.length], [1, 1]);
+test('the preview of an event is what deliver sends', async (t) => {
+  const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
+  const claim = aClaimOf({ tag: 'a b' });
+  const preview = sink.preview(claim);
+  await sink.deliver(claim, NEVER);
+  assert.ok(preview.kind === 'message');
+  assert.deepEqual([preview.body, preview.note], [server.asked[0]?.body, 'left out, not legal as a label: tag']);
 });

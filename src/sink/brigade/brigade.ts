@@ -1,16 +1,22 @@
 import { API_VERSION, type BrigadeEvent } from 'brigade-api/event';
 import type { Claim, CreatedEvent, Outcome } from '../../model/delivery.ts';
-import { oneLine, retryAfter } from '../answer.ts';
-import type { HttpClient, HttpResult } from '../http-client.ts';
-import type { Probe, Sink } from '../sink.ts';
+import {
+  type HttpAnswer,
+  type HttpClient,
+  type HttpResult,
+  rejectsCredentials,
+  unanswered,
+  unavailable,
+} from '../http-client.ts';
+import { type Deliverable, type Message, oneLine, type Probe, type Sink } from '../sink.ts';
 import { type LabelRule, SOURCE, toBrigadeEvent } from './event-mapping.ts';
 
 /** Characters. */
 const PRINCIPAL_LENGTH = 200;
 
 /**
- * An event that nobody can be subscribed to, for a project that cannot exist: Brigade checks token, role and source,
- * finds no subscriber, stores nothing and answers 201 with an empty list.
+ * An event for a project that cannot exist: Brigade checks token, role and source, finds no subscriber, stores nothing and
+ * answers 201 with an empty list.
  */
 const PREFLIGHT: BrigadeEvent = {
   kind: 'Event',
@@ -21,7 +27,7 @@ const PREFLIGHT: BrigadeEvent = {
   type: 'preflight',
 };
 
-/** What each status means (design: one table). Whatever is not here is told by its hundreds. */
+/** The outcome for each status that Brigade itself answers. `outcomeOfOther` decides for all others. */
 const OUTCOMES: ReadonlyMap<number, Outcome['kind']> = new Map([
   [201, 'delivered'],
   [400, 'rejected'],
@@ -34,16 +40,15 @@ const OUTCOMES: ReadonlyMap<number, Outcome['kind']> = new Map([
   [504, 'unavailable'],
 ]);
 
-/** Emits into the event bus of Brigade 2. */
+const JSON_HEADERS = { accept: 'application/json', 'content-type': 'application/json' };
+
+/** Delivers to the event bus of Brigade 2. */
 export class BrigadeSink implements Sink {
-  readonly #client: () => HttpClient;
-  readonly #now: () => number;
+  readonly #client: HttpClient;
   #labelRule: LabelRule = 'since-2.6';
 
-  /** `client` is asked anew for every request: it changes when the certificate authority does. */
-  constructor(options: { readonly client: () => HttpClient; readonly now: () => number }) {
-    this.#client = options.client;
-    this.#now = options.now;
+  constructor(client: HttpClient) {
+    this.#client = client;
   }
 
   async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
@@ -54,64 +59,68 @@ export class BrigadeSink implements Sink {
     return this.#deliver(claim, 'before-2.6', signal);
   }
 
+  preview(event: Deliverable): Message {
+    return messageFor(event, this.#labelRule);
+  }
+
   async probe(signal: AbortSignal): Promise<Probe> {
-    // It may have been upgraded meanwhile.
+    // Brigade may have been upgraded meanwhile.
     this.#labelRule = 'since-2.6';
-    const who = await this.#client().exchange({ method: 'GET', path: '/v2/whoami' }, signal);
+    const who = await this.#client.send({ method: 'GET', path: '/v2/whoami' }, signal);
     if (who.kind !== 'answered' || who.status !== 200) return unready('whoami', who);
     const request = { method: 'POST', path: '/v2/events', body: JSON.stringify(PREFLIGHT) } as const;
-    const created = await this.#client().exchange(request, signal);
-    // Up to v2.3 a project that does not exist is a 404, after the role was checked.
+    const created = await this.#client.send(request, signal);
+    // Up to v2.3 Brigade checks the role, and then answers 404 for a project that does not exist.
     const isReady = created.kind === 'answered' && (created.status === 201 || created.status === 404);
     if (!isReady) return unready(`creating an event of source ${SOURCE} as ${principal(who.body)}`, created);
     return { kind: 'ready', detail: `${principal(who.body)} may create events of source ${SOURCE}` };
   }
 
   async close(): Promise<void> {
-    await this.#client().close();
+    await this.#client.close();
   }
 
   async #deliver(claim: Claim, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
-    const mapping = toBrigadeEvent(claim, rule);
-    if (mapping.kind === 'unmappable') return { kind: 'rejected', detail: mapping.detail };
-    const body = JSON.stringify(mapping.event);
-    const exchange = await this.#client().exchange({ method: 'POST', path: '/v2/events', body }, signal);
-    const outcome = outcomeOf(exchange, this.#now);
-    if (outcome.kind !== 'delivered' || mapping.leftOut.length === 0) return outcome;
-    return { ...outcome, note: `left out, not legal as a label: ${mapping.leftOut.join(', ')}` };
+    const message = messageFor(claim, rule);
+    if (message.kind === 'unmappable') return { kind: 'rejected', detail: message.detail };
+    const { headers, body, note } = message;
+    const outcome = outcomeOf(await this.#client.send({ method: 'POST', path: '/v2/events', headers, body }, signal));
+    return outcome.kind === 'delivered' && note !== undefined ? { ...outcome, note } : outcome;
   }
+}
+
+function messageFor(event: Deliverable, rule: LabelRule): Message {
+  const mapping = toBrigadeEvent(event, rule);
+  if (mapping.kind === 'unmappable') return mapping;
+  const { leftOut } = mapping;
+  return {
+    kind: 'message',
+    headers: JSON_HEADERS,
+    body: JSON.stringify(mapping.event),
+    ...(leftOut.length === 0 ? {} : { note: `left out, not legal as a label: ${leftOut.join(', ')}` }),
+  };
 }
 
 /** `labels.repo: String length must be less than or equal to 63` */
 const LABEL_TOO_LONG = /\blabels\.[\w-]+: String length must be less than or equal to 63\b/;
 
-function outcomeOf(exchange: HttpResult, now: () => number): Outcome {
-  if (exchange.kind === 'unsent') return { kind: 'unavailable', detail: exchange.detail };
-  if (exchange.kind === 'broken') return { kind: 'uncertain', detail: exchange.detail };
-  const { status, headers } = exchange;
-  const kind = OUTCOMES.get(status) ?? outcomeByHundreds(status);
-  if (kind === 'delivered') return delivered(exchange);
-  const detail = describeAnswer(exchange);
-  if (kind !== 'unavailable') return { kind, detail };
-  const retryAfterMs = retryAfter(headers['retry-after'], now);
-  const credentials = status === 401 || status === 403;
-  return {
-    kind,
-    detail,
-    ...(credentials ? { credentials } : {}),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
+function outcomeOf(result: HttpResult): Outcome {
+  if (result.kind !== 'answered') return unanswered(result);
+  const kind = OUTCOMES.get(result.status) ?? outcomeOfOther(result.status);
+  if (kind === 'delivered') return delivered(result);
+  const detail = describeAnswer(result);
+  return kind === 'unavailable' ? unavailable(result, detail) : { kind, detail };
 }
 
 /**
- * Statuses that Brigade itself never answers come from what stands before it. A redirection or a client error of any
- * other kind was not passed on; a success that is not 201, or another server error, may have been.
+ * Brigade does not answer these statuses itself: a proxy does. It did not pass on a request that it redirected or answered
+ * with a client error. It may have passed on one with another success or server error.
  */
-function outcomeByHundreds(status: number): 'unavailable' | 'uncertain' {
+function outcomeOfOther(status: number): 'unavailable' | 'uncertain' {
   return status >= 300 && status < 500 ? 'unavailable' : 'uncertain';
 }
 
-function delivered({ body, isCut }: Extract<HttpResult, { kind: 'answered' }>): Outcome {
+function delivered({ body, isCut }: HttpAnswer): Outcome {
   if (isCut)
     return { kind: 'delivered', created: [], note: 'the answer was too long to read which events were created' };
   const created = createdEvents(body);
@@ -119,7 +128,7 @@ function delivered({ body, isCut }: Extract<HttpResult, { kind: 'answered' }>): 
   return { kind: 'uncertain', detail: '201 with a body that is not an event list' };
 }
 
-/** Undefined for what is not Brigade's list of events. */
+/** Undefined unless the body is Brigade's list of events. */
 function createdEvents(body: string): CreatedEvent[] | undefined {
   const list = parse(body);
   if (list?.kind !== 'EventList') return undefined;
@@ -128,15 +137,15 @@ function createdEvents(body: string): CreatedEvent[] | undefined {
   return items.map((item) => ({ id: textOf(item?.metadata?.id), project: textOf(item?.projectID) }));
 }
 
-/** Of any value: what JSON makes of an object may not even be turned into a text. */
+/** Empty for anything but a string: an object from JSON may not even convert to one. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function unready(what: string, exchange: HttpResult): Probe {
-  if (exchange.kind !== 'answered') return { kind: 'unready', detail: exchange.detail, credentials: false };
-  const credentials = exchange.status === 401 || exchange.status === 403;
-  return { kind: 'unready', detail: oneLine(`${what}: ${describeAnswer(exchange)}`), credentials };
+function unready(what: string, result: HttpResult): Probe {
+  if (result.kind !== 'answered') return { kind: 'unready', detail: result.detail, credentials: false };
+  const detail = oneLine(`${what}: ${describeAnswer(result)}`);
+  return { kind: 'unready', detail, credentials: rejectsCredentials(result) };
 }
 
 /** `service account "brigade-acr-gateway"` */
@@ -146,8 +155,8 @@ function principal(body: string): string {
   return oneLine(`${kind} "${textOf(id) || '?'}"`).slice(0, PRINCIPAL_LENGTH);
 }
 
-/** Status, and Brigade's reason and details. Of a body that is not Brigade's nothing is repeated: it may be anything. */
-function describeAnswer({ status, body }: Extract<HttpResult, { kind: 'answered' }>): string {
+/** Status, and Brigade's reason and details. A body that is not Brigade's is not repeated: it may be anything. */
+function describeAnswer({ status, body }: HttpAnswer): string {
   const { reason, details } = parse(body) ?? {};
   const parts = [reason, ...(Array.isArray(details) ? details : [])].filter((part) => typeof part === 'string');
   const text = parts.length === 0 ? '' : ` ${parts.join('; ')}`;

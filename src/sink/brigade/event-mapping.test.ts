@@ -7,11 +7,13 @@ import { checkEventRequest } from 'embedded-brigade/event';
 import fc from 'fast-check';
 import { aRegistryEvent } from '../../../test/support/records.ts';
 import { ACTIONS, type RegistryEvent } from '../../model/registry-event.ts';
-import { type LabelRule, MAX_PAYLOAD_BYTES, type Mappable, toBrigadeEvent } from './event-mapping.ts';
+import { type LabelRule, MAX_PAYLOAD_BYTES, toBrigadeEvent } from './event-mapping.ts';
 
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
-/** A push of `hello-world:v1` with changes; an undefined one takes the field away. */
+type Mappable = Parameters<typeof toBrigadeEvent>[0];
+
+/** A push of `hello-world:v1` with changes; an undefined one removes the field. */
 function aPush(changes: Partial<Record<keyof RegistryEvent, string | undefined>> = {}): Mappable {
   const fields = {
     registry: 'example.azurecr.io',

@@ -9,6 +9,7 @@ import {
   VALUE_RULE,
 } from 'brigade-api/field-rules';
 import type { RegistryEvent } from '../../model/registry-event.ts';
+import type { Deliverable } from '../sink.ts';
 
 /** The `source` of every event, which subscriptions name. It is that of v0.4.1 and never changes. */
 export const SOURCE = 'brigade.sh/acr';
@@ -19,13 +20,7 @@ export const SOURCE = 'brigade.sh/acr';
  */
 export const MAX_PAYLOAD_BYTES = 512 * 1024;
 
-export interface Mappable {
-  readonly event: RegistryEvent;
-  readonly payload: string;
-  readonly delivery: number;
-}
-
-export type Mapping =
+type Mapping =
   | {
       readonly kind: 'mapped';
       readonly event: BrigadeEvent;
@@ -44,7 +39,7 @@ export type LabelRule = 'since-2.6' | 'before-2.6';
  * subscription. Labels only narrow. One that does not fit is left out, never cut: a cut value could match another
  * subscription.
  */
-export function toBrigadeEvent({ event, payload, delivery }: Mappable, labelRule: LabelRule): Mapping {
+export function toBrigadeEvent({ event, payload, delivery }: Deliverable, labelRule: LabelRule): Mapping {
   const valueRule = labelRule === 'since-2.6' ? VALUE_RULE : OLD_VALUE_RULE;
   const registry = event.registry ?? '';
   if (!fits(valueRule, registry)) return { kind: 'unmappable', detail: 'the registry is not legal as a qualifier' };

@@ -21,7 +21,14 @@ function aClaimOf(changes: Partial<RegistryEvent> = {}, payload = '{"action":"pu
 
 function aClient(t: TestContext, address: string, scheme?: 'Basic'): HttpClient {
   const more = scheme === undefined ? {} : { scheme };
-  const client = new HttpClient({ address, token: () => TOKEN, ca: undefined, ignoreCertErrors: false, ...more });
+  const client = new HttpClient({
+    address,
+    token: () => TOKEN,
+    ca: undefined,
+    ignoreCertErrors: false,
+    now: () => 0,
+    ...more,
+  });
   t.after(() => client.close());
   return client;
 }
@@ -29,11 +36,11 @@ function aClient(t: TestContext, address: string, scheme?: 'Basic'): HttpClient 
 async function aServedSink(t: TestContext, react: React, mode: (typeof MODES)[number] = 'structured') {
   const server = await AnsweringServer.start(t, react);
   const client = aClient(t, `${server.address}/ingest`);
-  return { server, sink: new CloudEventsSink({ client: () => client, mode, now: () => 0 }) };
+  return { server, sink: new CloudEventsSink(client, mode) };
 }
 
-/** Of a port that was free a moment ago. */
-async function anAddressOfNobody(): Promise<string> {
+/** An address whose port is not open any more. */
+async function aClosedAddress(): Promise<string> {
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const address = server.address();
@@ -46,9 +53,9 @@ for (const mode of MODES) {
     const taken: string[] = [];
     let behaviour: Behaviour = 'takes';
     const wordy = `first\r\nsecond ${TOKEN}\u2028`;
-    const reactions: Readonly<Record<Exclude<Behaviour, 'takes' | 'talks-nonsense'>, React>> = {
-      refuses: answering(400, wordy),
-      'refuses-credentials': answering(401, wordy),
+    const reactions: Readonly<Record<Exclude<Behaviour, 'takes' | 'answers-nonsense'>, React>> = {
+      rejects: answering(400, wordy),
+      'rejects-credentials': answering(401, wordy),
       'is-busy': answering(503, wordy),
       'is-away': () => assert.fail('it is away'),
       'loses-its-answer': (response) => response.socket?.resetAndDestroy(),
@@ -58,18 +65,19 @@ for (const mode of MODES) {
     const { server, sink } = await aServedSink(
       t,
       (response, asked) => {
-        if (behaviour !== 'takes' && behaviour !== 'talks-nonsense') return reactions[behaviour](response, asked);
+        if (behaviour !== 'takes' && behaviour !== 'answers-nonsense') return reactions[behaviour](response, asked);
         if (asked.method === 'POST') taken.push(String(asked.headers['ce-id'] ?? JSON.parse(asked.body).id));
         response.writeHead(behaviour === 'takes' ? 202 : 200).end(behaviour === 'takes' ? '' : '<html>');
       },
       mode,
     );
-    const away = aClient(t, await anAddressOfNobody());
-    const awaySink = new CloudEventsSink({ client: () => away, mode, now: () => 0 });
+    const away = aClient(t, await aClosedAddress());
+    const awaySink = new CloudEventsSink(away, mode);
     const current = () => (behaviour === 'is-away' ? awaySink : sink);
     return {
       sink: {
         deliver: (claim, signal) => current().deliver(claim, signal),
+        preview: (event) => sink.preview(event),
         probe: (signal) => current().probe(signal),
         close: () => sink.close(),
       },
@@ -83,7 +91,7 @@ for (const mode of MODES) {
   });
 }
 
-test('an event in structured mode has its attributes and its payload, digit for digit', async (t) => {
+test('an event in structured mode has its attributes and its unchanged payload', async (t) => {
   const { server, sink } = await aServedSink(t, answering(204));
   assert.deepEqual(await sink.deliver(aClaimOf(), NEVER), { kind: 'delivered' });
   const [asked] = server.asked;
@@ -105,7 +113,7 @@ test('an event in structured mode has its attributes and its payload, digit for 
   assert.ok(asked?.body.endsWith('"data":{"action":"push","n":12345678901234567890}}'));
 });
 
-test('the trace of the webhook goes along with its event', async (t) => {
+test('an event carries the trace of its webhook', async (t) => {
   const { server, sink } = await aServedSink(t, answering(204));
   const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
   await sink.deliver({ ...aClaimOf(), traceparent }, NEVER);
@@ -124,7 +132,7 @@ test('an event in binary mode has its attributes as headers, percent-encoded, an
   assert.equal(asked?.headers['ce-datacontenttype'], undefined);
 });
 
-test('whatever an event says, it arrives as it was, in both modes', async (t) => {
+test('any text in an event arrives unchanged, in both modes', async (t) => {
   for (const mode of MODES) {
     const { server, sink } = await aServedSink(t, answering(200), mode);
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 100 });
@@ -143,7 +151,7 @@ test('whatever an event says, it arrives as it was, in both modes', async (t) =>
   }
 });
 
-test('an event that cannot be told as a CloudEvent is refused, and nothing is sent', async (t) => {
+test('an event that cannot be a CloudEvent is rejected, and not sent', async (t) => {
   const { server, sink } = await aServedSink(t, answering(200));
   for (const registry of ['', 'two words', 'x\r\ny', 'a/b']) {
     assert.equal((await sink.deliver(aClaimOf({ registry }), NEVER)).kind, 'rejected');
@@ -152,7 +160,7 @@ test('an event that cannot be told as a CloudEvent is refused, and nothing is se
   assert.equal(server.asked.length, 0);
 });
 
-test('what cannot be an attribute is left out', async (t) => {
+test('a value that is not legal as an attribute is left out', async (t) => {
   const { server, sink } = await aServedSink(t, answering(200));
   await sink.deliver(aClaimOf({ repository: 'x'.repeat(1000), timestamp: 'yesterday' }), NEVER);
   const { subject, time } = JSON.parse(server.asked[0]?.body ?? '');
@@ -188,7 +196,7 @@ for (const [status, kind] of TABLE) {
   });
 }
 
-test('a receiver may ask for time', async (t) => {
+test('a receiver can ask for a delay with Retry-After', async (t) => {
   const { sink } = await aServedSink(t, answering(429, '', { 'retry-after': '7' }));
   const outcome = await sink.deliver(aClaimOf(), NEVER);
   assert.equal(outcome.kind === 'unavailable' && outcome.retryAfterMs, 7000);
@@ -212,9 +220,21 @@ for (const [status, headers, kind, detail] of [
   });
 }
 
-test('credentials may be Basic', async (t) => {
+test('credentials can be of the scheme Basic', async (t) => {
   const server = await AnsweringServer.start(t, answering(200));
   const client = aClient(t, server.address, 'Basic');
-  await new CloudEventsSink({ client: () => client, mode: 'structured', now: () => 0 }).deliver(aClaimOf(), NEVER);
+  await new CloudEventsSink(client, 'structured').deliver(aClaimOf(), NEVER);
   assert.equal(server.asked[0]?.headers.authorization, `Basic ${TOKEN}`);
+});
+
+test('the preview of an event is what deliver sends, in both modes', async (t) => {
+  for (const mode of MODES) {
+    const { server, sink } = await aServedSink(t, answering(200), mode);
+    const preview = sink.preview(aClaimOf());
+    await sink.deliver(aClaimOf(), NEVER);
+    const [asked] = server.asked;
+    assert.ok(preview.kind === 'message');
+    assert.equal(preview.body, asked?.body);
+    for (const [name, value] of Object.entries(preview.headers)) assert.equal(asked?.headers[name], value);
+  }
 });

@@ -8,60 +8,60 @@ import type { Probe, Sink } from '../sink.ts';
 export type Behaviour =
   /** It takes every event. */
   | 'takes'
-  /** It answers that it will never take this event, in many lines that repeat the credential where there is one. */
-  | 'refuses'
-  /** It answers that our credentials are wrong, as wordily. */
-  | 'refuses-credentials'
-  /** It answers that it has no time now. */
+  /** It answers that it will never take this event, in many lines that repeat the credential if there is one. */
+  | 'rejects'
+  /** It answers that our credentials are wrong, with a text as long. */
+  | 'rejects-credentials'
+  /** It answers that it takes no events now. */
   | 'is-busy'
-  /** Nobody is there. */
+  /** It cannot be reached. */
   | 'is-away'
   /** It takes the event, and the answer is lost. */
   | 'loses-its-answer'
-  /** It takes the event, and says that something broke. */
+  /** It takes the event, and answers with an error. */
   | 'fails'
-  /** It answers that it took the event with what makes no sense. */
-  | 'talks-nonsense'
+  /** It takes the event, and its answer makes no sense. */
+  | 'answers-nonsense'
   /** It never answers. */
   | 'hangs';
 
-/** A sink under test, with its far side in the hands of the suite. */
+/** A sink under test, and the control over its far side. */
 export interface SinkHarness {
   readonly sink: Sink;
   readonly behave: (behaviour: Behaviour) => Promise<void>;
   /** The ids of the events that the far side has, in the order in which it took them. */
   readonly taken: () => readonly string[];
-  /** Resolves once an event or a probe is at the far side while it hangs. */
+  /** Resolves when an event or a probe has reached the far side while it hangs. */
   readonly untilAsked: () => Promise<void>;
-  /** What must never be told; absent where there is none. */
+  /** What no detail may contain; absent where there is none. */
   readonly credential?: string;
 }
 
-/** Nothing here waits as long as an attempt may: what is not over then has hung. */
+/** No case takes as long as an attempt may take. */
 const HANG_MS = 20_000;
 
 const NEVER = new AbortController().signal;
 
-/** What every sink promises; `open` opens one for each test, and has it closed with the test. */
+/** What every sink promises. `open` opens a sink for each test, and closes it when the test ends. */
 export function sinkSuite(name: string, open: (t: TestContext) => Promise<SinkHarness>): void {
   const proves = (title: string, run: (harness: SinkHarness) => Promise<void>): void => {
     test(title, { timeout: HANG_MS }, async (t) => run(await open(t)));
   };
   describe(`${name}: deliver`, () => deliverSuite(proves));
-  describe(`${name}: probe`, () => probeSuite(proves));
+  describe(`${name}: probe and preview`, () => probeSuite(proves));
 }
 
 type Proof = (title: string, run: (harness: SinkHarness) => Promise<void>) => void;
 
 const EXPECTED: Readonly<Record<Exclude<Behaviour, 'hangs'>, readonly Outcome['kind'][]>> = {
   takes: ['delivered'],
-  refuses: ['rejected'],
-  'refuses-credentials': ['unavailable'],
+  rejects: ['rejected'],
+  'rejects-credentials': ['unavailable'],
   'is-busy': ['unavailable'],
   'is-away': ['unavailable'],
   'loses-its-answer': ['uncertain'],
   fails: ['uncertain'],
-  'talks-nonsense': ['uncertain', 'delivered'],
+  'answers-nonsense': ['uncertain', 'delivered'],
 };
 
 function deliverSuite(proves: Proof): void {
@@ -76,16 +76,16 @@ function deliverSuite(proves: Proof): void {
     });
   }
 
-  proves('refused credentials are told from everything else', async ({ sink, behave }) => {
+  proves('only rejected credentials are reported as such', async ({ sink, behave }) => {
     for (const behaviour of BEHAVIOURS) {
       await behave(behaviour);
       const outcome = await sink.deliver(aClaim('a'), NEVER);
       const isOurs = outcome.kind === 'unavailable' && outcome.credentials === true;
-      assert.equal(isOurs, behaviour === 'refuses-credentials', `${behaviour}: ${JSON.stringify(outcome)}`);
+      assert.equal(isOurs, behaviour === 'rejects-credentials', `${behaviour}: ${JSON.stringify(outcome)}`);
     }
   });
 
-  proves('an attempt that hangs ends once it is given up, and nobody knows what became of it', async (harness) => {
+  proves('an attempt that hangs ends when it is aborted, and is uncertain', async (harness) => {
     await harness.behave('hangs');
     const giveUp = new AbortController();
     const outcome = harness.sink.deliver(aClaim('a'), giveUp.signal);
@@ -94,7 +94,7 @@ function deliverSuite(proves: Proof): void {
     assert.equal((await outcome).kind, 'uncertain');
   });
 
-  proves('nothing is taken of what was given up beforehand', async ({ sink, behave, taken }) => {
+  proves('an attempt that was aborted before it began takes nothing', async ({ sink, behave, taken }) => {
     await behave('takes');
     const outcome = await sink.deliver(aClaim('a'), AbortSignal.abort());
     assert.equal(outcome.kind, 'unavailable');
@@ -112,7 +112,7 @@ function deliverSuite(proves: Proof): void {
     assert.equal(taken().at(-1), 'a');
   });
 
-  proves('many attempts at a time each get their own answer', async ({ sink, behave, taken }) => {
+  proves('of many concurrent attempts each gets its own answer', async ({ sink, behave, taken }) => {
     await behave('takes');
     const names = Array.from({ length: 64 }, (_, index) => `event-${index}`);
     const outcomes = await Promise.all(names.map((each) => sink.deliver(aClaim(each), NEVER)));
@@ -122,7 +122,14 @@ function deliverSuite(proves: Proof): void {
 }
 
 function probeSuite(proves: Proof): void {
-  proves('a probe finds a far side ready that takes events, and creates none', async (harness) => {
+  proves('a preview sends nothing', async ({ sink, behave, taken }) => {
+    await behave('takes');
+    assert.equal(sink.preview(aClaim('a')).kind, 'message');
+    await sink.deliver(aClaim('b'), NEVER);
+    assert.deepEqual(taken(), ['b']);
+  });
+
+  proves('a probe of a far side that takes events is ready, and creates none', async (harness) => {
     await harness.behave('takes');
     const probe = await harness.sink.probe(NEVER);
     assert.equal(probe.kind, 'ready');
@@ -130,17 +137,17 @@ function probeSuite(proves: Proof): void {
     assert.deepEqual(harness.taken(), []);
   });
 
-  for (const behaviour of ['refuses-credentials', 'is-busy', 'is-away', 'loses-its-answer', 'fails'] as const) {
-    proves(`a probe finds a far side unready that ${words(behaviour)}, and says why`, async (harness) => {
+  for (const behaviour of ['rejects-credentials', 'is-busy', 'is-away', 'loses-its-answer', 'fails'] as const) {
+    proves(`a probe of a far side that ${words(behaviour)} is unready, with the reason`, async (harness) => {
       await harness.behave(behaviour);
       const probe = await harness.sink.probe(NEVER);
       assert.equal(probe.kind, 'unready');
-      assert.equal(credentialsOf(probe), behaviour === 'refuses-credentials');
+      assert.equal(credentialsOf(probe), behaviour === 'rejects-credentials');
       assertPrintable(probe.detail, harness);
     });
   }
 
-  proves('a probe that hangs ends once it is given up', async ({ sink, behave, untilAsked }) => {
+  proves('a probe that hangs ends when it is aborted', async ({ sink, behave, untilAsked }) => {
     await behave('hangs');
     const giveUp = new AbortController();
     const probe = sink.probe(giveUp.signal);
@@ -152,13 +159,13 @@ function probeSuite(proves: Proof): void {
 
 const BEHAVIOURS = [
   'takes',
-  'refuses',
-  'refuses-credentials',
+  'rejects',
+  'rejects-credentials',
   'is-busy',
   'is-away',
   'loses-its-answer',
   'fails',
-  'talks-nonsense',
+  'answers-nonsense',
 ] as const satisfies readonly Behaviour[];
 
 function words(behaviour: Behaviour): string {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aRegistryEvent } from '../../test/support/records.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
-import { contentKey } from './content-key.ts';
+import { contentKey } from './record.ts';
 
 const EVENT: RegistryEvent = { ...aRegistryEvent('a'), region: 'westeurope' };
 
-test('events that differ in id, time and spelling of the registry alone have one content', () => {
+test('events that differ only in id, time and spelling of the registry have the same content', () => {
   const other = { ...EVENT, id: 'b', timestamp: 'later', registry: 'EXAMPLE.azurecr.io:443' };
   assert.equal(contentKey(other, 'apart'), contentKey(EVENT, 'apart'));
   assert.match(contentKey(EVENT, 'apart') ?? '', /^[0-9a-f]{32}$/);
@@ -20,20 +20,20 @@ for (const [field, value] of [
   ['tag', undefined],
   ['digest', 'sha256:0'],
 ] as const) {
-  test(`another ${field} is another content: ${value ?? 'none'}`, () => {
+  test(`events with another ${field} have another content: ${value ?? 'none'}`, () => {
     const { [field]: _, ...rest } = EVENT;
     const other = { ...rest, id: EVENT.id, action: EVENT.action, ...(value === undefined ? {} : { [field]: value }) };
     assert.notEqual(contentKey(other, 'together'), contentKey(EVENT, 'together'));
   });
 }
 
-test('what happens in another region is the same or not, as the operator says', () => {
+test('events of another region have the same content with `together`, and another one with `apart`', () => {
   const other = { ...EVENT, region: 'eastus' };
   assert.equal(contentKey(other, 'together'), contentKey(EVENT, 'together'));
   assert.notEqual(contentKey(other, 'apart'), contentKey(EVENT, 'apart'));
 });
 
-test('an event without registry, repository or digest has no content to compare', () => {
+test('an event without registry, repository or digest has no content key', () => {
   for (const field of ['registry', 'repository', 'digest'] as const) {
     const { [field]: _, ...rest } = EVENT;
     assert.equal(contentKey(rest, 'together'), undefined);

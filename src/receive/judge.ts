@@ -1,0 +1,89 @@
+import { scopeOf } from '../auth/scope.ts';
+import type { Decoded, DecodedEvent } from '../decode/decoder.ts';
+import type { NewRecord } from '../journal/journal.ts';
+import type { EventReceipt, Rejection } from '../model/receipt.ts';
+import type { RegistryEvent } from '../model/registry-event.ts';
+import type { Issue } from '../model/webhook.ts';
+import { acceptedRecord, deadLetterRecord, type RecordBase, recordBase, summaryOf, type Webhook } from './record.ts';
+import { applyRules } from './rules.ts';
+
+/** What becomes of one event of a webhook. */
+export type Judgement =
+  /** It goes into the journal, for delivery or as a dead letter. `rule` names the rule that accepted it, if one did. */
+  | { readonly kind: 'kept'; readonly record: NewRecord; readonly rule?: string }
+  | { readonly kind: 'ignored'; readonly receipt: EventReceipt };
+
+type OutOfScope = Extract<Rejection, { kind: 'out-of-scope' }>;
+
+/**
+ * Scope, rules, and what is kept of each event. Pure.
+ *
+ * A native ACR webhook out of scope is rejected as a whole, as in v0.4.1. In an envelope each event has its own result: Event
+ * Grid drops a rejected batch, and a CNCF registry repeats it for ever.
+ */
+export function judge(
+  { format, events }: Extract<Decoded, { kind: 'decoded' }>,
+  webhook: Webhook,
+): readonly Judgement[] | OutOfScope {
+  const base = recordBase(format, webhook);
+  const judgements: Judgement[] = [];
+  for (const event of events) {
+    const judgement = judgeEvent(event, base, webhook);
+    if (judgement.kind === 'out-of-scope') return judgement;
+    judgements.push(judgement);
+  }
+  return judgements;
+}
+
+function judgeEvent(
+  decoded: DecodedEvent,
+  base: RecordBase,
+  { caller, contentWindow }: Webhook,
+): Judgement | OutOfScope {
+  if (decoded.kind === 'nothing') {
+    const { id, action, reason } = decoded;
+    const result = { kind: 'ignored', reason } as const;
+    return { kind: 'ignored', receipt: id === undefined ? { action, result } : { id, action, result } };
+  }
+  if (decoded.kind === 'unreadable') {
+    const detail = formatIssues(decoded.issues);
+    return { kind: 'kept', record: deadLetterRecord(base, decoded, { reason: 'unreadable', detail }) };
+  }
+  const scope = scopeOf(caller, decoded.event);
+  if (scope.kind === 'out-of-scope') {
+    if (base.format === 'acr') return scope;
+    const detail = formatIssues([scope.issue]);
+    return { kind: 'kept', record: deadLetterRecord(base, decoded, { reason: 'out-of-scope', detail }) };
+  }
+  const { event } = scope;
+  const { kind, rule } = applyRules(event, caller);
+  if (kind === 'ignore') {
+    return { kind: 'ignored', receipt: { ...summaryOf(event), result: { kind: 'ignored', reason: 'rule', rule } } };
+  }
+  const { raw } = decoded;
+  const record = hasRegistry(event)
+    ? acceptedRecord(base, { event, raw }, contentWindow)
+    : deadLetterRecord(base, { event, raw }, NO_REGISTRY);
+  return { kind: 'kept', record, ...(rule === undefined ? {} : { rule }) };
+}
+
+function hasRegistry(event: RegistryEvent): event is RegistryEvent & { readonly registry: string } {
+  return event.registry !== undefined;
+}
+
+/** Without the qualifier `registry` the event would match the subscriptions of other people's projects. */
+const NO_REGISTRY = {
+  reason: 'no-registry',
+  detail: 'no registry is known for the event: bind its caller to one',
+} as const;
+
+/** The most issues in one text. */
+const MAX_LISTED_ISSUES = 5;
+
+/** One line for a dead letter or a person. */
+export function formatIssues(issues: readonly Issue[]): string {
+  return issues
+    .slice(0, MAX_LISTED_ISSUES)
+    .map(({ path, expected, received }) => `${path}: expected ${expected}, got ${received}`)
+    .join('; ');
+}

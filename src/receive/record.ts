@@ -1,0 +1,125 @@
+import { hash } from 'node:crypto';
+import type { RawEvent } from '../decode/decoder.ts';
+import type { NewRecord } from '../journal/journal.ts';
+import type { Caller } from '../model/caller.ts';
+import type { LostEvent } from '../model/receipt.ts';
+import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
+import { comparableRegistry } from '../model/registry-name.ts';
+import type { Format, Headers } from '../model/webhook.ts';
+
+/** For how long events of the same content count as one, and whether regions matter. */
+export interface ContentWindow {
+  readonly ms: number;
+  /** `together`: the events of all replicas of a registry about one push are one event. `apart`: one for each region. */
+  readonly regions: 'together' | 'apart';
+}
+
+/** A webhook whose caller is known and whose body was read. */
+export interface Webhook {
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  readonly caller: Caller;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
+  /** Absent: only the ids of events are compared. */
+  readonly contentWindow?: ContentWindow | undefined;
+}
+
+/** What the records of one webhook have in common. `raw` is the body, for an event that has no raw form of its own. */
+export type RecordBase = Pick<NewRecord, 'receivedAt' | 'format' | 'caller' | 'headers' | 'traceparent' | 'raw'>;
+
+/** One event of a webhook, in scope or not. */
+interface ReadEvent<E extends KeptEvent> {
+  readonly event: E;
+  readonly raw?: RawEvent | undefined;
+}
+
+export function recordBase(format: Format, { body, caller, receivedAt, ...webhook }: Webhook): RecordBase {
+  const headers = keptHeaders(webhook.headers);
+  return { receivedAt, format, caller: caller.name, headers, ...traceOf(headers), raw: body };
+}
+
+export function acceptedRecord(
+  base: RecordBase,
+  read: ReadEvent<RegistryEvent & { readonly registry: string }>,
+  contentWindow: ContentWindow | undefined,
+): NewRecord {
+  const { event } = read;
+  const record = recordOf(base, read, ['registry', comparableRegistry(event.registry)]);
+  const key = contentWindow === undefined ? undefined : contentKey(event, contentWindow.regions);
+  if (contentWindow === undefined || key === undefined) return record;
+  return { ...record, content: { key, windowMs: contentWindow.ms } };
+}
+
+/** Dead letters are keyed by caller, so that a forged event cannot make the real one a duplicate. */
+export function deadLetterRecord(
+  base: RecordBase,
+  read: ReadEvent<KeptEvent>,
+  deadLetter: NonNullable<NewRecord['deadLetter']>,
+): NewRecord {
+  return { ...recordOf(base, read, ['caller', base.caller]), deadLetter };
+}
+
+function recordOf(base: RecordBase, { event, raw }: ReadEvent<KeptEvent>, owner: Owner): NewRecord {
+  const record = { ...base, dedupKey: dedupKey(event, owner), event };
+  if (raw === undefined) return record;
+  return { ...record, raw: raw.bytes, ...(raw.payload === undefined ? {} : { payload: raw.payload }) };
+}
+
+/** Event ids are unique within an owner. */
+type Owner = readonly [kind: 'registry' | 'caller', name: string];
+
+/** One (registry or caller, action, event id) is taken once. The length keeps the parts apart. */
+function dedupKey({ action, id }: KeptEvent, [kind, name]: Owner): string {
+  return hash('sha256', `${action} ${kind} ${name.length} ${name} ${id}`).slice(0, 32);
+}
+
+/**
+ * 32 hex characters, the same for every event with the same registry, repository, action, tag and digest. Undefined where
+ * the event does not say what was pushed or deleted, and where.
+ */
+export function contentKey(event: RegistryEvent, regions: ContentWindow['regions']): string | undefined {
+  const { registry, repository, action, tag, digest, region } = event;
+  if (registry === undefined || repository === undefined || digest === undefined) return undefined;
+  const place = regions === 'apart' ? region?.toLowerCase() : undefined;
+  const parts = [comparableRegistry(registry), repository, action, tag, digest, place];
+  return hash('sha256', JSON.stringify(parts)).slice(0, 32);
+}
+
+/** Headers of a webhook that the journal keeps; never credentials, cookies or the query string. */
+const KEPT_NAMES: ReadonlySet<string> = new Set(['content-type', 'user-agent', 'traceparent']);
+
+/** The headers of Event Grid, and of CloudEvents in binary mode. */
+const KEPT_PREFIXES: readonly string[] = ['aeg-', 'ce-'];
+
+function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
+    const isKept = KEPT_NAMES.has(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix));
+    if (isKept) kept[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return kept;
+}
+
+/** W3C Trace Context, section 3.2: version, trace, parent and flags. */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+
+/** The webhook's trace. A CloudEvent in binary mode has a header of its own for it, which comes first. */
+function traceOf(headers: Readonly<Record<string, string>>): { readonly traceparent?: string } {
+  const traceparent = headers['ce-traceparent'] ?? headers['traceparent'];
+  return traceparent !== undefined && TRACEPARENT.test(traceparent) ? { traceparent } : {};
+}
+
+/** What a receipt says about an event beside its result. */
+export function summaryOf(event: KeptEvent): LostEvent {
+  const { id, action, registry, repository, tag, digest } = event;
+  return {
+    id,
+    action,
+    ...(registry === undefined ? {} : { registry }),
+    ...(repository === undefined ? {} : { repository }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
