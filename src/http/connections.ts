@@ -13,8 +13,8 @@ export interface UnansweredRequest {
 }
 
 /**
- * Which connections make room for a new one. `anonymous`: what is under way on it, if anything, was not authenticated. `idle`: a
- * caller's or a trusted proxy's, and nothing is under way. `busy`: an authenticated webhook is in flight; it never makes room.
+ * Which connections make room for a new one. `anonymous`: no request on it was authenticated. `idle`: a caller's or a trusted
+ * proxy's, without an authenticated webhook in flight. `busy`: with one; it never makes room.
  */
 type Rank = 'anonymous' | 'idle' | 'busy';
 
@@ -28,12 +28,11 @@ export class Connection {
   readonly network: string | undefined;
   /** In the order of the requests. node:http sends the first answer and holds back those of pipelined requests behind it. */
   readonly unanswered: UnansweredRequest[] = [];
-  /** A request on it was authenticated. */
-  isAuthenticated = false;
   /** Its next answer closes it, and further requests on it are dropped. */
   isClosing = false;
   rank: Rank;
   readonly #rerank: (connection: Connection) => void;
+  #isAuthenticated = false;
   #webhooks = 0;
 
   constructor(tcp: Socket, network: string | undefined, rerank: (connection: Connection) => void) {
@@ -51,8 +50,13 @@ export class Connection {
 
   get currentRank(): Rank {
     if (this.#webhooks > 0) return 'busy';
-    const isIdle = this.unanswered.length === 0 && (this.isAuthenticated || this.isTrustedProxy);
-    return isIdle ? 'idle' : 'anonymous';
+    return this.#isAuthenticated || this.isTrustedProxy ? 'idle' : 'anonymous';
+  }
+
+  /** A request on it was authenticated. */
+  authenticated(): void {
+    this.#isAuthenticated = true;
+    this.#rerank(this);
   }
 
   /** An authenticated webhook on it is in flight. */
@@ -125,9 +129,7 @@ export class Connections {
       if (at === -1) return;
       connection.unanswered.splice(at, 1);
       request.ended();
-      this.#rerank(connection);
     });
-    this.#rerank(connection);
   }
 
   /** Closes the listener and the idle connections at once, and the others after `graceMs` at the latest. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Rejection } from '../model/receipt.ts';
 import type { IncomingWebhook } from '../receive/incoming-webhook.ts';
 import { Body } from './body.ts';
+import { networkOf } from './client-address.ts';
 import type { Connection } from './connections.ts';
 import type { Limits } from './limits.ts';
 import { Shares } from './shares.ts';
@@ -35,8 +36,8 @@ export function createPortShares(limits: Limits): PortShares {
 interface ReadOptions {
   /** Undefined for a handshake without credentials. */
   readonly caller: string | undefined;
-  /** To whom the body is charged then. */
-  readonly network: string;
+  /** The client's. The body of a handshake without credentials is charged to it. */
+  readonly address: string | undefined;
   readonly maxBytes: number;
   /** The client sends the body only after `100 Continue` (RFC 9110, 10.1.1). */
   readonly awaitsContinue: boolean;
@@ -70,16 +71,16 @@ export class OpenRequest {
     return this.#body?.bytesRead ?? 0;
   }
 
-  async readBody(options: ReadOptions): ReturnType<IncomingWebhook['readBody']> {
-    const { caller, network, maxBytes } = options;
+  readBody(options: ReadOptions): ReturnType<IncomingWebhook['readBody']> {
+    const { caller, address, maxBytes } = options;
     if (caller !== undefined) {
       const rejection = this.#beginWebhookOf(caller);
-      if (rejection !== undefined) return rejection;
+      if (rejection !== undefined) return Promise.resolve(rejection);
     }
     const awaitsContinue = options.awaitsContinue ? this.response : undefined;
     const charged =
       caller === undefined
-        ? { shares: this.#shares.anonymousBodies, party: network }
+        ? { shares: this.#shares.anonymousBodies, party: networkOf(address) }
         : { shares: this.#shares.bodies, party: caller };
     this.#body = new Body(this.request, { maxBytes, awaitsContinue, ...charged });
     return this.#body.read();
@@ -87,8 +88,9 @@ export class OpenRequest {
 
   /** Its credentials were accepted. */
   authenticated(): void {
+    if (this.#isAuthenticated) return;
     this.#isAuthenticated = true;
-    this.connection.isAuthenticated = true;
+    this.connection.authenticated();
   }
 
   /** Whether the connection may stay open after the answer. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingRequest, IncomingWebhook, Permit, Receive, Reception } from '../receive/incoming-webhook.ts';
 import { answerTo, HEALTHY, type HttpAnswer, UNAVAILABLE, UNHEALTHY } from './answers.ts';
 import { hasArrived } from './body.ts';
-import { networkOf, type TrustedProxies } from './client-address.ts';
+import type { TrustedProxies } from './client-address.ts';
 import type { Connections } from './connections.ts';
 import type { IngestObserver } from './ingest-observer.ts';
 import { LIMITS, type Limits } from './limits.ts';
@@ -64,10 +64,9 @@ export class RequestHandler {
     const { headers, url = '', socket } = open.request;
     const { remoteAddress } = socket;
     const clientAddress = proxies.clientOf(remoteAddress, headers);
-    const readBody: IncomingWebhook['readBody'] = (caller, maxBytes = limits.maxBodyBytes) => {
-      const network = networkOf(clientAddress ?? remoteAddress);
-      return open.readBody({ caller, network, maxBytes: Math.min(maxBytes, limits.maxBodyBytes), awaitsContinue });
-    };
+    const address = clientAddress ?? remoteAddress;
+    const readBody: IncomingWebhook['readBody'] = (caller, maxBytes = limits.maxBodyBytes) =>
+      open.readBody({ caller, address, maxBytes: Math.min(maxBytes, limits.maxBodyBytes), awaitsContinue });
     const reception = await this.#reception(() => ask({ headers, query: queryOf(url) }, readBody));
     const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);
     if (reception?.caller !== undefined) open.authenticated();
