@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { aServer, aSlowReceive, head, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
@@ -166,8 +167,14 @@ test('one more unanswered request closes the connection, and what follows it is 
       return { answer: { kind: 'unauthenticated' } };
     },
   });
-  const peer = new Peer(server).send('POST /events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000));
-  await peer.readAll();
+  let handedOver = 0;
+  const count = () => {
+    handedOver += 1;
+  };
+  subscribe('http.server.request.start', count);
+  t.after(() => unsubscribe('http.server.request.start', count));
+  await new Peer(server).send('POST /events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000)).readAll();
+  assert.equal(handedOver, 4);
   await server.observed.until(({ records }) => records.length === 3);
   await aRejectedWebhook(server);
   assert.equal(received, 4);
@@ -179,6 +186,12 @@ test('one more unanswered request closes the connection, and what follows it is 
 async function aRejectedWebhook(server: TestServer): Promise<void> {
   await new Peer(server).send('POST /events HTTP/1.1\r\nHost: x\r\n\r\n').readAll();
 }
+
+test('a client that goes on with requests after an answer that closes the connection is cut off', async (t) => {
+  const server = await aServer(t, { limits: { maxUnansweredRequests: 3 } });
+  await new Peer(server).send(HEALTH.repeat(1_000)).readAll();
+  assert.deepEqual(server.observed.rejections, ['too-many-unanswered']);
+});
 
 test('requests behind one whose answer closes the connection are dropped', async (t) => {
   const server = await aServer(t);

@@ -30,6 +30,7 @@ export class Connection {
   readonly unanswered: UnansweredRequest[] = [];
   /** Its next answer closes it, and further requests on it are dropped. */
   isClosing = false;
+  dropped = 0;
   rank: Rank;
   readonly #rerank: (connection: Connection) => void;
   #isAuthenticated = false;
@@ -114,9 +115,14 @@ export class Connections {
   admit(response: ServerResponse): Connection | undefined {
     const { socket } = response.req;
     const connection = this.#bySocket.get(socket);
-    if (connection === undefined || connection.isClosing || socket.destroyed) return undefined;
+    if (connection === undefined || socket.destroyed) return undefined;
     const { maxUnansweredRequests, maxUnreadBytes } = this.#options.limits;
-    if (connection.unanswered.length >= maxUnansweredRequests) return this.#reject(connection, 'too-many-unanswered');
+    const waiting = connection.unanswered.length + connection.dropped;
+    if (waiting >= maxUnansweredRequests) return this.#reject(connection, 'too-many-unanswered');
+    if (connection.isClosing) {
+      connection.dropped += 1;
+      return undefined;
+    }
     if (socket.writableLength > maxUnreadBytes) return this.#reject(connection, 'unread-answers');
     return connection;
   }

@@ -6,6 +6,7 @@ import type { Permit, Receive } from '../receive/incoming-webhook.ts';
 import { type CertificateSource, secureContextOf } from './certificate.ts';
 import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
+import { HaltingRequest } from './halting-request.ts';
 import type { IngestObserver } from './ingest-observer.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { answerError } from './request-errors.ts';
@@ -99,6 +100,9 @@ function createTlsServer(limits: Limits, certificate: CertificateSource, observe
 
 function httpSettings(limits: Limits): http.ServerOptions {
   return {
+    IncomingMessage: HaltingRequest,
+    // No upgrade is accepted. But after the connection was destroyed, this ends the reading.
+    shouldUpgradeCallback: ({ socket }) => socket.destroyed,
     insecureHTTPParser: false,
     // `routeOf` looks at `Host`: node:http would not report its answer.
     requireHostHeader: false,
