@@ -8,7 +8,7 @@ import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
 import { HaltingRequest } from './halting-request.ts';
 import type { IngestObserver } from './ingest-observer.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { DEFAULT_LIMITS, LIMITS, type Limits } from './limits.ts';
 import { answerError } from './request-errors.ts';
 import { RequestHandler } from './request-handler.ts';
 
@@ -141,7 +141,7 @@ function listen(server: Server, { host, port, observer }: IngestOptions): Promis
       if (server.listening) observer.fault(cause);
       else reject(new ListenFault(`cannot listen on ${host}:${port}`, { cause }));
     });
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog: LIMITS.backlog.value }, () => {
       const address = server.address();
       resolve(address !== null && typeof address === 'object' ? address.port : port);
     });

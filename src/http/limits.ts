@@ -24,6 +24,14 @@ export const LIMITS = {
     at: 'It may have more as long as there is room. Without room, its connections are closed first.',
     affects: 'the address',
   },
+  backlog: {
+    value: 4_096,
+    unit: 'count',
+    about:
+      'Connections that the kernel has completed and the gateway has not accepted yet; the kernel’s `net.core.somaxconn` may be lower. Enough for half a second of a flood.',
+    at: 'The kernel drops the packet, and the client repeats it after a second.',
+    affects: 'everyone who connects during a flood of connections',
+  },
   maxUnansweredRequests: {
     value: 4,
     unit: 'count',
