@@ -26,7 +26,7 @@ execFileSync('openssl', [...request, '-keyout', key, '-out', cert], { stdio: 'ig
 writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ bench: TOKEN }));
 
 for (const tls of ['false', 'true']) {
-  const { pid, told: port, stop } = await startProgram(['serve'], environment(tls), portIn);
+  const { pid, found: port, stop } = await startProgram(['serve'], environment(tls), portIn);
   const connect = async (index: number): Promise<Socket> => {
     const localAddress = `127.0.0.${2 + Math.floor(index / CONNECTIONS_OF_AN_ADDRESS)}`;
     const options = { host: '127.0.0.1', port, localAddress };
