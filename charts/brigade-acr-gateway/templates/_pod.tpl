@@ -94,7 +94,7 @@ spec:
     failureThreshold: 300
     timeoutSeconds: 5
   # If the journal does not recover, the process ends by itself after a minute. This probe is for a process that hangs.
-  # It asks the admin port, so that nobody can make it fail from the internet.
+  # It asks the admin port, so that a flood from the internet cannot make it fail.
   livenessProbe:
     httpGet:
       path: /healthz
