@@ -66,10 +66,11 @@ export class Attacker {
     });
   }
 
-  /** Sends as fast as the kernel takes it. */
-  flood(connections: Connections, bytes: Buffer, isRead = true): void {
+  /** Sends the bytes again and again, as fast as the kernel takes them. */
+  flood(connections: Connections, bytes: Buffer, { isRead = true, first = '' } = {}): void {
     this.keepOpen(connections, (socket) => {
       if (!isRead) socket.pause();
+      socket.write(first);
       const write = (): void => {
         let goesOn = true;
         while (goesOn && !socket.destroyed) goesOn = socket.write(bytes);

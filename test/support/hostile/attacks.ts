@@ -62,7 +62,7 @@ export const ATTACKS = {
   },
   'unread-answers': {
     about: '100 connections that pipeline requests and read no answer',
-    start: (attacker) => attacker.flood({ count: 100 }, Buffer.from(HEALTH.repeat(1_000)), false),
+    start: (attacker) => attacker.flood({ count: 100 }, Buffer.from(HEALTH.repeat(1_000)), { isRead: false }),
   },
   'unread-receipts': {
     about: '32 connections of a caller that sends batches of 5,000 events and reads no receipt',
@@ -104,8 +104,13 @@ export const ATTACKS = {
       }),
   },
   'tiny-chunks': {
-    about: '8 connections of a caller that sends bodies of 2 MiB in chunks of one byte',
-    start: (attacker) => attacker.flood({ count: 8 }, aBodyOfTinyChunks()),
+    about: '16 connections that send bodies in chunks of one byte, half of them of a caller',
+    start: (attacker) => {
+      const bytes = Buffer.from('1\r\n \r\n'.repeat(10_000));
+      const chunked = ['Transfer-Encoding: chunked'];
+      attacker.flood({ count: 8 }, bytes, { first: head(TOKENS.attacker.token, chunked) });
+      attacker.flood({ count: 8, from: loopback }, bytes, { first: head('unknown', chunked) });
+    },
   },
   handshakes: {
     about: '32 connections at a time that send handshakes without credentials, each of another address',
@@ -196,11 +201,6 @@ function head(token: string, headers: readonly string[]): string {
 function post(token: string, body: string, headers: readonly string[] = []): string {
   const length = Buffer.byteLength(body);
   return `${head(token, ['Content-Type: application/json', `Content-Length: ${length}`, ...headers])}${body}`;
-}
-
-function aBodyOfTinyChunks(): Buffer {
-  const chunks = '1\r\n \r\n'.repeat(2 ** 21 - 1);
-  return Buffer.from(`${head(TOKENS.attacker.token, ['Transfer-Encoding: chunked'])}${chunks}0\r\n\r\n`);
 }
 
 function events(event: (index: number) => string): string {
