@@ -6,6 +6,8 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import packageJson from '../../package.json' with { type: 'json' };
+import { absolute } from '../house/repository.ts';
 import { Changes } from '../support/changes.ts';
 import { aFolder, type Env, GatewayProcess } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
@@ -77,6 +79,19 @@ suite('npm start', { concurrency: 4 }, () => {
       assert.equal((status.mode & 0o777).toString(8), status.isDirectory() ? '700' : '600', name);
     }
     await end(dev);
+  });
+
+  test('a signal to the shell that npm starts ends it in order', async (t) => {
+    const { PATH = '' } = globalThis.process.env;
+    const env = {
+      ...ANY_PORT,
+      DATA_DIR: join(await aFolder(t), 'data'),
+      PATH: `${absolute('node_modules/.bin')}:${PATH}`,
+    };
+    const process = GatewayProcess.spawn(t, ['sh', '-c', `cd '${absolute('.')}'; ${packageJson.scripts.start}`], env);
+    await process.print(/^ +curl /);
+    process.signal('SIGTERM');
+    assert.equal(await process.ended, 0);
   });
 
   test('a second start goes on with what the first has made', async (t) => {
