@@ -163,7 +163,7 @@ suite('npm start', { concurrency: 4 }, () => {
     await dev.process.print(/^ {2}one ✓ SUCCEEDED$/);
     const shown = dev.process.printed.filter((line) => line.includes('│'));
     assert.equal(shown.length, 21);
-    assert.match(shown[0] ?? '', /^ {2}one │ �\[31mredx{152}…$/);
+    assert.match(shown[0] ?? '', /^ {2}one │ \\u001b\[31mredx{152}…$/);
     assert.match(shown[20] ?? '', /^ {2}one │ … \(the rest: brig event logs --id [\da-f-]{36}\)$/);
     await end(dev);
   });

@@ -76,7 +76,7 @@ suite('send', { concurrency: 2 }, () => {
   test('a refusal, or nobody there, is exit code 1, and the answer cannot steer the terminal', async (t) => {
     const server = await AnsweringServer.start(t, answering(403, 'no\u001b[2J'));
     const refused = await run(t, ['send', server.address], {});
-    assert.deepEqual([refused.code, refused.output], [1, '403 no�[2J']);
+    assert.deepEqual([refused.code, refused.output], [1, '403 no\\u001b[2J']);
     const brigade = await StubBrigade.start(t);
     await brigade.goDown();
     const nobody = await run(t, ['send', brigade.address, '--count', '3'], {});

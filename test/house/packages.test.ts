@@ -69,3 +69,9 @@ describe('package.json', () => {
     assert.doesNotMatch(read('charts/brigade-acr-gateway/templates/_pod.tpl'), /\bcommand:/);
   });
 });
+
+describe('the embedded Brigade', () => {
+  it('escapes what it prints as the gateway does', () => {
+    assert.equal(read('packages/embedded-brigade/src/printable.ts'), read('src/model/printable.ts'));
+  });
+});
