@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -11,9 +12,11 @@ import { guard } from './guard.ts';
 /** Requests to the admin port are small: lists of numbers. In bytes. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** How long a request may take to arrive, milliseconds. */
-const REQUEST_MS = 10_000;
+/** How long a request may take to arrive, and how often that is checked; milliseconds. */
+const REQUEST_MS = 5_000;
+const CHECK_MS = 1_000;
 
+/** Operators, probes and Prometheus together need a few. */
 const MAX_CONNECTIONS = 256;
 
 export interface AdminOptions {
@@ -77,15 +80,30 @@ function createApp(options: AdminOptions): Hono {
 
 function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
   return new Promise((resolve, reject) => {
-    const serverOptions = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, maxHeaderSize: 16 * 1024 };
+    const serverOptions = {
+      headersTimeout: REQUEST_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      maxHeaderSize: 16 * 1024,
+    };
     const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () => resolve(server));
     server.once('error', (cause) => reject(new AdminListenFault(`cannot listen on ${host}:${port}`, { cause })));
-    limit(server);
+    limitConnections(server);
   });
 }
 
-function limit(server: ServerType): void {
-  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+/** Beyond the limit the oldest connection is closed, so that whoever holds all of them cannot keep a probe out. */
+function limitConnections(server: ServerType): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= MAX_CONNECTIONS) return;
+    const [oldest] = open;
+    if (oldest === undefined) return;
+    open.delete(oldest);
+    oldest.destroy();
+  });
 }
 
 function close(server: ServerType): Promise<void> {
