@@ -53,6 +53,7 @@ function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStr
   let lines: string[] = [];
   let characters = 0;
   let dropped = 0;
+  let timer: NodeJS.Timeout | undefined;
   stream.on('drop', (text: string) => {
     dropped += text.split('\n').length - 1;
   });
@@ -67,19 +68,21 @@ function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStr
     return text;
   };
   const writeBuffer = () => {
+    clearTimeout(timer);
+    timer = undefined;
     if (lines.length > 0) stream.write(takeBuffer());
   };
   const flush = () => {
     stream.flushSync();
     if (lines.length > 0) finalStream.write(takeBuffer());
   };
-  setInterval(writeBuffer, BUFFER.ms).unref();
   process.on('exit', flush);
   return {
     write: (line) => {
       lines.push(printableLines(line));
       characters += line.length;
       if (characters >= BUFFER.characters) writeBuffer();
+      else timer ??= setTimeout(writeBuffer, BUFFER.ms).unref();
     },
     flush,
   };
