@@ -41,7 +41,8 @@ async function checkDelivery(settings: Settings, callers: Callers, sink: Sink): 
   print('The configuration is valid.');
   for (const warning of warningsAbout(settings)) print(`Warning: ${warning}`);
   const unbound = unboundCallers(callers);
-  if (unbound.length > 0) print(`Warning: callers bound to no registry, who may speak for any: ${unbound.join(', ')}`);
+  if (unbound.length > 0)
+    print(`Warning: callers without a registry, which may send events of any: ${unbound.join(', ')}`);
   const probe = await sink.probe(AbortSignal.timeout(PROBE_MS));
   const name = settings.sink.kind === 'brigade' ? 'Brigade' : 'CloudEvents receiver';
   print(printable(`${name} at ${settings.sink.address}: ${probe.kind}: ${probe.detail}`));
