@@ -92,7 +92,7 @@ function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
   });
 }
 
-/** Beyond the limit the oldest connection is closed, so that whoever holds all of them cannot keep a probe out. */
+/** Beyond the limit the oldest connection is closed, so that a probe is answered even if one client holds all the others. */
 function limitConnections(server: ServerType): void {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

@@ -10,7 +10,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 const POLL_MS = 1000;
 
 /** A file that changed less than so many milliseconds ago may change again within the same tick of its file system's clock. */
-const SETTLED_MS = 2000;
+const OLD_ENOUGH_MS = 2000;
 
 /** Issues of one file that are reported: one mistake in the syntax of a large file can lead to thousands. */
 const MAX_ISSUES = 100;
@@ -142,14 +142,14 @@ function fingerprintOf(contents: Parsed<readonly Uint8Array[]>): string {
   return contents.value.map((bytes) => hash('sha256', bytes)).join();
 }
 
-/** What tells, without reading the files, that they have not changed. Undefined if nothing does. Never rejects. */
+/** As long as it stays the same, the files have not changed. Undefined if they must be read. Never rejects. */
 async function stampsOf(paths: readonly string[], now: number): Promise<string | undefined> {
   try {
     const stats = await Promise.all(paths.map((path) => stat(path, { bigint: true })));
-    const isSettled = stats.every(
-      ({ ctimeMs, mtimeMs }) => now - Number(ctimeMs > mtimeMs ? ctimeMs : mtimeMs) > SETTLED_MS,
+    const areOld = stats.every(
+      ({ ctimeMs, mtimeMs }) => now - Number(ctimeMs > mtimeMs ? ctimeMs : mtimeMs) > OLD_ENOUGH_MS,
     );
-    if (!isSettled) return undefined;
+    if (!areOld) return undefined;
     return stats.map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join()).join(';');
   } catch {
     // Reading the file says why.

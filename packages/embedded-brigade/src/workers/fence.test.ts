@@ -177,7 +177,7 @@ const ESCAPES: readonly string[] = [
   '(await import("node:process")).setuid(65534)',
   'process.setuid(65534)',
   'process.setgid(65534)',
-  'process.initgroups("nobody", 65534)',
+  'process.initgroups("daemon", 65534)',
 ];
 
 suite('the fence around a worker', () => {

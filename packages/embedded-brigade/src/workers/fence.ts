@@ -48,7 +48,7 @@ function fenceSignals(): void {
   replace(nativeClass(new ChildProcess()), 'kill', () => EPERM);
 }
 
-/** Docker's socket, for one, makes whoever reaches it root. */
+/** Docker's socket, for one, gives the rights of root. */
 function fenceUnixSockets(): void {
   const pipe = nativeClass(process.stdout);
   for (const name of ['connect', 'bind', 'listen']) replace(pipe, name, () => EPERM);
