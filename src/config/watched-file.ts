@@ -55,7 +55,7 @@ export class WatchedFile<T> {
   #seen: string;
   /** Fingerprint of the content that was taken or rejected last. */
   #parsed: string;
-  /** The stamps that the files had before they were read; absent if they must be read again. */
+  /** What `stampsOf` gave before the files were read; absent if they must be read again. */
   #stamps: string | undefined;
   #cancel: () => void = () => {};
   #isClosed = false;
@@ -102,7 +102,7 @@ export class WatchedFile<T> {
     if (this.#isClosed) return;
     this.#arm();
     if (contents === undefined) return;
-    this.#stamps = stamps;
+    this.#stamps = contents.kind === 'value' ? stamps : undefined;
     const fingerprint = fingerprintOf(contents);
     const isComplete = fingerprint === this.#seen;
     this.#seen = fingerprint;

@@ -9,8 +9,8 @@ import v8 from 'node:v8';
 /** libuv's code for "not permitted", which Node's own functions turn into an error. */
 const EPERM = -1;
 
-/** Calls that no script of a worker needs. */
-const FORBIDDEN_CALLS = [
+/** Members of `process` that no script of a worker needs. */
+const FORBIDDEN = [
   // Opens another process to a debugger: code that runs there has all that the process has.
   '_debugProcess',
   '_debugEnd',
@@ -34,7 +34,7 @@ function forbid(target: object, name: string): void {
 /** The class of the native object that is behind one of Node's objects. */
 function nativeClass(owner: object): object {
   const native: unknown = Reflect.get(owner, '_handle');
-  if (typeof native !== 'object' || native === null) throw new Error('stdout is no pipe: workers cannot be fenced');
+  if (typeof native !== 'object' || native === null) throw new Error('no native object: workers cannot be fenced');
   return Object.getPrototypeOf(native);
 }
 
@@ -56,7 +56,7 @@ function fenceUnixSockets(): void {
 
 fenceSignals();
 fenceUnixSockets();
-for (const name of FORBIDDEN_CALLS) {
+for (const name of FORBIDDEN) {
   if (!Reflect.deleteProperty(process, name)) throw new Error(`process.${name} stays: workers cannot be fenced`);
 }
 // V8 can be made to write its traces into any file.
