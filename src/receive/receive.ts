@@ -5,8 +5,9 @@ import { JournalFault } from '../journal/journal-fault.ts';
 import type { EventReceipt, Receipt, Rejection, UnavailableReason } from '../model/receipt.ts';
 import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
 import type { Permit, Receive } from './incoming-webhook.ts';
-import { type Judgement, judge } from './judge.ts';
+import { isRejected, type Judgement, judge } from './judge.ts';
 import { type ContentWindow, summaryOf } from './record.ts';
+import { inSlices } from './slices.ts';
 
 export interface ReceiveOptions {
   readonly authenticator: Authenticator;
@@ -41,7 +42,12 @@ export function createReceive({
     const decoded = decode(body.bytes, headers);
     if (decoded.kind !== 'decoded') return { caller: caller.name, answer: decoded };
     const judged = judge(decoded, { headers, body: body.bytes, caller, receivedAt: now(), contentWindow });
-    return { caller: caller.name, answer: 'kind' in judged ? judged : await append(judged, intake) };
+    const judgements: Judgement[] = [];
+    for await (const judgement of inSlices(judged, now)) {
+      if (isRejected(judgement)) return { caller: caller.name, answer: judgement };
+      judgements.push(judgement);
+    }
+    return { caller: caller.name, answer: await append(judgements, intake) };
   };
 }
 

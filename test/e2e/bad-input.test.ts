@@ -71,14 +71,16 @@ for (const [what, id, body] of READABLE) {
   });
 }
 
-test('an event with U+0000 in its repository is delivered without the label repo', async () => {
-  await accept(gateway, aPush('nul', { repository: 'hello\0world' }));
-  await brigade.untilTaken('nul');
-  const [arrival] = brigade.arrivalsOf('nul');
-  assert.equal(arrival?.event.labels['repo'], undefined);
-  assert.equal(arrival?.event.labels['tag'], 'v1');
-  assert.match(arrival?.event.payload ?? '', /hello\\u0000world/);
-});
+for (const repository of ['hello\0world', 'team/../other/x', 'team/a\nb', 'team/\u202egnp']) {
+  test(`an event with the repository ${JSON.stringify(repository)} is answered 400, and in an envelope a dead letter`, async () => {
+    const body = aPush(randomUUID(), { repository });
+    assert.equal((await send(gateway, body)).status, 400);
+    const { status, text } = await send(gateway, `{"events":[${body}]}`);
+    assert.equal(status, 200);
+    assert.match(text, /"result":"dead-lettered"/);
+    await nothingIsBroken();
+  });
+}
 
 for (const type of ['image/png', 'multipart/form-data; boundary=x', 'application/json; charset=latin1', ';;;']) {
   test(`the content type ${type} does not matter`, async () => {

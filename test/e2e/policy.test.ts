@@ -84,6 +84,27 @@ suite('the configuration file', { concurrency: 2 }, () => {
     assert.deepEqual(brigade.arrivals[0]?.event.qualifiers, { registry: 'example.azurecr.io' });
   });
 
+  test('contains rules that apply to redelivered dead letters too', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const { installation, configure } = await configured(t, brigade, '{}');
+    const gateway = await serve(t, installation);
+    assert.equal(resultIn(await send(gateway, CHART)), 'dead-lettered no-registry');
+    const redeliver = () => run(t, ['dead-letters', 'redeliver', '1'], operatorEnv(gateway));
+    const callers = 'callers: { ci: { registries: [example.azurecr.io] } }';
+    await configure(callers, 'rules: [{ name: charts, ignore: { actions: [chart_push] } }]');
+    await gateway.process.line('file.reloaded');
+    const { code, output } = await redeliver();
+    assert.equal(code, 1);
+    assert.match(output, /^1 {2}ignored: rule charts$/m);
+    await configure(callers);
+    await gateway.process.line(
+      'file.reloaded',
+      (line) => line !== undefined && gateway.process.linesOf('file.reloaded').length === 2,
+    );
+    assert.equal((await redeliver()).code, 0);
+    await brigade.untilTaken('chart');
+  });
+
   test('replaces an alias by the name of its registry, which another caller may be bound to', async (t) => {
     const brigade = await StubBrigade.start(t);
     const registries = 'registries: { main.azurecr.io: { aliases: [example.azurecr.io] } }';
