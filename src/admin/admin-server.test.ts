@@ -39,6 +39,7 @@ async function aRig(t: TestContext, changes: Partial<AdminOptions> = {}): Promis
     port: 0,
     token: () => TOKEN,
     allowedHosts: ['localhost', '127.0.0.1'],
+    healthy: () => true,
     unreadiness: async () => undefined,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'a_metric 1\n' }),
     history: journal,
@@ -347,6 +348,16 @@ test('a port that is taken is a fault with its cause', async (t) => {
     assert.match(fault.message, new RegExp(`127.0.0.1:${port}`));
     return true;
   });
+});
+
+test('GET /healthz says whether the gateway is healthy, without credentials and under any host name', async (t) => {
+  let isHealthy = true;
+  const rig = await aRig(t, { healthy: () => isHealthy });
+  const headers = { host: 'anything.example' };
+  const healthy = await ask(rig, '/healthz', { headers });
+  assert.deepEqual([healthy.status, healthy.text], [200, 'ok\n']);
+  isHealthy = false;
+  assert.equal((await ask(rig, '/healthz', { headers })).status, 503);
 });
 
 async function aConnection(t: TestContext, { port }: Rig): Promise<Socket> {

@@ -26,6 +26,8 @@ export interface AdminOptions {
   readonly token: () => string | undefined;
   /** `Host` headers that are answered, without port and in lower case. */
   readonly allowedHosts: readonly string[];
+  /** The answer to `GET /healthz`. */
+  readonly healthy: () => boolean;
   /** Undefined when ready, otherwise the reason. */
   readonly unreadiness: () => Promise<string | undefined>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -57,6 +59,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
 
 function createApp(options: AdminOptions): Hono {
   const app = new Hono();
+  app.get('/healthz', (c) => (options.healthy() ? c.text('ok\n') : c.text('not healthy\n', 503)));
   app.get('/readyz', async (c) => {
     const reason = await options.unreadiness();
     return reason === undefined ? c.text('ready\n') : c.text(`not ready: ${reason}\n`, 503);

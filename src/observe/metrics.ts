@@ -22,6 +22,7 @@ const ANSWERS = [
   'unreadable',
   'too-large',
   'incomplete',
+  'too-many',
   'overloaded',
   'unavailable',
   'fault',
@@ -29,6 +30,7 @@ const ANSWERS = [
 const RESULTS = ['accepted', 'duplicate', 'ignored', 'dead-lettered'] as const;
 const REQUEST_REJECTIONS = [
   'malformed',
+  'unsupported',
   'headers-too-large',
   'too-slow',
   'unknown-path',
@@ -36,6 +38,8 @@ const REQUEST_REJECTIONS = [
   'wrong-method',
   'tls-handshake-failed',
   'too-many-connections',
+  'too-many-unanswered',
+  'unread-answers',
 ] as const;
 const FILES = ['config', 'tokens', 'certificate', 'sink-token', 'sink-ca', 'admin-token'] as const;
 

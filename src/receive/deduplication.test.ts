@@ -65,7 +65,7 @@ function gateway(contentWindow: ReceiveOptions['contentWindow']) {
       callerNamed: () => caller,
     };
     const now = () => clock.now();
-    const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now });
+    const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
     const receive = createReceive({
       authenticator,
       anonymousHandshakes,

@@ -39,7 +39,7 @@ function aBody({ id = 'a', action = 'push', host, repository = 'team/hello' }: P
 
 const HOST = 'example.azurecr.io';
 
-const HANDSHAKES = new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now: () => 0 });
+const HANDSHAKES = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
 
 class Rig {
   readonly clock = new ManualClock();

@@ -37,7 +37,7 @@ export function createReceive({
     const authentication = await authenticator.authenticate(headers, query);
     if (authentication.kind !== 'caller') return { answer: await anonymousHandshakes.answer(webhook, authentication) };
     const { caller } = authentication;
-    const body = await webhook.readBody();
+    const body = await webhook.readBody(caller.name);
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
     const decoded = decode(body.bytes, headers);
     if (decoded.kind !== 'decoded') return { caller: caller.name, answer: decoded };
@@ -56,11 +56,11 @@ export function createPermit({
   authenticator,
   anonymousHandshakes,
 }: Pick<ReceiveOptions, 'authenticator' | 'anonymousHandshakes'>): Permit {
-  return async ({ headers, query, address }) => {
+  return async ({ headers, query }) => {
     const permission = permissionAsked(headers) ?? NO_ORIGIN;
     const authentication = await authenticator.authenticate(headers, query);
     if (authentication.kind === 'caller') return { caller: authentication.caller.name, answer: permission };
-    return { answer: anonymousHandshakes.admit(address, authentication) ?? permission };
+    return { answer: anonymousHandshakes.areAnswered ? permission : authentication };
   };
 }
 

@@ -33,7 +33,7 @@ class Rig {
     const now = () => this.clock.now();
     const receive = createReceive({
       authenticator: this.#authenticator,
-      anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now }),
+      anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required' }),
       decode,
       intake: this.journal,
       now,
