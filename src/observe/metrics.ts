@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { DEAD_LETTER_REASONS } from '../model/receipt.ts';
+import { DEAD_LETTER_REASONS, UNAVAILABLE_REASONS } from '../model/receipt.ts';
 
 interface Declaration {
   readonly kind: 'counter' | 'gauge' | 'histogram';
@@ -63,7 +63,7 @@ export const METRICS = {
   acr_gateway_lost_events_total: {
     kind: 'counter',
     help: 'Events answered 503 because the journal could not keep them. ACR itself does not send them again.',
-    labels: { reason: ['full', 'unwritable', 'slow', 'closed'] },
+    labels: { reason: UNAVAILABLE_REASONS },
   },
   acr_gateway_rejected_requests_total: {
     kind: 'counter',

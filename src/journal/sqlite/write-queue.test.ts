@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { aLargeRecord, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Completion } from '../../model/delivery.ts';
-import { APPEND_LIMIT_MS, CLAIM_WAIT_MS, type NewRecord } from '../journal.ts';
+import type { NewRecord } from '../journal.ts';
 import type { JournalFault } from '../journal-fault.ts';
+import { LIMITS } from '../limits.ts';
 import type { Claimed, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
 import { WriteQueue } from './write-queue.ts';
 import type { Writer } from './writer/writer.ts';
@@ -154,7 +155,7 @@ describe('group commit', () => {
     clock.advance(SECOND);
     const younger = queue.append(many(3));
 
-    clock.advance(APPEND_LIMIT_MS - SECOND);
+    clock.advance(LIMITS.appendMs - SECOND);
     assert.deepEqual(await under, { kind: 'unavailable', reason: 'slow' });
     assert.deepEqual(await waiting, { kind: 'unavailable', reason: 'slow' });
     clock.advance(SECOND);
@@ -269,7 +270,7 @@ describe('group commit', () => {
     await writer.until(1);
     const closing = queue.close();
 
-    clock.advance(APPEND_LIMIT_MS);
+    clock.advance(LIMITS.appendMs);
     assert.deepEqual(await under, { kind: 'unavailable', reason: 'slow' });
 
     writer.answer();
@@ -318,7 +319,7 @@ describe('waiting claims', () => {
     await untilIdle();
     assert.equal(writer.asked, 2);
 
-    clock.advance(CLAIM_WAIT_MS);
+    clock.advance(LIMITS.claimWaitMs);
     assert.deepEqual(await claim, []);
     await queue.close();
   });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { append, claimDue } from '../../../test/support/journal-steps.ts';
 import { anAttempt, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Claim, Decision } from '../../model/delivery.ts';
-import { type Journal, LEASE_MS, type RecordState } from '../journal.ts';
+import type { Journal, RecordState } from '../journal.ts';
+import { LIMITS } from '../limits.ts';
 import type { Harness } from './journal-harness.ts';
 
 export type Step =
@@ -96,7 +97,7 @@ export class JournalModel {
       const known = due.get(claim.seq) ?? assert.fail(`${claim.seq} was claimed, but is not due, or claimed already`);
       due.delete(claim.seq);
       assert.equal(claim.delivery, known.delivery);
-      known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
+      known.lease = { fence: claim.fence, endsAt: this.#now + LIMITS.leaseMs };
       this.#claims.push(claim);
     }
   }
@@ -123,7 +124,7 @@ export class JournalModel {
     const known = claim && this.#held(claim);
     if (claim === undefined || known === undefined) return;
     await this.journal.renew([claim]);
-    known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
+    known.lease = { fence: claim.fence, endsAt: this.#now + LIMITS.leaseMs };
   }
 
   async #redeliver(known: Known | undefined): Promise<void> {

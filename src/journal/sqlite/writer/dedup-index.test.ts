@@ -17,7 +17,7 @@ const START: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
 const POISON: NewRecord = { ...aRecord('poison', START.now), receivedAt: 0.5 };
 
 function open(context: TestContext): TestDatabase {
-  const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'), RECENT);
+  const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'), { recentKeys: RECENT });
   context.after(() => journal.db.close());
   return journal;
 }
@@ -155,7 +155,7 @@ describe('keys of the SQLite journal', () => {
     fc.assert(
       fc.property(fc.array(STEP, { minLength: 5, maxLength: 40 }), (steps) => {
         const folder = mkdtempSync(join(IN_MEMORY, 'journal-'));
-        const model = new KeyModel(new TestDatabase(join(folder, 'journal.db'), RECENT));
+        const model = new KeyModel(new TestDatabase(join(folder, 'journal.db'), { recentKeys: RECENT }));
         try {
           for (const step of steps) model.take(step);
           model.take({ kind: 'crash' });

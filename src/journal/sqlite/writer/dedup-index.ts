@@ -84,6 +84,11 @@ export class DedupIndex {
     this.#staged.clear();
   }
 
+  /** For a record of any age: its key goes to disk at once. Does nothing if another record has the key. */
+  take(key: string, seq: number): void {
+    if (this.find(key) === undefined) this.#sql.takeKey.run(Buffer.from(key, 'hex'), seq);
+  }
+
   #empty(bucket: number): void {
     const keys = this.#recent[bucket];
     this.#size -= keys?.size ?? 0;
@@ -97,8 +102,9 @@ export class DedupIndex {
   }
 
   #add(key: string, seq: number): void {
-    this.#bucketOf(key).set(key, seq);
-    this.#size++;
+    const bucket = this.#bucketOf(key);
+    if (!bucket.has(key)) this.#size++;
+    bucket.set(key, seq);
   }
 
   #bucketOf(key: string): Map<string, number> {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { aDeadLetter, aLargeRecord, anAttempt, aRecord, DELIVERED } from '../../../../test/support/records.ts';
-import { IN_MEMORY, packed, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
+import { IN_MEMORY, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
 import type { Time } from '../../clock.ts';
-import { LEASE_MS, type NewRecord } from '../../journal.ts';
+import type { NewRecord } from '../../journal.ts';
+import { LIMITS } from '../../limits.ts';
+import { pack } from '../protocol.ts';
 import { claimDue, Leases } from './claim.ts';
 import { Pruner } from './prune.ts';
 
@@ -77,7 +79,7 @@ describe('a commit', () => {
     );
     fill(journal, 1);
 
-    const result = journal.write(TIME, { ...packed([aLargeRecord('b', TIME.now, 100_000)]), completions });
+    const result = journal.write(TIME, { ...pack([aLargeRecord('b', TIME.now, 100_000)]), completions });
 
     assert.equal(result.failure?.kind, 'full');
     assert.equal(result.appended, undefined);
@@ -111,10 +113,10 @@ describe('leases', () => {
     const leases = new Leases(100);
     const fence = leases.start(fresh(1), 1, 0);
     assert.ok(fence > 100);
-    assert.equal(leases.held({ seq: 1, fence }, LEASE_MS - 1)?.seq, 1);
+    assert.equal(leases.held({ seq: 1, fence }, LIMITS.leaseMs - 1)?.seq, 1);
     assert.equal(leases.held({ seq: 1, fence: fence - 1 }, 0), undefined);
-    assert.equal(leases.held({ seq: 1, fence }, LEASE_MS), undefined);
-    assert.equal(leases.nextEnd(), LEASE_MS);
+    assert.equal(leases.held({ seq: 1, fence }, LIMITS.leaseMs), undefined);
+    assert.equal(leases.nextEnd(), LIMITS.leaseMs);
   });
 
   test('the cursor moves past what is claimed, and back to what was not completed in time', () => {
@@ -124,7 +126,7 @@ describe('leases', () => {
     leases.end(4);
     assert.equal(leases.freshCursor, 5);
 
-    leases.dropEnded(LEASE_MS);
+    leases.dropEnded(LIMITS.leaseMs);
 
     assert.equal(leases.freshCursor, 2);
     assert.equal(leases.isHeld(3), false);
@@ -144,10 +146,10 @@ describe('leases', () => {
   test('a renewed lease lasts from its renewal, and one that has ended is not renewed', () => {
     const leases = new Leases(0);
     const fence = leases.start(fresh(1), 1, 0);
-    leases.renew({ seq: 1, fence }, LEASE_MS - 1);
-    assert.ok(leases.held({ seq: 1, fence }, LEASE_MS));
-    leases.renew({ seq: 1, fence }, 2 * LEASE_MS);
-    assert.equal(leases.held({ seq: 1, fence }, 2 * LEASE_MS), undefined);
+    leases.renew({ seq: 1, fence }, LIMITS.leaseMs - 1);
+    assert.ok(leases.held({ seq: 1, fence }, LIMITS.leaseMs));
+    leases.renew({ seq: 1, fence }, 2 * LIMITS.leaseMs);
+    assert.equal(leases.held({ seq: 1, fence }, 2 * LIMITS.leaseMs), undefined);
   });
 });
 

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../src/journal/clock.ts';
+import type { Journal, NewRecord } from '../src/journal/journal.ts';
+import { SqliteJournal } from '../src/journal/sqlite/sqlite.ts';
+import { aRecord } from '../test/support/records.ts';
+
+// What the SQLite journal costs by itself: CPU of an event from append to completion, and memory after a burst.
+//
+//   node bench/journal.ts                 CPU of an event that comes alone
+//   node bench/journal.ts --burst 600     MB that are appended at once; then the memory that stays
+
+const EVENTS = 20_000;
+const IN_FLIGHT = 64;
+const ROUNDS = 5;
+const MB = 1_000_000;
+const NEVER = new AbortController().signal;
+
+async function withJournal(run: (journal: Journal) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'journal-bench-'));
+  const journal = await SqliteJournal.open({
+    path: join(folder, 'journal.db'),
+    reserveBytes: 0,
+    maxBytes: 4_000 * MB,
+    allowNetworkFileSystem: true,
+    clock: systemClock,
+    onFault: (fault) => {
+      throw fault;
+    },
+  });
+  try {
+    await run(journal);
+  } finally {
+    await journal.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function append(journal: Journal, records: readonly NewRecord[]): Promise<void> {
+  const { kind } = await journal.append(records);
+  if (kind !== 'appended') throw new Error('an append was not taken');
+}
+
+/** Appends and completes so many events; each is a webhook of its own. */
+async function pass(journal: Journal, round: number): Promise<void> {
+  let next = 0;
+  async function appendSome(): Promise<void> {
+    while (next < EVENTS) await append(journal, [aRecord(`${round}-${next++}`, Date.now())]);
+  }
+  async function completeAll(): Promise<void> {
+    for (let left = EVENTS; left > 0; ) {
+      const claims = await journal.claim(IN_FLIGHT, NEVER);
+      left -= claims.length;
+      await Promise.all(
+        claims.map(({ seq, fence }) => journal.complete({ seq, fence, decision: { kind: 'complete' } })),
+      );
+    }
+  }
+  await Promise.all([completeAll(), ...Array.from({ length: IN_FLIGHT }, appendSome)]);
+}
+
+async function measureCpu(): Promise<void> {
+  await withJournal(async (journal) => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = process.cpuUsage();
+      const start = performance.now();
+      await pass(journal, round);
+      const { user, system } = process.cpuUsage(before);
+      const seconds = (performance.now() - start) / 1000;
+      console.log(
+        `${((user + system) / EVENTS).toFixed(1)} µs of CPU for an event, ${Math.round(EVENTS / seconds)} events/s`,
+      );
+    }
+  });
+}
+
+async function measureMemory(burstMb: number): Promise<void> {
+  const rss = () => Math.round(process.memoryUsage.rss() / MB);
+  await withJournal(async (journal) => {
+    await pass(journal, 0);
+    await sleep(5_000);
+    const before = rss();
+    let peak = before;
+    const timer = setInterval(() => {
+      peak = Math.max(peak, rss());
+    }, 20);
+    const bytes = 100_000;
+    for (let sent = 0; sent < burstMb * MB; ) {
+      const batches = Array.from({ length: 16 }, (_, batch) =>
+        Array.from({ length: 10 }, (_, index) =>
+          aRecord(`burst ${sent} ${batch} ${index}`, Date.now(), {
+            raw: new Uint8Array(bytes).fill(0x61),
+            caller: `caller ${batch % 4}`,
+          }),
+        ),
+      );
+      sent += batches.length * 10 * bytes;
+      await Promise.all(batches.map((records) => append(journal, records)));
+    }
+    clearInterval(timer);
+    console.log(`RSS ${before} MB before, ${peak} MB at most`);
+    for (const seconds of [1, 10, 30, 60]) {
+      await sleep(seconds * 1000);
+      console.log(`${rss()} MB ${seconds} s later, ${JSON.stringify(process.memoryUsage())}`);
+    }
+  });
+}
+
+const { values } = parseArgs({ options: { burst: { type: 'string' } } });
+if (values.burst === undefined) await measureCpu();
+else await measureMemory(Number(values.burst));
