@@ -19,6 +19,10 @@ const ROUNDS = 5;
 const MB = 1_000_000;
 const NEVER = new AbortController().signal;
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 async function withJournal(run: (journal: Journal) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'journal-bench-'));
   const journal = await SqliteJournal.open({
@@ -70,7 +74,7 @@ async function measureCpu(): Promise<void> {
       await pass(journal, round);
       const { user, system } = process.cpuUsage(before);
       const seconds = (performance.now() - start) / 1000;
-      console.log(
+      print(
         `${((user + system) / EVENTS).toFixed(1)} µs of CPU for an event, ${Math.round(EVENTS / seconds)} events/s`,
       );
     }
@@ -101,10 +105,10 @@ async function measureMemory(burstMb: number): Promise<void> {
       await Promise.all(batches.map((records) => append(journal, records)));
     }
     clearInterval(timer);
-    console.log(`RSS ${before} MB before, ${peak} MB at most`);
+    print(`RSS ${before} MB before, ${peak} MB at most`);
     for (const seconds of [1, 10, 30, 60]) {
       await sleep(seconds * 1000);
-      console.log(`${rss()} MB ${seconds} s later, ${JSON.stringify(process.memoryUsage())}`);
+      print(`${rss()} MB ${seconds} s later, ${JSON.stringify(process.memoryUsage())}`);
     }
   });
 }

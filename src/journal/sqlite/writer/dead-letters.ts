@@ -33,7 +33,7 @@ export function dropDeadLetter({ sql, counters, keys }: JournalDatabase, seq: nu
   return true;
 }
 
-/** Deletes at most `max` dead letters: of the caller that has most, the oldest first, while they take more than their share. */
+/** Deletes at most `max` dead letters, the oldest of the caller that has most, while they take more than their share. */
 export function pruneDeadLetters(database: JournalDatabase, now: number, max: number): number {
   const { sql, counters } = database;
   let gone = 0;
@@ -51,10 +51,13 @@ export function pruneDeadLetters(database: JournalDatabase, now: number, max: nu
   return gone;
 }
 
+/** How much the caller that has most should give. */
 function excessBytes(most: Row | undefined, maxBytes: number): number {
   if (most === undefined) return 0;
   const ofCaller = Number(most['bytes']) - maxBytes * LIMITS.maxCallerDeadLetters;
-  return Math.max(ofCaller, Number(most['total']) - maxBytes * LIMITS.maxDeadLetters);
+  const ofAll = Number(most['total']) - maxBytes * LIMITS.maxDeadLetters;
+  // Where all have too much, one record: then another caller may have most.
+  return Math.max(ofCaller, Math.min(ofAll, 1));
 }
 
 interface Excess {
