@@ -91,6 +91,10 @@ export const METRICS = {
     help: 'Events that became dead letters. Damaged records are counted by acr_gateway_damaged_records alone.',
     labels: { reason: DEAD_LETTER_REASONS },
   },
+  acr_gateway_pruned_dead_letters_total: {
+    kind: 'counter',
+    help: 'Dead letters that were deleted before their time because their caller, or all callers, had more than a share of the journal.',
+  },
   acr_gateway_stale_completions_total: {
     kind: 'counter',
     help: 'Decisions that the journal did not take because the lease of the event had ended.',
