@@ -18,6 +18,7 @@ import {
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
+import { DeadLetterShares } from './dead-letter-shares.ts';
 
 /** How much a memory journal holds before its appends are `unavailable: full`. Every append looks at it. */
 export interface MemoryLimits {
@@ -71,9 +72,8 @@ export class MemoryJournal implements Journal {
   /** In the order of their arrival. */
   readonly #keys = new Map<string, { readonly seq: number; readonly at: number }>();
   readonly #contents = new Map<string, { readonly seq: number; readonly until: number }>();
-  /** By caller: the numbers of its dead letters, the oldest first, and their bytes. */
-  readonly #deadLetters = new Map<string, { readonly seqs: Set<number>; bytes: number }>();
-  /** Of them, those that were deleted early since the last step of pruning. */
+  readonly #shares = new DeadLetterShares();
+  /** The dead letters that were deleted early since the last step of pruning, by caller. */
   #early = new Map<string, number>();
   /** Wakes the claims that wait. */
   readonly #waiting = new Set<() => void>();
@@ -265,43 +265,22 @@ export class MemoryJournal implements Journal {
     if (content && this.#contents.get(content.key)?.seq === seq) this.#contents.delete(content.key);
   }
 
-  /** Removes dead letters of the caller that has most, the oldest first, while they take more than their share. */
   #pruneDeadLetters(): number {
-    const size = this.#limits.maxBytes / 2;
-    for (let gone = 0; ; gone++) {
-      const all = [...this.#deadLetters].sort(([, a], [, b]) => b.bytes - a.bytes);
-      const total = all.reduce((sum, [, { bytes }]) => sum + bytes, 0);
-      const [caller, { seqs, bytes }] = all[0] ?? ['', { seqs: new Set<number>(), bytes: 0 }];
-      const isWithin = bytes <= size * LIMITS.maxCallerDeadLetters && total <= size * LIMITS.maxDeadLetters;
-      const [oldest = 0, next] = seqs;
-      const entry = this.#entries.get(oldest);
-      // The newest stays.
-      if (isWithin || next === undefined || entry === undefined) return gone;
+    let gone = 0;
+    for (;;) {
+      const { caller, seq } = this.#shares.surplus(this.#limits.maxBytes / 2) ?? {};
+      const entry = seq === undefined ? undefined : this.#entries.get(seq);
+      if (caller === undefined || entry === undefined) return gone;
       this.#remove(entry);
       this.#early.set(caller, (this.#early.get(caller) ?? 0) + 1);
+      gone += 1;
     }
   }
 
   #remove(entry: Entry): void {
     this.#entries.delete(entry.seq);
     this.#bytes -= entry.bytes;
-    this.#uncount(entry);
-  }
-
-  #count({ state, seq, bytes, record: { caller } }: Entry): void {
-    if (state !== 'dead-lettered') return;
-    const own = this.#deadLetters.get(caller) ?? { seqs: new Set(), bytes: 0 };
-    own.seqs.add(seq);
-    own.bytes += bytes;
-    this.#deadLetters.set(caller, own);
-  }
-
-  #uncount({ state, seq, bytes, record: { caller } }: Entry): void {
-    const own = this.#deadLetters.get(caller);
-    if (state !== 'dead-lettered' || own === undefined) return;
-    own.seqs.delete(seq);
-    own.bytes -= bytes;
-    if (own.seqs.size === 0) this.#deadLetters.delete(caller);
+    this.#shares.drop(countedOf(entry));
   }
 
   #claimDue(max: number, now: number): readonly Claim[] {
@@ -332,8 +311,8 @@ export class MemoryJournal implements Journal {
   #put(entry: Entry): void {
     const old = this.#entries.get(entry.seq);
     if (old?.state === 'pending') this.#line.splice(this.#placeOf(old), 1);
-    if (old !== undefined) this.#uncount(old);
-    this.#count(entry);
+    if (old?.state === 'dead-lettered') this.#shares.drop(countedOf(old));
+    if (entry.state === 'dead-lettered') this.#shares.add(countedOf(entry));
     this.#entries.set(entry.seq, entry);
     if (entry.state === 'pending') this.#line.splice(this.#placeOf(entry), 0, entry);
     this.#wakeClaims();
@@ -378,6 +357,10 @@ function claimableAt({ at, leasedUntil }: Entry): number {
 
 function newHistory(agesFrom: number): DeliveryHistory {
   return { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 };
+}
+
+function countedOf({ seq, bytes, record: { caller } }: Entry) {
+  return { seq, bytes, caller };
 }
 
 function isPastRetention({ state, at }: Entry, now: number): boolean {
