@@ -12,6 +12,9 @@ import { aRecord } from '../test/support/records.ts';
 //
 //   node bench/journal.ts                 CPU of an event that comes alone
 //   node bench/journal.ts --burst 600     MB that are appended at once; then the memory that stays
+//   node bench/journal.ts --flood 20      seconds in which one caller sends batches of 5,000 dead letters; what another waits
+
+const { values } = parseArgs({ options: { burst: { type: 'string' }, flood: { type: 'string' } } });
 
 const EVENTS = 20_000;
 const IN_FLIGHT = 64;
@@ -28,7 +31,7 @@ async function withJournal(run: (journal: Journal) => Promise<void>): Promise<vo
   const journal = await SqliteJournal.open({
     path: join(folder, 'journal.db'),
     reserveBytes: 0,
-    maxBytes: 4_000 * MB,
+    maxBytes: values.flood === undefined ? 4_000 * MB : 256 * MB,
     allowNetworkFileSystem: true,
     clock: systemClock,
     onFault: (fault) => {
@@ -113,6 +116,43 @@ async function measureMemory(burstMb: number): Promise<void> {
   });
 }
 
-const { values } = parseArgs({ options: { burst: { type: 'string' } } });
-if (values.burst === undefined) await measureCpu();
-else await measureMemory(Number(values.burst));
+async function measureFlood(seconds: number): Promise<void> {
+  await withJournal(async (journal) => {
+    const end = performance.now() + seconds * 1000;
+    const deadLetter = { reason: 'out-of-scope', detail: 'not the binding of flood' } as const;
+    const headers = { 'content-type': 'application/json', 'user-agent': 'x'.repeat(2_000) };
+    const answers = { taken: 0, unavailable: 0 };
+    async function flood(part: number): Promise<void> {
+      for (let batch = 0; performance.now() < end; batch++) {
+        const changes = { caller: 'flood', headers, deadLetter };
+        const records = Array.from({ length: 5_000 }, (_, index) =>
+          aRecord(`${part} ${batch} ${index}`, Date.now(), changes),
+        );
+        const { kind } = await journal.append(records);
+        answers[kind === 'appended' ? 'taken' : 'unavailable'] += 1;
+        if (kind !== 'appended') await sleep(10);
+      }
+    }
+    const waits: number[] = [];
+    async function behaveWell(): Promise<void> {
+      for (let index = 0; performance.now() < end; index++) {
+        const start = performance.now();
+        await append(journal, [aRecord(`other ${index}`, Date.now(), { caller: 'other' })]);
+        waits.push(performance.now() - start);
+        await sleep(100);
+      }
+    }
+    await Promise.all([flood(0), flood(1), flood(2), behaveWell()]);
+    waits.sort((a, b) => a - b);
+    const [p50, p99] = [0.5, 0.99].map((share) => Math.round(waits[Math.floor(waits.length * share)] ?? 0));
+    const { bytes } = await journal.stats();
+    print(
+      `${answers.taken} batches taken, ${answers.unavailable} unavailable; the journal has ${Math.round(bytes / MB)} MB`,
+    );
+    print(`the other caller waited ${p50} ms (median), ${p99} ms (p99) for each of ${waits.length} events`);
+  });
+}
+
+if (values.burst !== undefined) await measureMemory(Number(values.burst));
+else if (values.flood !== undefined) await measureFlood(Number(values.flood));
+else await measureCpu();

@@ -15,12 +15,18 @@ export interface NewDeadLetter {
 }
 
 /** Makes the record a dead letter. Afterwards, `pruneDeadLetters` keeps it within its share. */
-export function addDeadLetter(database: JournalDatabase, deadLetter: NewDeadLetter): void {
+export function addDeadLetter({ sql, counters }: JournalDatabase, deadLetter: NewDeadLetter): void {
   const { seq, at, reason, detail, headerBytes = 0 } = deadLetter;
-  const { sql, counters, keys } = database;
   sql.deadLetter.run(at, reason, detail, headerBytes, seq);
   counters.deadLetters++;
-  if (!releasesKey(reason)) return;
+}
+
+/** Makes a pending event a dead letter: it has a key and may have a content. */
+export function giveUp(database: JournalDatabase, deadLetter: NewDeadLetter): void {
+  addDeadLetter(database, deadLetter);
+  if (!releasesKey(deadLetter.reason)) return;
+  const { sql, keys } = database;
+  const { seq } = deadLetter;
   keys.delete(String(sql.keyOf.get(seq)?.['key']), seq);
   sql.releaseContent.run(seq);
 }
@@ -91,8 +97,8 @@ export function removeRecord({ sql, counters, keys }: JournalDatabase, row: Row,
     sql.releaseHeaders.run(row['shared_headers']);
     sql.deleteHeaders.run(row['shared_headers']);
   }
-  // Not if it released its key, or has lost it to another record.
-  if (receivedAt > now - LIMITS.keysMs && keys.find(key) === seq)
-    sql.keepKey.run(seq, row['dedup_key'] ?? null, receivedAt);
+  // It may have released its key, and another record may have it.
+  if (keys.find(key) !== seq) return;
+  if (receivedAt > now - LIMITS.keysMs) sql.keepKey.run(seq, row['dedup_key'] ?? null, receivedAt);
   else keys.delete(key, seq);
 }

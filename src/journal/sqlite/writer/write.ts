@@ -4,7 +4,7 @@ import { type Appended, releasesKey } from '../../journal.ts';
 import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
 import type { Leases } from './claim.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
-import { addDeadLetter, pruneDeadLetters } from './dead-letters.ts';
+import { addDeadLetter, giveUp, pruneDeadLetters } from './dead-letters.ts';
 
 /**
  * Commits a batch of records and completions together. When the disk does not take the records, the completions are tried
@@ -221,7 +221,7 @@ function complete(database: JournalDatabase, leases: Leases, completion: Complet
   counters.pending--;
   if (decision.kind === 'dead-letter') {
     const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
-    addDeadLetter(database, { seq, at: time.now, reason: decision.reason, detail });
+    giveUp(database, { seq, at: time.now, reason: decision.reason, detail });
   }
   return true;
 }
