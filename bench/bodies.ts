@@ -1,4 +1,4 @@
-/** How a benchmark writes its pushes; `×100` are batches of so many. */
+/** The formats in which a benchmark sends pushes; `×100` are batches of that size. */
 export const BODY_KINDS = [
   'acr',
   'event-grid',
@@ -18,7 +18,7 @@ export function eventsOf(kind: BodyKind): number {
   return kind.endsWith('×100') ? BATCH : 1;
 }
 
-/** Lines of the head that a kind has beside those of all. */
+/** The headers that a kind has in addition to those of all kinds. */
 export function headersOf(kind: BodyKind): string {
   if (kind !== 'cloudevents binary') return '';
   return `ce-specversion: 1.0\r\nce-type: ${TYPE}\r\nce-source: ${TOPIC}\r\nce-id: a\r\nce-subject: hello-world:v1\r\n`;

@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util';
 import { BODY_KINDS, type BodyKind, eventsOf } from './bodies.ts';
-import { startGateway, TOKEN } from './gateway.ts';
-import type { LoadPlan, LoadResult } from './load.ts';
-import { type Peer, startPeer } from './peers.ts';
+import { drained, startGateway } from './gateway.ts';
+import { type Peer, runLoad, startPeer } from './peers.ts';
 
 // npx node bench/formats.ts --seconds 6 --rounds 3   what an event costs in each format, beside the native one
 
@@ -16,15 +15,14 @@ interface Cost {
   readonly cpuPer1000: number;
 }
 
-let runs = 0;
-
 async function measure(generator: Peer, body: BodyKind): Promise<Cost> {
   const brigade = await startPeer('brigade', '0');
   const gateway = await startGateway(brigade.port);
-  await load(generator, { port: gateway.port, body, ms: 2_000 });
+  const plan = { port: gateway.port, body, connections: 32, bodyBytes: 600 };
+  await runLoad(generator, { ...plan, ms: 2_000 });
   await drained(gateway.pending);
   const before = gateway.usage().cpu;
-  const { ok, seconds } = await load(generator, { port: gateway.port, body, ms: Number(flags.seconds) * 1000 });
+  const { ok, seconds } = await runLoad(generator, { ...plan, ms: Number(flags.seconds) * 1000 });
   await drained(gateway.pending);
   const events = ok * eventsOf(body);
   const { cpu } = gateway.usage();
@@ -33,24 +31,11 @@ async function measure(generator: Peer, body: BodyKind): Promise<Cost> {
   return { eventsPerSecond: events / seconds, cpuPer1000: ((cpu - before) / events) * 1000 };
 }
 
-async function load(generator: Peer, plan: Pick<LoadPlan, 'port' | 'body' | 'ms'>): Promise<LoadResult> {
-  runs += 1;
-  const run = `${process.pid}-${runs}`;
-  const { result, error } = await generator.ask({ ...plan, token: TOKEN, connections: 32, bodyBytes: 600, run });
-  if (error !== undefined) throw new Error(error);
-  if (result.failed > 0) process.stderr.write(`${result.failed} requests failed\n`);
-  return result;
-}
-
-async function drained(pending: () => Promise<number>): Promise<void> {
-  while ((await pending()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
-}
-
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 }
 
-/** All formats in each round, so that a machine that grows slower does so for all. */
+/** Measures all formats in each round, so that a machine that becomes slower does so for all. */
 async function main(): Promise<void> {
   const generator = await startPeer('generator');
   const measured = new Map<BodyKind, Cost[]>(BODY_KINDS.map((kind) => [kind, []]));

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
 
-/** Those of the first line of bin.js. */
+/** The options in the first line of bin.js. */
 const NODE_FLAGS = ['--max-semi-space-size=8'];
 
 export interface Usage {
@@ -21,7 +21,7 @@ export interface Usage {
 export interface BenchGateway {
   readonly port: number;
   readonly adminPort: number;
-  /** From spawning it to its first 200, milliseconds. */
+  /** From the start of the process to its first 200, milliseconds. */
   readonly startMs: number;
   usage(): Usage;
   pending(): Promise<number>;
@@ -45,8 +45,8 @@ export async function startGateway(brigadePort: number): Promise<BenchGateway> {
     PORT: '0',
     ADMIN_PORT: '0',
   };
-  const { pid, told, stop } = await startProgram(['serve'], env, portsIn);
-  const { ingestPort, adminPort } = told;
+  const { pid, found, stop } = await startProgram(['serve'], env, portsIn);
+  const { ingestPort, adminPort } = found;
   await fetch(`http://127.0.0.1:${ingestPort}/healthz`);
   const startMs = performance.now() - started;
   return {
@@ -62,21 +62,21 @@ export async function startGateway(brigadePort: number): Promise<BenchGateway> {
   };
 }
 
-/** Of the log line that tells them. */
+/** The ports in the log line of the start. */
 function portsIn(line: string): { readonly ingestPort: number; readonly adminPort: number } | undefined {
   const { msg, ...fields } = JSON.parse(line);
   return msg === 'gateway.started' ? fields : undefined;
 }
 
 /**
- * Starts a command as a user does; `told` is what `find` found in a line of its output. What follows is read and dropped,
- * as a log collector or a terminal would read it.
+ * Starts a command as a user does; `found` is the first result of `find` in a line of its output. Later output is read and
+ * dropped, as a log collector or a terminal would read it.
  */
 export async function startProgram<T>(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   find: (line: string) => T | undefined,
-): Promise<{ readonly pid: number; readonly told: T; stop(): Promise<void> }> {
+): Promise<{ readonly pid: number; readonly found: T; stop(): Promise<void> }> {
   const bin = new URL('../bin.js', import.meta.url).pathname;
   const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = once(child, 'exit');
@@ -87,17 +87,17 @@ export async function startProgram<T>(
     const found = find(line);
     if (found !== undefined) resolve(found);
   });
-  const told = await promise;
+  const found = await promise;
   lines.close();
   child.stdout.resume();
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;
   };
-  return { pid: child.pid ?? 0, told, stop };
+  return { pid: child.pid ?? 0, found, stop };
 }
 
-/** Of a process of this machine, from /proc. */
+/** The usage of a process, from /proc. */
 export function usage(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // After the command's name, which may hold blanks: utime and stime are the 14th and 15th fields, in ticks of 10 ms.

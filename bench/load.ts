@@ -1,14 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { type BodyKind, bodyOf, headersOf } from './bodies.ts';
 
-/** What to send: over so many connections as fast as they answer, or at so many a second whatever they answer. */
+/** What to send: as fast as the connections answer, or at a fixed rate whatever the answers. */
 export interface LoadPlan {
   readonly port: number;
   readonly token: string;
   readonly connections: number;
   /** Open loop: requests a second. Absent: closed loop. */
   readonly ratePerSecond?: number;
-  /** Ends after so many milliseconds, or after so many requests, whichever comes first. */
+  /** Ends after that many milliseconds or requests, whichever comes first. */
   readonly ms: number;
   readonly requests?: number;
   /** Absent: native webhooks. */
@@ -29,7 +29,7 @@ export interface LoadResult {
   readonly max: number;
 }
 
-/** Sends webhooks and measures. Speaks just enough HTTP, so that it costs little beside what it measures. */
+/** Sends webhooks and measures. Its own minimal HTTP client costs little beside what it measures. */
 export async function load(plan: LoadPlan): Promise<LoadResult> {
   const run = new Run(plan);
   return plan.ratePerSecond === undefined ? run.closedLoop() : run.openLoop(plan.ratePerSecond);

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { drained, pause, startGateway, TOKEN } from './gateway.ts';
+import { drained, pause, startGateway } from './gateway.ts';
 import type { LoadResult } from './load.ts';
-import { type Peer, startPeer } from './peers.ts';
+import { type Peer, runLoad, startPeer } from './peers.ts';
 import { machine } from './report.ts';
 
 // node bench/long.ts [--write]: a million webhooks, then a backlog of a million; prints docs/performance-long.md.
@@ -36,8 +36,8 @@ async function million(generator: Peer): Promise<string> {
   const gateway = await startGateway(brigade.port);
   const lines: string[] = [];
   for (let part = 1; part <= 10; part++) {
-    const plan = { port: gateway.port, token: TOKEN, connections: 64, ms: 600_000, requests: 100_000, bodyBytes: 600 };
-    const { result } = await generator.ask({ ...plan, run: `million-${part}` });
+    const plan = { port: gateway.port, connections: 64, ms: 600_000, requests: 100_000, bodyBytes: 600 };
+    const result = await runLoad(generator, plan);
     await drained(gateway.pending);
     const { rss } = gateway.usage();
     lines.push(`| ${part}00,000 | ${Math.round(result.ok / result.seconds)} | ${Math.round(rss)} |`);
@@ -53,14 +53,14 @@ async function backlog(generator: Peer): Promise<string> {
   const { port } = away;
   away.stop();
   const gateway = await startGateway(port);
-  const shape = { port: gateway.port, token: TOKEN, bodyBytes: 600, connections: 64 };
-  await generator.ask({ ...shape, ms: 900_000, requests: 1_000_000, run: 'backlog' });
+  const shape = { port: gateway.port, bodyBytes: 600, connections: 64 };
+  await runLoad(generator, { ...shape, ms: 900_000, requests: 1_000_000 });
   const steady = { ...shape, ms: 10_000, ratePerSecond: 1000 };
-  const { result: without } = await generator.ask({ ...steady, run: 'without' });
+  const without = await runLoad(generator, steady);
   const brigade = await startPeer('brigade', '0', String(port));
   while ((await brigade.ask({})).count === 0) await pause(100);
   const before = (await brigade.ask({})).count;
-  const { result: during } = await generator.ask({ ...steady, run: 'during' });
+  const during = await runLoad(generator, steady);
   const rate = ((await brigade.ask({})).count - before) / during.seconds;
   const began = performance.now();
   const left = await gateway.pending();

@@ -3,11 +3,12 @@ import { fdatasync, mkdtempSync, openSync, rmSync, writev } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LoadPlan, load } from './load.ts';
+import { TOKEN } from './gateway.ts';
+import { type LoadPlan, type LoadResult, load } from './load.ts';
 
 // The other processes of a benchmark, started by run.ts as `node peers.ts ROLE`: each has a core's worth of its own.
 
-/** A bare `node:http` server that reads the body and answers 200: what no gateway in this language can be faster than. */
+/** A bare `node:http` server that reads the body and answers 200: no gateway in this language can be faster. */
 function floor(): void {
   const answer = '{"status":"success"}';
   const server = createServer((request, response) => {
@@ -19,12 +20,12 @@ function floor(): void {
       response.end(answer);
     });
   });
-  server.listen(0, '127.0.0.1', () => tellPort(server.address()));
+  server.listen(0, '127.0.0.1', () => reportPort(server.address()));
 }
 
 /**
- * The floor with every body on the disk before its answer: appended to one file, a sync for all that came meanwhile. What no
- * gateway on this disk can be faster than that keeps its promise, whatever it keeps it in.
+ * The floor with every body on the disk before its answer: appended to one file, with a sync for all that came meanwhile. No
+ * gateway that keeps its promise can be faster on this disk, whatever its journal.
  */
 function durableFloor(): void {
   const answer = '{"status":"success"}';
@@ -60,10 +61,10 @@ function durableFloor(): void {
       if (!isSyncing) sync();
     });
   });
-  server.listen(0, '127.0.0.1', () => tellPort(server.address()));
+  server.listen(0, '127.0.0.1', () => reportPort(server.address()));
 }
 
-/** A Brigade that takes everything, after so many milliseconds. */
+/** A Brigade that creates every event, after that many milliseconds. */
 function brigade(delayMs: number, port: number): void {
   let count = 0;
   const created = JSON.stringify({
@@ -87,7 +88,7 @@ function brigade(delayMs: number, port: number): void {
       else send();
     });
   });
-  server.listen(port, '127.0.0.1', () => tellPort(server.address()));
+  server.listen(port, '127.0.0.1', () => reportPort(server.address()));
   process.on('message', () => process.send?.({ count }));
 }
 
@@ -101,7 +102,7 @@ function generator(): void {
   process.send?.({ port: 0 });
 }
 
-function tellPort(address: ReturnType<ReturnType<typeof createServer>['address']>): void {
+function reportPort(address: ReturnType<ReturnType<typeof createServer>['address']>): void {
   process.send?.({ port: typeof address === 'object' ? address?.port : undefined });
 }
 
@@ -127,6 +128,20 @@ export async function startPeer(
       child.kill();
     },
   };
+}
+
+let runs = 0;
+
+/** Lets the generator send webhooks to a gateway; resolves to what it measured. */
+export async function runLoad(
+  generator: Peer,
+  { token = TOKEN, ...plan }: Omit<LoadPlan, 'run' | 'token'> & { readonly token?: string },
+): Promise<LoadResult> {
+  runs += 1;
+  const { result, error } = await generator.ask({ ...plan, token, run: `${process.pid}-${runs}` });
+  if (error !== undefined) throw new Error(error);
+  if (result.failed > 0) process.stderr.write(`${result.failed} requests failed\n`);
+  return result;
 }
 
 export interface Peer {

@@ -1,5 +1,24 @@
 import { cpus, totalmem } from 'node:os';
-import type { Row, Start } from './run.ts';
+
+/** One measured run. */
+export interface Row {
+  readonly what: string;
+  readonly acksPerSecond: number;
+  /** Acknowledged in the run over acknowledged by the floor in the same round. */
+  readonly ofFloor: number;
+  readonly p50: number;
+  readonly p99: number;
+  /** While it was accepting. */
+  readonly deliveredPerSecond?: number;
+  /** Of the gateway alone, until everything was delivered. */
+  readonly cpuPer1000?: number;
+  readonly peakRss?: number;
+}
+
+export interface Start {
+  readonly startMs: number;
+  readonly idleRss: number;
+}
 
 export interface Report {
   readonly rows: readonly Row[];

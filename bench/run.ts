@@ -1,33 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { drained, pause, startGateway, TOKEN } from './gateway.ts';
+import { drained, pause, startGateway } from './gateway.ts';
 import type { LoadPlan, LoadResult } from './load.ts';
-import { type Peer, startPeer } from './peers.ts';
-import { plot, report } from './report.ts';
+import { type Peer, runLoad, startPeer } from './peers.ts';
+import { plot, type Row, report, type Start } from './report.ts';
 
 // npm run bench                  prints the tables
 // npm run bench -- --write       and puts them into docs/performance.md
 // npm run bench -- --seconds 3 --rounds 1   for a quick look; a dot on standard error is a load that has begun
-
-/** One measured run. */
-export interface Row {
-  readonly what: string;
-  readonly acksPerSecond: number;
-  /** Acknowledged in the run over acknowledged by the floor in the same round. */
-  readonly ofFloor: number;
-  readonly p50: number;
-  readonly p99: number;
-  /** While it was accepting. */
-  readonly deliveredPerSecond?: number;
-  /** Of the gateway alone, until everything was delivered. */
-  readonly cpuPer1000?: number;
-  readonly peakRss?: number;
-}
-
-export interface Start {
-  readonly startMs: number;
-  readonly idleRss: number;
-}
 
 const { values: flags } = parseArgs({
   options: {
@@ -39,7 +19,7 @@ const { values: flags } = parseArgs({
 const ms = Number(flags.seconds) * 1000;
 const rounds = Number(flags.rounds);
 
-/** Load before a measurement, milliseconds: a server that runs for weeks is measured, not the first seconds of its code. */
+/** Load before a measurement, milliseconds: the measurement is of a server that has run for a while. */
 const WARM_UP_MS = 8_000;
 
 type Shape = Pick<LoadPlan, 'connections' | 'bodyBytes' | 'ratePerSecond'>;
@@ -65,7 +45,7 @@ const SHAPES: readonly { readonly name: string; readonly shape: Shape }[] = [
   { name: '32 connections, 1 MiB', shape: { connections: 32, bodyBytes: 1024 * 1024 } },
 ];
 
-/** Floor and gateway in turn, so that a machine that grows slower does so for both; the median of the rounds of each. */
+/** The medians of rounds of floor and gateway in turn, so that a machine that becomes slower does so for both. */
 async function compare(generator: Peer, name: string, shape: Shape): Promise<readonly Row[]> {
   const measured: Row[][] = [[], [], [], []];
   for (let round = 0; round < rounds; round++) {
@@ -120,16 +100,9 @@ async function loadWarm(generator: Peer, target: Shape & { port: number }): Prom
   return loadFor(generator, target, ms);
 }
 
-let runs = 0;
-
-async function loadFor(generator: Peer, target: Shape & { port: number }, duration: number): Promise<LoadResult> {
-  runs += 1;
+function loadFor(generator: Peer, target: Shape & { port: number }, duration: number): Promise<LoadResult> {
   process.stderr.write('.');
-  const plan: LoadPlan = { ...target, token: TOKEN, ms: duration, run: `${process.pid}-${runs}` };
-  const { result, error } = await generator.ask(plan);
-  if (error !== undefined) throw new Error(error);
-  if (result.failed > 0) process.stderr.write(`${result.failed} requests failed\n`);
-  return result;
+  return runLoad(generator, { ...target, ms: duration });
 }
 
 function row(what: string, { ok, seconds, p50, p99 }: LoadResult, floor: LoadResult | undefined): Row {

@@ -4,9 +4,9 @@ import { parseTokens } from '../src/config/tokens-file.ts';
 
 // npx node bench/token-comparison.ts
 //
-// How long it takes to refuse a token, by how many of its first characters are right. Each line is the median of many
-// rounds; what matters is that the lines do not rise from the first to the last. Rounds take the guesses in turn, so that
-// whatever else the machine does befalls all of them alike.
+// How long it takes to reject a token, by the number of its first characters that are right. Each line is the median of many
+// rounds, and the lines must not rise from the first to the last. Rounds take the guesses in turn, so that other load on the
+// machine affects all of them.
 
 const ROUNDS = 400;
 const CALLS_IN_A_ROUND = 500;
@@ -32,7 +32,7 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 
-process.stdout.write(`${OTHER_TOKENS + 1} tokens of ${secret.length} characters; nanoseconds to refuse one\n`);
+process.stdout.write(`${OTHER_TOKENS + 1} tokens of ${secret.length} characters; nanoseconds to reject one\n`);
 process.stdout.write('right characters   median   quartiles\n');
 for (const { right, nanoseconds } of guesses) {
   const sorted = nanoseconds.toSorted((a, b) => a - b);

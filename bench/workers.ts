@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startProgram } from './gateway.ts';
 import type { LoadResult } from './load.ts';
-import { type Peer, startPeer } from './peers.ts';
+import { type Peer, runLoad, startPeer } from './peers.ts';
 import { machine } from './report.ts';
 
 // node bench/workers.ts [--seconds 10] [--rate 200] [--write]: prints docs/performance-workers.md.
 //
-// What webhooks cost while local workers misbehave, beside a run in which there are none: one process is gateway, embedded
+// The cost of webhooks while local workers misbehave, compared with a run without workers. One process is gateway, embedded
 // Brigade and parent of the workers, as in `npm start`. No webhook of the load is for a project that has a worker.
 
 const { values: flags } = parseArgs({
@@ -24,7 +24,7 @@ const ms = Number(flags.seconds) * 1000;
 /** Load before a measurement, milliseconds. */
 const WARM_UP_MS = 5000;
 
-/** More than run at once, so that some run all the time, also of those that are soon killed. */
+/** More than run at once, so that some run all the time, even if each is soon killed. */
 const EVENTS = 300;
 
 const SCRIPTS: Readonly<Record<string, string | undefined>> = {
@@ -66,28 +66,26 @@ async function measure(generator: Peer, script: string | undefined): Promise<Loa
   mkdirSync(projects);
   if (script !== undefined) writeFileSync(join(projects, 'project.yaml'), aProject(script));
   const env = { DATA_DIR: join(folder, 'data'), PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' };
-  const { told: port, stop } = await startProgram(['dev', '--projects', projects], env, portIn);
+  const { found: port, stop } = await startProgram(['dev', '--projects', projects], env, portIn);
   try {
     const token = readFileSync(join(folder, 'data', 'webhook-token'), 'utf8').trim();
     const plan = { port, token, connections: 64, bodyBytes: 600, ratePerSecond: Number(flags.rate) };
     for (let n = 0; n < EVENTS; n++) await trigger(port, token, n);
-    await generator.ask({ ...plan, ms: WARM_UP_MS, run: 'warm-up' });
-    const answer: { result?: LoadResult; error?: string } = await generator.ask({ ...plan, ms, run: 'measured' });
-    if (answer.result === undefined) throw new Error(answer.error);
-    return answer.result;
+    await runLoad(generator, { ...plan, ms: WARM_UP_MS });
+    return await runLoad(generator, { ...plan, ms });
   } finally {
     await stop();
     rmSync(folder, { recursive: true });
   }
 }
 
-/** Of the line that tells where webhooks go. */
+/** The port in the line with the address for webhooks. */
 function portIn(line: string): number | undefined {
   const [, port] = /webhooks +http:\/\/127\.0\.0\.1:(\d+)\//.exec(line) ?? [];
   return port === undefined ? undefined : Number(port);
 }
 
-/** An event for the project. */
+/** Sends an event for the project. */
 async function trigger(port: number, token: string, n: number): Promise<void> {
   const target = { repository: 'for-the-workers', tag: 'v1' };
   const body = JSON.stringify({ id: `worker-${n}`, action: 'push', target, request: { host: 'example.azurecr.io' } });

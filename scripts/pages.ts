@@ -2,6 +2,7 @@ import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
+import { limitsPage } from './limits-page.ts';
 import { settingsPage } from './settings-page.ts';
 
 /** The pages that are generated from the sources, by their path from the root. */
@@ -10,6 +11,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
     'charts/brigade-acr-gateway/README.md': chartPage(),
     'docs/configuration.md': settingsPage(),
     'docs/exit-codes.md': exitCodesPage(),
+    'docs/limits.md': limitsPage(),
     'docs/metrics.md': metricsPage(),
   };
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import {
   claimDue,
@@ -36,6 +38,7 @@ async function aRig(t: TestContext, changes: Partial<AdminOptions> = {}): Promis
     port: 0,
     token: () => TOKEN,
     allowedHosts: ['localhost', '127.0.0.1'],
+    healthy: () => true,
     unreadiness: async () => undefined,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'a_metric 1\n' }),
     history: journal,
@@ -344,4 +347,28 @@ test('a port that is taken is a fault with its cause', async (t) => {
     assert.match(fault.message, new RegExp(`127.0.0.1:${port}`));
     return true;
   });
+});
+
+test('GET /healthz says whether the gateway is healthy, without credentials and under any host name', async (t) => {
+  let isHealthy = true;
+  const rig = await aRig(t, { healthy: () => isHealthy });
+  const headers = { host: 'anything.example' };
+  const healthy = await ask(rig, '/healthz', { headers });
+  assert.deepEqual([healthy.status, healthy.text], [200, 'ok\n']);
+  isHealthy = false;
+  assert.equal((await ask(rig, '/healthz', { headers })).status, 503);
+});
+
+test('there may be as many connections as the limit, and one more is closed at once', async (t) => {
+  const rig = await aRig(t, { maxConnections: 2 });
+  const aConnection = async () => {
+    const socket = connect({ host: '127.0.0.1', port: rig.port });
+    t.after(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  };
+  const [first] = [await aConnection(), await aConnection()];
+  await once(await aConnection(), 'close');
+  first.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  assert.match(String((await once(first, 'data'))[0]), /^HTTP\/1.1 200 OK/);
 });

@@ -14,6 +14,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** How long a request may take to arrive, milliseconds. */
 const REQUEST_MS = 10_000;
 
+/** Connections of an operator's tools, of probes and of Prometheus. One more is closed at once. */
 const MAX_CONNECTIONS = 256;
 
 export interface AdminOptions {
@@ -23,12 +24,16 @@ export interface AdminOptions {
   readonly token: () => string | undefined;
   /** `Host` headers that are answered, without port and in lower case. */
   readonly allowedHosts: readonly string[];
+  /** The answer to `GET /healthz`. */
+  readonly healthy: () => boolean;
   /** Undefined when ready, otherwise the reason. */
   readonly unreadiness: () => Promise<string | undefined>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly history: History;
   readonly redeliver: Redeliver;
   readonly onFault: (error: unknown) => void;
+  /** Instead of `MAX_CONNECTIONS`. */
+  readonly maxConnections?: number;
 }
 
 /** The admin port cannot be listened on. `cause` has the system's code. */
@@ -54,6 +59,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
 
 function createApp(options: AdminOptions): Hono {
   const app = new Hono();
+  app.get('/healthz', (c) => (options.healthy() ? c.text('ok\n') : c.text('not healthy\n', 503)));
   app.get('/readyz', async (c) => {
     const reason = await options.unreadiness();
     return reason === undefined ? c.text('ready\n') : c.text(`not ready: ${reason}\n`, 503);
@@ -75,17 +81,14 @@ function createApp(options: AdminOptions): Hono {
   return app;
 }
 
-function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
+function listen(app: Hono, options: AdminOptions): Promise<ServerType> {
   return new Promise((resolve, reject) => {
+    const { host, port } = options;
     const serverOptions = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, maxHeaderSize: 16 * 1024 };
     const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () => resolve(server));
     server.once('error', (cause) => reject(new AdminListenFault(`cannot listen on ${host}:${port}`, { cause })));
-    limit(server);
+    server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   });
-}
-
-function limit(server: ServerType): void {
-  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
 }
 
 function close(server: ServerType): Promise<void> {

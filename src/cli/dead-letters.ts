@@ -54,12 +54,14 @@ export function redeliverEvents(seqs: readonly number[], options: { readonly all
 
 /** Resolves to whether every event was redelivered. */
 async function redeliver(admin: AdminClient, seqs: readonly number[]): Promise<boolean> {
-  const answer: { redeliveries: { seq: number; kind: string; detail?: string }[] } = await admin.post(
+  const answer: { redeliveries: { seq: number; kind: string; detail?: string; rule?: string }[] } = await admin.post(
     '/api/redeliveries',
     { seqs },
   );
-  for (const { seq, kind, detail } of answer.redeliveries)
-    print(`${seq}  ${kind}${detail === undefined ? '' : `: ${detail}`}`);
+  for (const { seq, kind, detail, rule } of answer.redeliveries) {
+    const reason = rule === undefined ? detail : `rule ${rule}`;
+    print(printable(`${seq}  ${kind}${reason === undefined ? '' : `: ${reason}`}`));
+  }
   return answer.redeliveries.every(({ kind }) => kind === 'redelivered');
 }
 

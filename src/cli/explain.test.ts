@@ -74,7 +74,7 @@ async function receive(caller: Caller, body: Uint8Array, headers: Headers): Prom
   const clock = new ManualClock();
   const receiver = createReceive({
     authenticator: { authenticate: async () => ({ kind: 'caller', caller }), callerNamed: () => caller },
-    anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now: () => 0 }),
+    anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required' }),
     decode,
     intake: new MemoryJournal({ clock }),
     now: () => clock.now(),

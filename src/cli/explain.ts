@@ -7,7 +7,7 @@ import type { Caller } from '../model/caller.ts';
 import type { EventResult, Rejection } from '../model/receipt.ts';
 import { isRegistryEvent } from '../model/registry-event.ts';
 import type { Headers } from '../model/webhook.ts';
-import { formatIssues, type Judgement, judge } from '../receive/judge.ts';
+import { formatIssues, isRejected, type Judgement, judge } from '../receive/judge.ts';
 import type { Deliverable, Sink } from '../sink/sink.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
@@ -66,11 +66,15 @@ export function explainWebhook({ body, headers, caller }: SavedWebhook, sink: Pi
   if (decoded.kind === 'validation') return answered([...head, 'result   answered with the code of the validation']);
   if (decoded.kind === 'unreadable') return answered([...head, 'format   none', ...rejectionLines(decoded)]);
   head.push(`format   ${decoded.format}`);
-  const { events } = decoded;
-  const judged = judge(decoded, { body, headers, caller, receivedAt: 0 });
-  if ('kind' in judged) return answered([...head, ...events.flatMap(eventLines), ...rejectionLines(judged)]);
+  const events = [...decoded.events];
   if (events.length === 0) head.push('no event');
-  const explained = judged.map((judgement) => explainJudgement(judgement, sink));
+  const explained: Explanation[] = [];
+  for (const judgement of judge({ ...decoded, events }, { body, headers, caller, receivedAt: 0 })) {
+    if (isRejected(judgement)) {
+      return answered([...head, ...events.flatMap(eventLines), ...rejectionLines(judgement)]);
+    }
+    explained.push(explainJudgement(judgement, sink));
+  }
   return {
     lines: [
       ...head,

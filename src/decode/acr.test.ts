@@ -93,7 +93,7 @@ for (const action of ['Push', 'push ', 'PING', '__proto__', 'constructor', 'toSt
 }
 
 test('an unknown action is cut to 64 characters', () => {
-  const one = oneOf(decodeJson({ action: 'x'.repeat(100_000) }));
+  const one = oneOf(decodeJson({ action: 'x'.repeat(256) }));
   assert.equal(one.kind === 'nothing' && one.action, 'x'.repeat(64));
 });
 
@@ -124,12 +124,6 @@ test('null and empty fields count as absent', () => {
       action: 'push',
     });
   }
-});
-
-test('texts are kept whatever characters they have', () => {
-  const odd = ' \u0000\n\u202e<script>💥 ';
-  const { repository, tag } = eventOf(decodeJson(aPushOf({ repository: odd, tag: odd })));
-  assert.deepEqual([repository, tag], [odd, odd]);
 });
 
 for (const [what, body, received] of [

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import type { Action } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
 import { type DecodedEvent, nothing, type RawEvent } from './decoder.ts';
-import { actionOf, FieldReader, type Fields, type NativeFields, put, usableId } from './field-reader.ts';
+import { actionOf, FieldReader, type Fields, type NativeFields, put } from './field-reader.ts';
+import { ENVELOPE_TEXT, REPOSITORY, TAG } from './grammar.ts';
 import { isObject, issue, type JsonObject, parseText, stringify } from './json.ts';
 
 /** What Event Grid puts around a native ACR object, in either of its schemas. */
@@ -16,6 +17,7 @@ export interface Envelope {
   readonly data: unknown;
   /** The path of `data` in issues, such as `[3].data`. */
   readonly path: string;
+  readonly subjectPath: string;
   /** The issues of the envelope itself. */
   readonly issues: readonly Issue[];
   /** The event alone, with this native object as its data. */
@@ -68,7 +70,7 @@ function nativeOf(data: unknown): unknown {
 }
 
 function azureFields(
-  { source, subject, time, path }: Envelope,
+  { source, subject, subjectPath, time, path }: Envelope,
   data: unknown,
   { action, fields: known }: NativeFields,
   reader: FieldReader,
@@ -82,8 +84,8 @@ function azureFields(
   put(fields, 'connectedRegistry', connectedRegistry(data, reader, path) ?? connected);
   if (fields.repository === undefined && action !== 'chart_push' && action !== 'chart_delete') {
     const [, repository, tag] = SUBJECT.exec(subject ?? '') ?? [];
-    put(fields, 'repository', repository);
-    if (action !== 'delete' && fields.tag === undefined) put(fields, 'tag', tag);
+    put(fields, 'repository', reader.fitting(repository, subjectPath, REPOSITORY));
+    if (action !== 'delete' && fields.tag === undefined) put(fields, 'tag', reader.fitting(tag, subjectPath, TAG));
   }
   return fields;
 }
@@ -118,13 +120,16 @@ export function readEnvelope(
   json: JsonObject,
   names: Readonly<Record<'type' | 'source' | 'time', string>>,
   path: string,
-): Pick<Envelope, 'id' | 'type' | 'source' | 'subject' | 'time' | 'path'> & { readonly issues: Issue[] } {
+): Pick<Envelope, 'id' | 'type' | 'source' | 'subject' | 'subjectPath' | 'time' | 'path'> & {
+  readonly issues: Issue[];
+} {
   const reader = new FieldReader();
   return {
-    id: usableId(reader.text(json, 'id', path)),
-    type: reader.text(json, names.type, path),
-    source: reader.text(json, names.source, path),
-    subject: reader.text(json, 'subject', path),
+    id: reader.id(json, path),
+    type: reader.text(json, names.type, path, ENVELOPE_TEXT),
+    source: reader.text(json, names.source, path, ENVELOPE_TEXT),
+    subject: reader.text(json, 'subject', path, ENVELOPE_TEXT),
+    subjectPath: `${path}subject`,
     time: reader.text(json, names.time, path),
     path: `${path}data`,
     issues: reader.issues,

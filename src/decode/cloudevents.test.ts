@@ -19,7 +19,11 @@ const native = fc.record({
     .map((date) => date.toISOString()),
   action: fc.constantFrom(...ACTIONS),
   location: fc.constantFrom('westus', 'westeurope'),
-  target: fc.record({ repository: fc.string({ minLength: 1 }), digest: text, note: fc.jsonValue() }),
+  target: fc.record({
+    repository: fc.stringMatching(/^[a-z0-9]{1,20}(\/[a-z0-9]{1,20})?$/),
+    digest: fc.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    note: fc.jsonValue(),
+  }),
   request: fc.record({ host: text }),
 });
 
@@ -34,7 +38,7 @@ const attributes = fc.record({
 function eventsOf(body: string, headers: Headers = {}): readonly DecodedEvent[] {
   const decoded = decode(Buffer.from(body), headers);
   assert.equal(decoded.kind === 'decoded' && decoded.format, 'cloudevents', JSON.stringify(decoded));
-  return decoded.kind === 'decoded' ? decoded.events : [];
+  return decoded.kind === 'decoded' ? [...decoded.events] : [];
 }
 
 function withoutRaw(event: DecodedEvent | undefined): unknown {

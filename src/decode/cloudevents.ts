@@ -1,6 +1,8 @@
 import type { Headers, Issue } from '../model/webhook.ts';
 import { decodeEnvelope, rawEvent, readEnvelope } from './azure-event.ts';
 import type { Decoded, DecodedEvent } from './decoder.ts';
+import { FieldReader } from './field-reader.ts';
+import { ENVELOPE_TEXT } from './grammar.ts';
 import { has, isObject, issue, type JsonObject, own, parseText, stringify } from './json.ts';
 
 const NAMES = { type: 'type', source: 'source', time: 'time' };
@@ -26,17 +28,23 @@ export function isBinary(headers: Headers): boolean {
   return headers['ce-specversion'] !== undefined;
 }
 
-/** CloudEvents 1.0, HTTP binding, 3.1. */
+/**
+ * CloudEvents 1.0, HTTP binding, 3.1. With a header that is too long to be kept, the event could not be decoded again: then
+ * the webhook is unreadable as a whole.
+ */
 export function decodeBinary(data: unknown, body: Uint8Array, headers: Headers): Decoded {
   const attributes: Record<string, string> = {};
+  const tooLong = new FieldReader();
   const issues: Issue[] = [];
   for (const name of ['specversion', 'id', 'type', 'source', 'subject', 'time']) {
     const header = headers[`ce-${name}`];
     if (typeof header !== 'string') continue;
+    if (tooLong.fitting(header, `ce-${name}`, ENVELOPE_TEXT) === undefined) continue;
     const value = attributeOf(header);
     if (value === undefined) issues.push(issue(`ce-${name}`, 'percent-encoded UTF-8', header));
     else attributes[name] = value;
   }
+  if (tooLong.issues.length > 0) return { kind: 'unreadable', issues: tooLong.issues };
   issues.push(...versionIssues(attributes['specversion'], 'ce-'));
   // JSON in a string is unwrapped, so that the native object is kept.
   const raw = (native: unknown) => ({ bytes: typeof data === 'string' ? Buffer.from(stringify(native) ?? '') : body });

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { isPrintable } from '../model/names.ts';
 import { ACTIONS } from '../model/registry-event.ts';
 import { FORMATS, type Format, type Headers } from '../model/webhook.ts';
 import { decode } from './decode.ts';
@@ -33,7 +34,12 @@ function decodeJson(json: unknown, headers: Headers = {}): Decoded {
 }
 
 function eventsOf(decoded: Decoded): readonly DecodedEvent[] {
-  return decoded.kind === 'decoded' ? decoded.events : assert.fail(JSON.stringify(decoded));
+  return decoded.kind === 'decoded' ? [...decoded.events] : assert.fail(JSON.stringify(decoded));
+}
+
+/** With all its events decoded. */
+function readAll(decoded: Decoded): object {
+  return decoded.kind === 'decoded' ? { ...decoded, events: [...decoded.events] } : decoded;
 }
 
 function oneOf(decoded: Decoded): DecodedEvent {
@@ -172,6 +178,118 @@ test('a batch may have 5000 events, and with one more all of it is unreadable', 
   assert.equal(decodeJson({ events: batch(5001) }).kind, 'unreadable');
 });
 
+test('an event is decoded when it is read, not before', () => {
+  for (const json of [[anEventGridEvent()], { events: [{ id: 'a', action: 'push' }] }]) {
+    const decoded = decodeJson(json);
+    const [first, again] = [oneOf(decoded), oneOf(decoded)];
+    assert.notEqual(first, again);
+    assert.deepEqual(first, again);
+  }
+});
+
+test('a webhook may have 16 events of any size, and more of at least 200 bytes on average', () => {
+  const kindOf = (body: string) => decode(Buffer.from(body), {}).kind;
+  const batch = (count: number, bytes: number) => {
+    const events = Array.from({ length: count }, () => '{"eventType":"ImagePushed"}').join(',');
+    return `[${events.padEnd(bytes - 2)}]`;
+  };
+  assert.equal(kindOf(batch(16, 0)), 'decoded');
+  assert.equal(kindOf(batch(17, 17 * 200)), 'decoded');
+  assert.equal(kindOf(batch(17, 17 * 200 - 1)), 'unreadable');
+  const notifications = (count: number) =>
+    JSON.stringify({ events: Array.from({ length: count }, (_, index) => index) });
+  assert.equal(kindOf(notifications(16)), 'decoded');
+  assert.deepEqual(decode(Buffer.from(notifications(5000)), {}), {
+    kind: 'unreadable',
+    issues: [{ path: 'events', expected: 'at most 119 events in 23902 bytes', received: 'more' }],
+  });
+});
+
+const NAMES_TO_REFUSE: readonly (readonly [path: string, target: object])[] = [
+  ['repository', { repository: 'team/../other/x' }],
+  ['repository', { repository: 'team/a\nb' }],
+  ['repository', { repository: 'team/\u202egnp' }],
+  ['repository', { repository: 'a'.repeat(257) }],
+  ['tag', { tag: '../v1' }],
+  ['tag', { tag: 'a'.repeat(129) }],
+  ['tag', { tag: 'x:../y' }],
+  ['digest', { digest: 'sha256' }],
+  ['mediaType', { mediaType: 'a\u0085' }],
+  ['mediaType', { mediaType: 'a'.repeat(257) }],
+];
+
+for (const [path, target] of NAMES_TO_REFUSE) {
+  const [shown] = Object.values(target);
+  test(`an event whose ${path} is ${JSON.stringify(shown).slice(0, 20)} is unreadable in every format`, () => {
+    const data = { id: 'a', action: 'push', target: { repository: 'team/app', ...target } };
+    const pathsOf = (json: unknown) => {
+      const decoded = decodeJson(json);
+      const found = decoded.kind === 'decoded' ? [...decoded.events][0] : decoded;
+      if (found?.kind === 'unreadable') return found.issues.map((each) => each.path);
+      return assert.fail(JSON.stringify(found));
+    };
+    assert.deepEqual(pathsOf(data), [`target.${path}`]);
+    assert.deepEqual(pathsOf({ events: [data] }), [`events[0].target.${path}`]);
+    assert.deepEqual(pathsOf([anEventGridEvent({ data })]), [`[0].data.target.${path}`]);
+    assert.deepEqual(pathsOf({ specversion: '1.0', type: 'x', data }), [`data.target.${path}`]);
+  });
+}
+
+test('what the subject of an envelope names is held to the same grammar', () => {
+  for (const subject of ['team/../other/x:v1', 'Team/app', 'a b', `app:${'v'.repeat(129)}`, 'x'.repeat(513)]) {
+    const one = oneOf(decodeJson([anEventGridEvent({ subject, data: { target: {} } })]));
+    assert.deepEqual(one.kind === 'unreadable' && one.issues.map((issue) => issue.path), ['[0].subject'], subject);
+  }
+});
+
+test('an attribute in a header may have 512 characters, and with one more the webhook is unreadable', () => {
+  const kindOf = (source: string) =>
+    decode(Buffer.from('{"action":"push"}'), { 'ce-specversion': '1.0', 'ce-source': source }).kind;
+  assert.equal(kindOf('s'.repeat(512)), 'decoded');
+  assert.equal(kindOf('s'.repeat(513)), 'unreadable');
+  assert.equal(kindOf('\u009b31m'), 'unreadable');
+});
+
+test('a field in an unreadable event never has what made it unreadable', () => {
+  const data = {
+    id: 'a\u202e',
+    action: 'push',
+    target: { repository: 'a/../b', tag: 'v1' },
+    request: { host: '\u0007' },
+  };
+  const one = oneOf(decodeJson([anEventGridEvent({ subject: '', data })]));
+  assert.deepEqual(one.kind === 'unreadable' && one.event, {
+    id: 'outer',
+    action: 'push',
+    tag: 'v1',
+    resource: TOPIC.replace('/connectedRegistries/factory', ''),
+    connectedRegistry: 'factory',
+  });
+});
+
+test('every text of a decoded event is printable and has at most 512 characters', () => {
+  const odd = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.constantFrom('\u202e', 'a'.repeat(600), 'a/../b'),
+  );
+  const target = fc.record({ repository: odd, tag: odd, digest: odd, mediaType: odd }, { requiredKeys: [] });
+  const data = fc.record(
+    { id: odd, action: fc.constant('push'), target, timestamp: odd },
+    { requiredKeys: ['action'] },
+  );
+  const envelope = fc.record({ id: odd, subject: odd, topic: odd, eventTime: odd }, { requiredKeys: [] });
+  fc.assert(
+    fc.property(envelope, data, (outer, inner) => {
+      const one = oneOf(decodeJson({ eventType: 'ImagePushed', ...outer, data: inner }));
+      const fields = one.kind === 'nothing' ? {} : one.event;
+      for (const [name, text] of Object.entries<string>(fields)) {
+        assert.ok(text.length <= 512 && isPrintable(text), `${name}: ${JSON.stringify(text)}`);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('an event that is nested too deep is unreadable, and the next one is not', () => {
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   const body = `[${JSON.stringify(anEventGridEvent({ id: 'a' }))},{"eventType":"ImagePushed","data":{"id":"b","x":${deep}}}]`;
@@ -298,9 +416,9 @@ test('no body and no headers make it throw, and the same ones give the same resu
       ),
       ({ body, headers }) => {
         const copy = Buffer.from(body);
-        const first = decode(body, headers);
+        const first = readAll(decode(body, headers));
         assert.deepEqual(body, copy);
-        assert.deepEqual(decode(copy, headers), first);
+        assert.deepEqual(readAll(decode(copy, headers)), first);
       },
     ),
     { numRuns: 3000 },
@@ -336,7 +454,7 @@ test('no issue repeats anything of the body', () => {
       const decoded = decode(Buffer.from(text), headers ?? {});
       const issues =
         decoded.kind === 'decoded'
-          ? decoded.events.flatMap((event) => (event.kind === 'unreadable' ? event.issues : []))
+          ? [...decoded.events].flatMap((event) => (event.kind === 'unreadable' ? event.issues : []))
           : decoded;
       assert.doesNotMatch(JSON.stringify(issues), /S3CRET/i);
     }),

@@ -2,13 +2,11 @@ import type { Format, Headers } from '../model/webhook.ts';
 import { decodeAcr } from './acr.ts';
 import { unreadableEvent } from './azure-event.ts';
 import { decodeBinary, decodeStructured, isBinary, isCloudEvent } from './cloudevents.ts';
-import type { Decode, Decoded, DecodedEvent } from './decoder.ts';
+import { type Decode, type Decoded, type DecodedEvent, lazily } from './decoder.ts';
 import { decodeDistribution } from './distribution.ts';
 import { decodeEventGrid, decodeValidation, isEventGridEvent } from './event-grid.ts';
 import { has, isObject, issue, type JsonObject, own, parseBytes } from './json.ts';
-
-/** Events in one webhook. Event Grid puts at most as many into a batch. */
-const MAX_EVENTS = 5000;
+import { LIMITS } from './limits.ts';
 
 /**
  * Decodes every format. The format is recognized by the content, because users can change the Content-Type that ACR and Event Grid
@@ -17,7 +15,7 @@ const MAX_EVENTS = 5000;
 export const decode: Decode = (body, headers) => {
   const json = parseBytes(body);
   if (isObject(json)) return decodeObject(json, body, headers);
-  if (Array.isArray(json)) return decodeBatch(json);
+  if (Array.isArray(json)) return decodeBatch(json, body);
   if (typeof json === 'string' && isBinary(headers)) return decodeBinary(json, body, headers);
   const found = issue('', 'a JSON object or an array of events', json);
   const isOther = json === undefined && body.length > 0;
@@ -29,27 +27,27 @@ function decodeObject(json: JsonObject, body: Uint8Array, headers: Headers): Dec
   if (isBinary(headers)) return decodeBinary(json, body, headers);
   if (has(json, 'action')) return decodeAcr(json, body);
   if (isEventGridEvent(json)) return decodeValidation(json) ?? one('event-grid', decodeEventGrid(json, ''));
-  return has(json, 'events') ? decodeNotifications(own(json, 'events')) : decodeAcr(json, body);
+  return has(json, 'events') ? decodeNotifications(own(json, 'events'), body) : decodeAcr(json, body);
 }
 
 function one(format: Format, event: DecodedEvent): Decoded {
   return { kind: 'decoded', format, events: [event] };
 }
 
-function decodeNotifications(events: unknown): Decoded {
+function decodeNotifications(events: unknown, body: Uint8Array): Decoded {
   if (!Array.isArray(events)) return { kind: 'unreadable', issues: [issue('events', 'an array', events)] };
-  return tooMany(events, 'events') ?? decodeDistribution(events);
+  return tooMany(events, body, 'events') ?? decodeDistribution(events);
 }
 
 /** An array without a single event is unreadable. */
-function decodeBatch(batch: readonly unknown[]): Decoded {
+function decodeBatch(batch: readonly unknown[], body: Uint8Array): Decoded {
   const first = batch.find((each) => isCloudEvent(each) || isEventGridEvent(each));
   if (first === undefined) return { kind: 'unreadable', issues: [issue('', 'events in the array', batch)] };
   const validation = batch.length === 1 && isObject(first) ? decodeValidation(first) : undefined;
   if (validation !== undefined) return validation;
-  const events = () => batch.map((each, index) => decodeElement(each, `[${index}]`));
+  const events = lazily(batch, (each, index) => decodeElement(each, `[${index}]`));
   const format = isCloudEvent(first) ? 'cloudevents' : 'event-grid';
-  return tooMany(batch, '') ?? { kind: 'decoded', format, events: events() };
+  return tooMany(batch, body, '') ?? { kind: 'decoded', format, events };
 }
 
 function decodeElement(json: unknown, at: string): DecodedEvent {
@@ -57,7 +55,15 @@ function decodeElement(json: unknown, at: string): DecodedEvent {
   return isEventGridEvent(json) ? decodeEventGrid(json, `${at}.`) : unreadableEvent(json, at);
 }
 
-function tooMany(events: readonly unknown[], path: string): Decoded | undefined {
-  if (events.length <= MAX_EVENTS) return undefined;
-  return { kind: 'unreadable', issues: [{ path, expected: `at most ${MAX_EVENTS} events`, received: 'more' }] };
+/**
+ * Each event takes room in the journal, however small it is. So a webhook of many tiny events, which no registry sends, is
+ * unreadable as a whole. A dead letter for several events together would take less room, but would not help with tiny events that
+ * are accepted, and could not be redelivered event by event.
+ */
+function tooMany({ length }: readonly unknown[], body: Uint8Array, path: string): Decoded | undefined {
+  const { maxEvents, maxSmallEvents, minEventBytes } = LIMITS;
+  const max = Math.min(maxEvents, Math.max(maxSmallEvents, Math.floor(body.byteLength / minEventBytes)));
+  if (length <= max) return undefined;
+  const size = max < maxEvents ? ` in ${body.byteLength} bytes` : '';
+  return { kind: 'unreadable', issues: [{ path, expected: `at most ${max} events${size}`, received: 'more' }] };
 }

@@ -1,6 +1,7 @@
 import type { IgnoreReason } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import type { ByteRange, Format, Headers, Issue } from '../model/webhook.ts';
+import { LIMITS } from './limits.ts';
 
 /** One event of a webhook as bytes. With the webhook's kept headers, they decode to this event alone. */
 export interface RawEvent {
@@ -23,7 +24,8 @@ export type DecodedEvent =
     };
 
 export type Decoded =
-  | { readonly kind: 'decoded'; readonly format: Format; readonly events: readonly DecodedEvent[] }
+  /** Each event is decoded when it is read, so that reading a large batch can pause. Reading again decodes again. */
+  | { readonly kind: 'decoded'; readonly format: Format; readonly events: Iterable<DecodedEvent> }
   /** Event Grid wants its code back. There is no event. */
   | { readonly kind: 'validation'; readonly code: string }
   | { readonly kind: 'unreadable'; readonly issues: readonly Issue[] };
@@ -39,9 +41,23 @@ export type Decoded =
  */
 export type Decode = (body: Uint8Array, headers: Headers) => Decoded;
 
-/** Characters of an unknown action that log lines and answers repeat. */
-const MAX_ACTION_LENGTH = 64;
-
 export function nothing(reason: IgnoreReason, action: string, id: string | undefined): DecodedEvent {
-  return { kind: 'nothing', reason, ...(id === undefined ? {} : { id }), action: action.slice(0, MAX_ACTION_LENGTH) };
+  return {
+    kind: 'nothing',
+    reason,
+    ...(id === undefined ? {} : { id }),
+    action: action.slice(0, LIMITS.maxUnknownActionChars),
+  };
+}
+
+/** What `decodeOne` makes of each item, when it is read. */
+export function lazily<T>(
+  items: readonly T[],
+  decodeOne: (item: T, index: number) => DecodedEvent,
+): Iterable<DecodedEvent> {
+  return {
+    *[Symbol.iterator]() {
+      for (const [index, item] of items.entries()) yield decodeOne(item, index);
+    },
+  };
 }

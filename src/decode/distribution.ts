@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type Decoded, type DecodedEvent, nothing, type RawEvent } from './decoder.ts';
+import { type Decoded, type DecodedEvent, lazily, nothing, type RawEvent } from './decoder.ts';
 import { actionOf, FieldReader, isManifest, type NativeFields } from './field-reader.ts';
 import { isObject, issue, type JsonObject, own, stringify } from './json.ts';
 
@@ -11,7 +11,7 @@ const OTHER_ACTIONS = ['pull', 'mount'] as const;
  * about/notifications). A registry repeats a notification until it gets a 2xx, and all later ones wait behind it.
  */
 export function decodeDistribution(events: readonly unknown[]): Decoded {
-  return { kind: 'decoded', format: 'distribution', events: events.map(decodeOne) };
+  return { kind: 'decoded', format: 'distribution', events: lazily(events, decodeOne) };
 }
 
 function decodeOne(json: unknown, index: number): DecodedEvent {

@@ -1,13 +1,11 @@
 import { decodeEnvelope, rawEvent, readEnvelope } from './azure-event.ts';
 import type { Decoded, DecodedEvent } from './decoder.ts';
 import { has, type JsonObject, own, parseText } from './json.ts';
+import { LIMITS } from './limits.ts';
 
 const NAMES = { type: 'eventType', source: 'topic', time: 'eventTime' };
 
 const VALIDATION = 'Microsoft.EventGrid.SubscriptionValidationEvent';
-
-/** Characters of a validation code that is sent back. Event Grid's codes are GUIDs. */
-const MAX_CODE_LENGTH = 1024;
 
 /** Whether it is an event in Event Grid's own schema. */
 export function isEventGridEvent(json: unknown): json is JsonObject {
@@ -31,7 +29,8 @@ export function decodeValidation(json: JsonObject): Decoded | undefined {
   const given = own(json, 'data');
   const data = typeof given === 'string' ? parseText(given) : given;
   const code = has(data, 'validationCode') ? own(data, 'validationCode') : undefined;
-  if (typeof code === 'string' && code !== '' && code.length <= MAX_CODE_LENGTH) return { kind: 'validation', code };
-  const expected = `a string of at most ${MAX_CODE_LENGTH} characters`;
+  if (typeof code === 'string' && code !== '' && code.length <= LIMITS.maxValidationCodeChars)
+    return { kind: 'validation', code };
+  const expected = `a string of at most ${LIMITS.maxValidationCodeChars} characters`;
   return { kind: 'unreadable', issues: [{ path: 'data.validationCode', expected, received: 'something else' }] };
 }

@@ -37,24 +37,24 @@ class Watcher implements DeliveryObserver {
 
   attempted(claim: Claim, attempt: Attempt, decision: Decision, isStale: boolean): void {
     this.attempts.push({ id: claim.event.id, attempt, decision: decision.kind, isStale });
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   probed(probe: Probe, breaker: BreakerState): void {
     this.probes.push({ probe, breaker });
     if (breaker.kind === 'open') this.onWait();
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   breakerOpened(outcome: Outcome): void {
     this.openings.push(outcome);
     this.onWait();
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   faulted(error: unknown): void {
     this.faults.push(error);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   async until(condition: (watcher: this) => boolean): Promise<void> {

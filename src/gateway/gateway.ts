@@ -82,8 +82,9 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
     random: Math.random,
   });
 
-  const parts: Parts = { settings, log, metrics, authenticator, journal };
-  const ingest = started.adopt(await startIngest(parts, tls, () => !health.isBroken), (each) => each.close(0));
+  const healthy = () => !health.isBroken;
+  const parts: Parts = { settings, log, metrics, authenticator, journal, healthy };
+  const ingest = started.adopt(await startIngest(parts, tls), (each) => each.close(0));
   const admin = started.adopt(await startAdmin(parts, deliverer, readiness, () => adminToken?.current()), (each) =>
     each.close(),
   );
@@ -113,6 +114,7 @@ interface Parts {
   readonly metrics: Metrics;
   readonly authenticator: Authenticator;
   readonly journal: Journal;
+  readonly healthy: () => boolean;
 }
 
 async function openJournal(settings: Settings['journal'], onFault: (fault: Fault) => void): Promise<Journal> {
@@ -129,12 +131,11 @@ async function openJournal(settings: Settings['journal'], onFault: (fault: Fault
 }
 
 function startIngest(
-  { settings, log, metrics, authenticator, journal }: Parts,
+  { settings, log, metrics, authenticator, journal, healthy }: Parts,
   tls: Parameters<typeof startIngestServer>[0]['tls'],
-  healthy: () => boolean,
 ): Promise<IngestServer> {
   const { host, port, trustedProxies, maxBodyBytes, handshakeCredentials, contentWindow } = settings.ingest;
-  const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials, now: Date.now });
+  const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials });
   return startIngestServer({
     host,
     port,
@@ -156,7 +157,7 @@ function startIngest(
 }
 
 function startAdmin(
-  { settings, log, metrics, authenticator, journal }: Parts,
+  { settings, log, metrics, authenticator, journal, healthy }: Parts,
   deliverer: Deliverer,
   readiness: Readiness,
   token: () => string | undefined,
@@ -167,6 +168,7 @@ function startAdmin(
     port,
     allowedHosts,
     token,
+    healthy,
     unreadiness: () => readiness.unreadiness(),
     history: journal,
     redeliver: createRedeliver({ authenticator, decode, history: journal }),

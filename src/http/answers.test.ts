@@ -57,6 +57,7 @@ const rejections: readonly (readonly [Rejection, number, string])[] = [
     '{"status":"failed","issues":[{"path":"","expected":"at most 9 bytes","received":"more"}]}',
   ],
   [{ kind: 'incomplete' }, 408, '{"status":"failed"}'],
+  [{ kind: 'too-many' }, 429, '{"status":"unavailable"}'],
   [{ kind: 'overloaded' }, 503, '{"status":"unavailable"}'],
   [{ kind: 'unverifiable' }, 503, '{"status":"unavailable"}'],
   [{ kind: 'unavailable', reason: 'full', lost: [] }, 503, '{"status":"unavailable"}'],
@@ -68,6 +69,6 @@ for (const [rejection, status, body] of rejections) {
     assert.equal(answer.status, status);
     assert.equal(answer.body, body);
     assert.equal(answer.headers.includes('Content-Type'), body !== '');
-    assert.equal(answer.headers.includes('Retry-After'), status === 503);
+    assert.equal(answer.headers.includes('Retry-After'), status === 429 || status === 503);
   });
 }

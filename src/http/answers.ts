@@ -1,6 +1,6 @@
 import type { EventReceipt, Handshake, Receipt, Rejection } from '../model/receipt.ts';
 import type { Issue } from '../model/webhook.ts';
-import { RETRY_AFTER_SECONDS } from './limits.ts';
+import { LIMITS } from './limits.ts';
 
 /** What the port sends: status, headers and body. */
 export interface HttpAnswer {
@@ -21,12 +21,19 @@ export const NOT_FOUND: HttpAnswer = {
 };
 export const WRONG_METHOD: HttpAnswer = { status: 405, headers: [], body: '' };
 
+/** Of a request that node:http would accept, but that is not clear. */
+export const BAD_REQUEST: HttpAnswer = { status: 400, headers: [], body: '' };
+export const NOT_IMPLEMENTED: HttpAnswer = { status: 501, headers: [], body: '' };
+export const WRONG_VERSION: HttpAnswer = { status: 505, headers: [], body: '' };
+
 /** Every 503 to a webhook, also after a fault. The reason is only in the gateway's log. */
 export const UNAVAILABLE: HttpAnswer = {
   status: 503,
-  headers: [...JSON_TYPE, 'Retry-After', String(RETRY_AFTER_SECONDS)],
+  headers: [...JSON_TYPE, 'Retry-After', String(LIMITS.retryAfterSeconds.value)],
   body: '{"status":"unavailable"}',
 };
+
+const TOO_MANY: HttpAnswer = { ...UNAVAILABLE, status: 429 };
 
 const FORBIDDEN: HttpAnswer = { status: 403, headers: [], body: '' };
 
@@ -50,13 +57,14 @@ export function answerTo(answer: Receipt | Handshake | Rejection): HttpAnswer {
   }
 }
 
-/** 403: wrong credentials, or not allowed with them. 503: the gateway cannot take the webhook now. The others: a bad request. */
-const STATUS_OF: Readonly<Record<Rejection['kind'], 400 | 403 | 408 | 413 | 503>> = {
+/** 403: wrong credentials, or not allowed with them. 429: the caller has too many webhooks in flight. 503: the gateway cannot take the webhook now. The others: a bad request. */
+const STATUS_OF: Readonly<Record<Rejection['kind'], 400 | 403 | 408 | 413 | 429 | 503>> = {
   unauthenticated: 403,
   'out-of-scope': 403,
   unreadable: 400,
   'too-large': 413,
   incomplete: 408,
+  'too-many': 429,
   unverifiable: 503,
   overloaded: 503,
   unavailable: 503,
@@ -65,6 +73,7 @@ const STATUS_OF: Readonly<Record<Rejection['kind'], 400 | 403 | 408 | 413 | 503>
 function rejected(rejection: Rejection): HttpAnswer {
   const status = STATUS_OF[rejection.kind];
   if (status === 403) return FORBIDDEN;
+  if (status === 429) return TOO_MANY;
   if (status === 503) return UNAVAILABLE;
   return { status, headers: JSON_TYPE, body: JSON.stringify({ status: 'failed', issues: issuesOf(rejection) }) };
 }

@@ -94,7 +94,7 @@ test('a large body is handed over byte for byte', async (t) => {
   const received: Uint8Array[] = [];
   const server = await aServer(t, {
     receive: async ({ readBody }): Promise<Reception> => {
-      const outcome = await readBody();
+      const outcome = await readBody('tester');
       if (outcome.kind !== 'body') return { answer: outcome };
       received.push(Uint8Array.from(outcome.bytes));
       return { answer: { kind: 'receipt', events: [] } };
@@ -153,10 +153,10 @@ test('a webhook that has arrived whole is received although its client has gone'
   assert.equal(server.observed.records[0]?.answer?.kind, 'receipt');
 });
 
-/** A server with room for 100 bytes of bodies. A client that never sends all of its body takes 60 of them. */
+/** A server with room for 100 bytes of bodies. A client that never sends all of its body uses 60 of them. */
 async function aNearlyFullServer(t: TestContext) {
   const server = await aServer(t, { limits: { maxBodyBytes: 100, maxBodyBytesInFlight: 100, lingerMs: 20 } });
-  const slowClient = new Peer(server).send(`${head('Content-Length: 60')}a`);
+  const slowClient = new Peer(server).send(`${head('Content-Length: 61')}${'x'.repeat(60)}`);
   await pollUntilOverloaded(server);
   return { server, slowClient };
 }
@@ -215,7 +215,7 @@ test('nothing is kept of a body that a fault leaves unread', async (t) => {
     limits: { maxBodyBytes: 100, maxBodyBytesInFlight: 100, lingerMs: 20 },
     receive: (webhook) => {
       if (webhook.headers['x-fault'] === undefined) return receiveAnything(webhook);
-      void webhook.readBody();
+      void webhook.readBody('tester');
       throw new Error('while the body is being read');
     },
   });

@@ -1,30 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Rejection } from '../model/receipt.ts';
 import type { IncomingWebhook } from '../receive/incoming-webhook.ts';
+import type { Shares } from './shares.ts';
 
 type BodyOrRejection = Awaited<ReturnType<IncomingWebhook['readBody']>>;
 
 const NO_BYTES = Buffer.alloc(0);
-
-/** The bytes that the bodies of all requests may take together. */
-export class BodyBudget {
-  #free: number;
-
-  constructor(bytes: number) {
-    this.#free = bytes;
-  }
-
-  /** Takes the bytes if they are free. Returns whether they were. */
-  take(bytes: number): boolean {
-    if (bytes > this.#free) return false;
-    this.#free -= bytes;
-    return true;
-  }
-
-  giveBack(bytes: number): void {
-    this.#free += bytes;
-  }
-}
 
 /** From `Content-Length`, which node:http has checked. Undefined for a chunked body. */
 function declaredBytes({ headers }: IncomingMessage): number | undefined {
@@ -37,61 +18,74 @@ export function hasArrived(request: IncomingMessage, bytesRead: number): boolean
   return request.complete || bytesRead + request.readableLength === declaredBytes(request);
 }
 
+interface BodyOptions {
+  readonly maxBytes: number;
+  /** Where its bytes are charged. */
+  readonly shares: Shares;
+  /** To whom. */
+  readonly party: string;
+  /** The client waits for `100 Continue` on this response. It gets it unless the declared length is rejected. */
+  readonly awaitsContinue: ServerResponse | undefined;
+}
+
 /**
- * The body of one request: at most `maxBytes`, and at most what is left of the budget.
+ * The body of one request: at most `maxBytes`, and at most what is left of the party's share.
  *
- * Takes nothing from the budget before `read`. `release` gives everything back; do not use the bytes after it.
+ * Bytes are charged as they arrive. A declared length is not charged: a client could reserve everything with it and send nothing.
+ * The memory is at most twice what has arrived.
  */
 export class Body {
   readonly #request: IncomingMessage;
-  #maxBytes: number;
-  readonly #budget: BodyBudget;
+  readonly #options: BodyOptions;
   #bytes: Buffer = NO_BYTES;
   #bytesRead = 0;
-  #taken = 0;
-  #released = false;
+  #charged = 0;
+  #isReleased = false;
 
-  constructor(request: IncomingMessage, maxBytes: number, budget: BodyBudget) {
+  constructor(request: IncomingMessage, options: BodyOptions) {
     this.#request = request;
-    this.#maxBytes = maxBytes;
-    this.#budget = budget;
+    this.#options = options;
   }
 
   get bytesRead(): number {
     return this.#bytesRead;
   }
 
-  /** `awaitsContinue`: the client waits for `100 Continue` on this response. It gets it unless the declared length is rejected. */
-  async read(awaitsContinue: ServerResponse | undefined, maxBytes = this.#maxBytes): Promise<BodyOrRejection> {
-    this.#maxBytes = Math.min(maxBytes, this.#maxBytes);
+  async read(): Promise<BodyOrRejection> {
+    const { maxBytes, awaitsContinue } = this.#options;
     const declared = declaredBytes(this.#request);
-    const rejection = this.#reserve(declared ?? 0);
-    if (rejection !== undefined) return rejection;
-    if (this.#request.readableLength === declared) return this.#readAtOnce();
+    if (declared !== undefined && declared > maxBytes) return { kind: 'too-large', maxBytes };
+    if (this.#request.readableLength === declared) return this.#readAtOnce(declared);
     if (this.#request.destroyed) return { kind: 'incomplete' };
     awaitsContinue?.writeContinue();
-    return this.#collect(declared);
+    return this.#collect(declared ?? maxBytes);
   }
 
+  /** Frees the memory. The bytes remain charged. Do not use them after it. */
   release(): void {
-    this.#released = true;
+    this.#isReleased = true;
     this.#bytes = NO_BYTES;
-    this.#budget.giveBack(this.#taken);
-    this.#taken = 0;
+  }
+
+  /** Gives back what was charged. */
+  giveBack(): void {
+    this.#options.shares.giveBack(this.#options.party, this.#charged);
+    this.#charged = 0;
   }
 
   /** The usual case: the body came with the headers. Avoids stream events, which are a tenth of the cost of a request. */
-  #readAtOnce(): BodyOrRejection {
+  #readAtOnce(length: number): BodyOrRejection {
+    if (!this.#charge(length)) return { kind: 'overloaded' };
     const bytes: Buffer = this.#request.read() ?? NO_BYTES;
     this.#bytesRead = bytes.length;
     return { kind: 'body', bytes };
   }
 
-  #collect(declared: number | undefined): Promise<BodyOrRejection> {
+  #collect(mostBytes: number): Promise<BodyOrRejection> {
     return new Promise((resolve) => {
       this.#request.on('data', (chunk: Buffer) => {
-        if (this.#released) return;
-        const rejection = this.#append(chunk, declared);
+        if (this.#isReleased) return;
+        const rejection = this.#append(chunk, mostBytes);
         if (rejection === undefined) return;
         this.release();
         resolve(rejection);
@@ -101,13 +95,12 @@ export class Body {
     });
   }
 
-  #append(chunk: Buffer, declared: number | undefined): Rejection | undefined {
+  #append(chunk: Buffer, mostBytes: number): Rejection | undefined {
     const length = this.#bytesRead + chunk.length;
+    if (length > mostBytes) return { kind: 'too-large', maxBytes: this.#options.maxBytes };
     if (length > this.#bytes.length) {
-      const capacity =
-        this.#bytesRead === 0 ? length : (declared ?? Math.max(length, Math.min(2 * length, this.#maxBytes)));
-      const rejection = this.#reserve(capacity);
-      if (rejection !== undefined) return rejection;
+      const capacity = this.#bytesRead === 0 ? length : Math.max(length, Math.min(2 * length, mostBytes));
+      if (!this.#charge(capacity - this.#charged)) return { kind: 'overloaded' };
       this.#bytes = this.#bytesRead === 0 ? chunk : this.#movedTo(Buffer.allocUnsafe(capacity));
     }
     if (this.#bytes !== chunk) chunk.copy(this.#bytes, this.#bytesRead);
@@ -120,11 +113,9 @@ export class Body {
     return buffer;
   }
 
-  #reserve(bytes: number): Rejection | undefined {
-    if (bytes > this.#maxBytes) return { kind: 'too-large', maxBytes: this.#maxBytes };
-    if (bytes <= this.#taken) return undefined;
-    if (!this.#budget.take(bytes - this.#taken)) return { kind: 'overloaded' };
-    this.#taken = bytes;
-    return undefined;
+  #charge(bytes: number): boolean {
+    if (!this.#options.shares.take(this.#options.party, bytes)) return false;
+    this.#charged += bytes;
+    return true;
   }
 }

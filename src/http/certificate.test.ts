@@ -1,27 +1,31 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
+import { promisify } from 'node:util';
 import { aServer, head, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
 import { CertificateFault, type CertificateSource, type KeyPair, secureContextOf } from './certificate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
 after(() => rmSync(folder, { recursive: true }));
 
-function aPair(name: string): KeyPair {
+type KeyType = readonly ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] | readonly ['rsa:2048'];
+
+function aPair(name: string, keyType: KeyType = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']): KeyPair {
   const key = join(folder, `${name}.key`);
   const cert = join(folder, `${name}.crt`);
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  const request = ['req', '-x509', '-newkey', ...keyType, '-nodes', '-days', '1'];
   execFileSync('openssl', [...request, '-subj', `/CN=${name}`, '-keyout', key, '-out', cert], { stdio: 'pipe' });
   return { cert: readFileSync(cert), key: readFileSync(key) };
 }
 
 const FIRST = aPair('first');
 const SECOND = aPair('second');
+const RSA = aPair('rsa', ['rsa:2048']);
 
 /** A certificate source of which a test replaces the pair. */
 function aSource(pair: KeyPair): CertificateSource & { readonly replace: (pair: KeyPair) => void } {
@@ -37,8 +41,8 @@ function aSource(pair: KeyPair): CertificateSource & { readonly replace: (pair: 
   };
 }
 
-async function aTlsServer(t: TestContext) {
-  const source = aSource(FIRST);
+async function aTlsServer(t: TestContext, pair = FIRST) {
+  const source = aSource(pair);
   const server = await aServer(t, { tls: source });
   return { server, source };
 }
@@ -80,6 +84,61 @@ test('TLS 1.2 is accepted, and TLS 1.1 is rejected', async (t) => {
   const old: ConnectionOptions = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' };
   await assert.rejects(handshake(server, old), /protocol version/);
   await server.observed.until(({ rejections }) => rejections.includes('tls-handshake-failed'));
+});
+
+/** The cipher on which openssl and the server agree. Undefined when they do not. */
+async function cipherOf({ address }: TestServer, ...options: readonly string[]): Promise<string | undefined> {
+  const where = ['-connect', `${address.host}:${address.port}`];
+  const client = promisify(execFile)('openssl', ['s_client', ...where, ...options]);
+  client.child.stdin?.end();
+  const output = await client.then(
+    ({ stdout }) => stdout,
+    (error: { readonly stdout: string }) => error.stdout,
+  );
+  const cipher = /Cipher is (\S+)/.exec(output)?.[1];
+  return cipher === '(NONE)' ? undefined : cipher;
+}
+
+for (const [kind, pair] of [
+  ['ECDSA', FIRST],
+  ['RSA', RSA],
+] as const) {
+  test(`with an ${kind} certificate only ECDHE with AEAD is accepted, in TLS 1.2 and 1.3`, async (t) => {
+    const { server } = await aTlsServer(t, pair);
+    const cipherWith = (...options: readonly string[]) => cipherOf(server, ...options);
+    for (const suite of ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256']) {
+      assert.equal(await cipherWith('-tls1_3', '-ciphersuites', suite), suite);
+    }
+    for (const suffix of ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305']) {
+      const suite = `ECDHE-${kind}-${suffix}`;
+      assert.equal(await cipherWith('-tls1_2', '-cipher', suite), suite);
+    }
+    const weak = ['AES128-GCM-SHA256', 'AES256-SHA', 'AES128-SHA256', 'DHE-RSA-AES128-GCM-SHA256'];
+    for (const suite of [`ECDHE-${kind}-AES128-SHA`, `ECDHE-${kind}-AES256-SHA384`, ...weak]) {
+      assert.equal(await cipherWith('-tls1_2', '-cipher', suite), undefined, suite);
+    }
+  });
+}
+
+test('connections over TLS have their limit, and are cut off during their handshake too', async (t) => {
+  const server = await aServer(t, { tls: aSource(FIRST), limits: { maxConnections: 2 } });
+  const { socket: first } = await handshake(server);
+  const second = new Peer(server).send('\x16\x03\x01');
+  const isClosed = once(first.resume(), 'close');
+  const { socket: third } = await handshake(server);
+  await isClosed;
+  const { socket: fourth } = await handshake(server);
+  await second.readAll();
+  for (const socket of [third, fourth]) {
+    socket.setEncoding('utf8');
+    socket.write(`${head('Content-Length: 1')}a`);
+    assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1.1 200 OK/);
+    socket.destroy();
+  }
+  const evictions = () => server.observed.rejections.filter((each) => each === 'too-many-connections').length;
+  assert.equal(evictions(), 2);
+  // Once the server has seen that they are closed, there is room again.
+  for (let before = -1; before !== evictions(); await nameOf(server)) before = evictions();
 });
 
 test('a new certificate is used from the next connection on', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AddressRange, TrustedProxies } from './client-address.ts';
+import { type AddressRange, networkOf, TrustedProxies } from './client-address.ts';
 
 function range(text: string): AddressRange {
   const [address = '', prefix] = text.split('/');
@@ -68,4 +68,32 @@ test('the client is unknown when a trusted proxy sends no X-Forwarded-For', () =
 
 test('only the right end of a very long chain is read', () => {
   assert.equal(client(['10.0.0.0/8'], '10.0.0.1', `203.0.113.9, ${'10.0.0.2, '.repeat(99)}10.0.0.3`), '10.0.0.2');
+});
+
+const networks: readonly (readonly [address: string | undefined, network: string])[] = [
+  ['203.0.113.9', '203.0.113.9'],
+  ['::ffff:203.0.113.9', '203.0.113.9'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:DB8:0001:0002::6', '2001:db8:1:2'],
+  ['2001:db8:1:3::6', '2001:db8:1:3'],
+  ['2001:db8::1', '2001:db8:0:0'],
+  ['2001:db8:0:0:1::', '2001:db8:0:0'],
+  ['::1', '0:0:0:0'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  ['64:ff9b::203.0.113.9', '64:ff9b:0:0'],
+  [undefined, ''],
+];
+
+for (const [address, network] of networks) {
+  test(`${address} counts as ${network}`, () => {
+    assert.equal(networkOf(address), network);
+  });
+}
+
+test('a peer is a trusted proxy by the ranges alone', () => {
+  const proxies = new TrustedProxies([range('10.0.0.0/8')]);
+  assert.deepEqual(
+    ['10.0.0.1', '::ffff:10.0.0.1', '192.0.2.1', undefined].map((peer) => proxies.trusts(peer)),
+    [true, true, false, false],
+  );
 });

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { Headers } from '../model/webhook.ts';
-import { MAX_FORWARDED_HOPS } from './limits.ts';
+import { LIMITS } from './limits.ts';
 
 /** Such as `10.0.0.0/8`. A single address has the prefix 32 or 128. */
 export interface AddressRange {
@@ -27,22 +27,40 @@ export class TrustedProxies {
    * proxy that appended it is trusted. The client can write anything into the entries further left.
    */
   clientOf(peer: string | undefined, headers: Headers): string | undefined {
-    if (this.#none || peer === undefined || !this.#trusts(plainAddress(peer))) return undefined;
+    if (!this.trusts(peer)) return undefined;
     const forwarded = headers['x-forwarded-for'];
     if (typeof forwarded !== 'string') return undefined;
     let client: string | undefined;
-    for (const hop of forwarded.split(',').slice(-MAX_FORWARDED_HOPS).reverse()) {
+    for (const hop of forwarded.split(',').slice(-LIMITS.maxForwardedHops.value).reverse()) {
       const address = plainAddress(hop.trim());
       if (isIP(address) === 0) break;
       client = address;
-      if (!this.#trusts(address)) break;
+      if (!this.#includes(address)) break;
     }
     return client;
   }
 
-  #trusts(address: string): boolean {
+  /** Whether the peer of a connection is a trusted proxy. */
+  trusts(peer: string | undefined): boolean {
+    return !this.#none && peer !== undefined && this.#includes(plainAddress(peer));
+  }
+
+  #includes(address: string): boolean {
     return isIP(address) !== 0 && this.#proxies.check(address, familyOf(address));
   }
+}
+
+/**
+ * What counts as one address: an IPv4 address, or the /64 of an IPv6 address, as `2001:db8:0:1`. A client of IPv6 usually has a
+ * whole /64 for itself. Empty for an unknown address.
+ */
+export function networkOf(address = ''): string {
+  const [plain = ''] = plainAddress(address).toLowerCase().split('%', 1);
+  if (!plain.includes(':')) return plain;
+  const [left = [], right = []] = plain.split('::').map((part) => (part === '' ? [] : part.split(':')));
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0');
+  const groups = [...left, ...zeros, ...right].slice(0, 4);
+  return groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':');
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

@@ -4,6 +4,8 @@ import type { Handshake, Receipt, Rejection } from '../model/receipt.ts';
 export type RequestRejection =
   /** Not HTTP, or HTTP that the gateway does not accept. */
   | 'malformed'
+  /** A transfer coding other than `chunked`, or a version of HTTP other than 1.0 and 1.1. */
+  | 'unsupported'
   | 'headers-too-large'
   | 'too-slow'
   | 'unknown-path'
@@ -11,7 +13,12 @@ export type RequestRejection =
   | 'redirected'
   | 'wrong-method'
   | 'tls-handshake-failed'
-  | 'too-many-connections';
+  /** It made room for another one, or there was no room for it. */
+  | 'too-many-connections'
+  /** More requests on one connection than may wait for their answer. */
+  | 'too-many-unanswered'
+  /** A client that sends requests but does not read the answers. */
+  | 'unread-answers';
 
 /** One `POST /events`, or an `OPTIONS` that asks for permission, and its answer. */
 export interface WebhookRecord {
@@ -24,7 +31,7 @@ export interface WebhookRecord {
   readonly remoteAddress: string | undefined;
   /** The client that sent the request to a trusted proxy. Undefined when the peer is not a trusted proxy. */
   readonly clientAddress: string | undefined;
-  /** As the client wrote it, cut to `MAX_USER_AGENT_CHARS`. */
+  /** As the client wrote it, cut to `LIMITS.maxUserAgentChars`. */
   readonly userAgent: string | undefined;
   /** The bytes of the body that were read: 0 when the body was not read. */
   readonly bodyBytes: number;

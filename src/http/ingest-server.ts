@@ -1,4 +1,4 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import http, { type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { Socket } from 'node:net';
 import { Fault } from '../model/fault.ts';
@@ -6,8 +6,10 @@ import type { Permit, Receive } from '../receive/incoming-webhook.ts';
 import { type CertificateSource, secureContextOf } from './certificate.ts';
 import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
+import { HaltingRequest } from './halting-request.ts';
 import type { IngestObserver } from './ingest-observer.ts';
-import { CLOSE_GRACE_MS, DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { DEFAULT_LIMITS, LIMITS, type Limits } from './limits.ts';
+import { answerError } from './request-errors.ts';
 import { RequestHandler } from './request-handler.ts';
 
 export interface IngestOptions {
@@ -54,16 +56,17 @@ export async function startIngestServer(options: IngestOptions): Promise<IngestS
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const { receive, permit, healthy, observer } = options;
   const proxies = new TrustedProxies(options.trustedProxies);
-  const handler = new RequestHandler({ receive, permit, healthy, observer, limits, proxies });
   const server = createServer(options, limits);
-  const connections = new Connections(server, limits.lingerMs);
-  handleRequests(server, connections, handler);
-  handleErrors(server, connections, observer);
+  const onRejected = observer.rejected.bind(observer);
+  const connections = new Connections({ server, limits, proxies, onRejected });
+  const handler = new RequestHandler({ receive, permit, healthy, observer, limits, proxies, connections });
+  handleRequests(server, handler);
+  handleErrors(server, connections, observer, limits);
   const port = await listen(server, options);
   return {
     address: { host: options.host, port },
     beginDrain: () => handler.drain(),
-    close: (graceMs = CLOSE_GRACE_MS) => {
+    close: (graceMs = limits.closeGraceMs) => {
       handler.drain();
       return connections.close(graceMs);
     },
@@ -74,7 +77,6 @@ function createServer({ tls, observer }: IngestOptions, limits: Limits): Server 
   const server = tls === undefined ? http.createServer(httpSettings(limits)) : createTlsServer(limits, tls, observer);
   server.timeout = limits.stallTimeoutMs;
   server.maxHeadersCount = limits.maxHeaders;
-  server.maxConnections = limits.maxConnections;
   return server;
 }
 
@@ -98,7 +100,12 @@ function createTlsServer(limits: Limits, certificate: CertificateSource, observe
 
 function httpSettings(limits: Limits): http.ServerOptions {
   return {
+    IncomingMessage: HaltingRequest,
+    // No upgrade is accepted. But after the connection was destroyed, this ends the reading.
+    shouldUpgradeCallback: ({ socket }) => socket.destroyed,
     insecureHTTPParser: false,
+    // `routeOf` looks at `Host`: node:http would not report its answer.
+    requireHostHeader: false,
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -108,24 +115,21 @@ function httpSettings(limits: Limits): http.ServerOptions {
   };
 }
 
-function handleRequests(server: Server, connections: Connections, handler: RequestHandler): void {
-  const handle = (request: IncomingMessage, response: ServerResponse, awaitsContinue = false): void => {
-    connections.addUnanswered(response);
-    handler.handle(request, response, awaitsContinue);
-  };
-  server.on('request', (request, response) => handle(request, response));
-  server.on('checkContinue', (request, response) => handle(request, response, true));
+function handleRequests(server: Server, handler: RequestHandler): void {
+  const handle = (response: ServerResponse, awaitsContinue = false): void => handler.handle(response, awaitsContinue);
+  server.on('request', (_, response) => handle(response));
+  server.on('checkContinue', (_, response) => handle(response, true));
   // An unknown expectation may be ignored (RFC 9110, 10.1.1). A 417 would lose the event.
-  server.on('checkExpectation', (request, response) => handle(request, response));
+  server.on('checkExpectation', (_, response) => handle(response));
 }
 
-function handleErrors(server: Server, connections: Connections, observer: IngestObserver): void {
+function handleErrors(server: Server, connections: Connections, observer: IngestObserver, limits: Limits): void {
   server.on('clientError', (error, socket) => {
-    const rejection = connections.answerError(error, socket);
+    const response = connections.of(socket)?.unanswered[0]?.response;
+    const rejection = answerError(error, socket, response, limits.lingerMs);
     if (rejection !== undefined)
       observer.rejected(rejection, socket instanceof Socket ? socket.remoteAddress : undefined);
   });
-  server.on('drop', (connection) => observer.rejected('too-many-connections', connection?.remoteAddress));
   if (server instanceof https.Server) {
     server.on('tlsClientError', (_error, socket) => observer.rejected('tls-handshake-failed', socket.remoteAddress));
   }
@@ -137,7 +141,7 @@ function listen(server: Server, { host, port, observer }: IngestOptions): Promis
       if (server.listening) observer.fault(cause);
       else reject(new ListenFault(`cannot listen on ${host}:${port}`, { cause }));
     });
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog: LIMITS.backlog.value }, () => {
       const address = server.address();
       resolve(address !== null && typeof address === 'object' ? address.port : port);
     });

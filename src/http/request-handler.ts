@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { IncomingRequest, Permit, Receive, Reception } from '../receive/incoming-webhook.ts';
+import type { IncomingRequest, IncomingWebhook, Permit, Receive, Reception } from '../receive/incoming-webhook.ts';
 import { answerTo, HEALTHY, type HttpAnswer, UNAVAILABLE, UNHEALTHY } from './answers.ts';
-import { Body, BodyBudget, hasArrived } from './body.ts';
+import { hasArrived } from './body.ts';
 import type { TrustedProxies } from './client-address.ts';
+import type { Connections } from './connections.ts';
 import type { IngestObserver } from './ingest-observer.ts';
-import { type Limits, MAX_USER_AGENT_CHARS } from './limits.ts';
-import { queryOf, type Route, routeOf } from './routes.ts';
+import { LIMITS, type Limits } from './limits.ts';
+import { createPortShares, OpenRequest, type PortShares } from './open-request.ts';
+import { queryOf, type Route, routeOf, violationOf } from './routes.ts';
 
 interface RequestHandlerOptions {
   readonly receive: Receive;
@@ -14,20 +16,23 @@ interface RequestHandlerOptions {
   readonly observer: IngestObserver;
   readonly limits: Limits;
   readonly proxies: TrustedProxies;
+  readonly connections: Connections;
 }
 
 /** Gets the answer to a webhook, or to a request for permission. */
-type Ask = (request: IncomingRequest, body: Body) => Promise<Reception>;
+type Ask = (request: IncomingRequest, readBody: IncomingWebhook['readBody']) => Promise<Reception>;
 
 /** Answers every request that node:http could read. */
 export class RequestHandler {
   readonly #options: RequestHandlerOptions;
-  readonly #budget: BodyBudget;
+  readonly #shares: PortShares;
+  readonly #askReceive: Ask;
   #draining = false;
 
   constructor(options: RequestHandlerOptions) {
     this.#options = options;
-    this.#budget = new BodyBudget(options.limits.maxBodyBytesInFlight);
+    this.#shares = createPortShares(options.limits);
+    this.#askReceive = (request, readBody) => options.receive({ ...request, readBody });
   }
 
   /** From now on, every answer closes its connection. */
@@ -36,76 +41,79 @@ export class RequestHandler {
   }
 
   /** `awaitsContinue`: the client sends the body only after `100 Continue` (RFC 9110, 10.1.1). */
-  handle(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
-    const route = routeOf(request);
-    if (route.kind === 'webhook') this.#receive(request, response, awaitsContinue);
-    else if (route.kind === 'permission') this.#answer(request, response, this.#options.permit);
-    else if (route.kind === 'health') this.#send(request, response, this.#options.healthy() ? HEALTHY : UNHEALTHY);
-    else this.#reject(request, response, route);
+  handle(response: ServerResponse, awaitsContinue: boolean): void {
+    const { connections, permit, healthy } = this.#options;
+    const connection = connections.admit(response);
+    if (connection === undefined) return;
+    const open = new OpenRequest(response, connection, this.#shares);
+    connections.addUnanswered(connection, open);
+    const route = violationOf(response.req) ?? routeOf(response.req);
+    if (route.kind === 'webhook') this.#answer(open, this.#askReceive, awaitsContinue);
+    else if (route.kind === 'permission') this.#answer(open, permit, awaitsContinue);
+    else if (route.kind === 'health') this.#send(open, healthy() ? HEALTHY : UNHEALTHY);
+    else this.#reject(open, route);
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
-    const continued = awaitsContinue ? response : undefined;
-    this.#answer(request, response, (incoming, body) =>
-      this.#options.receive({ ...incoming, readBody: (maxBytes) => body.read(continued, maxBytes) }),
-    );
+  #answer(open: OpenRequest, ask: Ask, awaitsContinue: boolean): void {
+    this.#answerAndReport(open, ask, awaitsContinue).catch((error: unknown) => this.#options.observer.fault(error));
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse, ask: Ask): void {
-    this.#answerAndReport(request, response, ask).catch((error: unknown) => this.#options.observer.fault(error));
-  }
-
-  async #answerAndReport(request: IncomingMessage, response: ServerResponse, ask: Ask): Promise<void> {
+  async #answerAndReport(open: OpenRequest, ask: Ask, awaitsContinue: boolean): Promise<void> {
     const startedAt = performance.now();
-    const { headers, url = '' } = request;
-    const { remoteAddress } = request.socket;
-    const clientAddress = this.#options.proxies.clientOf(remoteAddress, headers);
-    const body = new Body(request, this.#options.limits.maxBodyBytes, this.#budget);
-    const incoming = { headers, query: queryOf(url), address: clientAddress ?? remoteAddress };
-    const reception = await this.#reception(() => ask(incoming, body), body);
+    const { limits, proxies, observer } = this.#options;
+    const { headers, url = '', socket } = open.request;
+    const { remoteAddress } = socket;
+    const clientAddress = proxies.clientOf(remoteAddress, headers);
+    const address = clientAddress ?? remoteAddress;
+    const readBody: IncomingWebhook['readBody'] = (caller, maxBytes = limits.maxBodyBytes) =>
+      open.readBody({ caller, address, maxBytes: Math.min(maxBytes, limits.maxBodyBytes), awaitsContinue });
+    const reception = await this.#reception(() => ask({ headers, query: queryOf(url) }, readBody));
     const answer = reception === undefined ? UNAVAILABLE : answerTo(reception.answer);
-    this.#send(request, response, answer, body.bytesRead);
-    this.#options.observer.webhook({
+    if (reception?.caller !== undefined) open.authenticated();
+    this.#send(open, answer);
+    observer.webhook({
       caller: reception?.caller,
       answer: reception?.answer,
       status: answer.status,
       remoteAddress,
       clientAddress,
-      userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_CHARS),
-      bodyBytes: body.bytesRead,
+      userAgent: headers['user-agent']?.slice(0, LIMITS.maxUserAgentChars.value),
+      bodyBytes: open.bytesRead,
       durationMs: performance.now() - startedAt,
     });
   }
 
   /** Undefined after a fault, which is reported. */
-  async #reception(ask: () => Promise<Reception>, body: Body): Promise<Reception | undefined> {
+  async #reception(ask: () => Promise<Reception>): Promise<Reception | undefined> {
     try {
       return await ask();
     } catch (error) {
       this.#options.observer.fault(error);
       return undefined;
-    } finally {
-      body.release();
     }
   }
 
-  #reject(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { answer, rejection }: Extract<Route, { kind: 'rejected' }>,
-  ): void {
-    const { remoteAddress } = request.socket;
-    this.#send(request, response, answer);
+  #reject(open: OpenRequest, { answer, rejection }: Extract<Route, { kind: 'rejected' }>): void {
+    const { remoteAddress } = open.request.socket;
+    this.#send(open, answer);
     this.#options.observer.rejected(rejection, remoteAddress);
   }
 
-  /** An answer that is sent before the whole request has arrived closes the connection, as every answer does while draining. */
-  #send(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer, bytesRead = 0): void {
-    const isEarly = !hasArrived(request, bytesRead);
-    if (isEarly || this.#draining) response.shouldKeepAlive = false;
+  /**
+   * The connection closes after every answer while draining, after one to a client without credentials, and after one that is
+   * sent before the whole request has arrived.
+   */
+  #send(open: OpenRequest, answer: HttpAnswer): void {
+    const { request, response, connection } = open;
+    const isEarly = !hasArrived(request, open.bytesRead);
+    if (isEarly || this.#draining || !open.keepsConnection) {
+      response.shouldKeepAlive = false;
+      connection.isClosing = true;
+    }
     response.writeHead(answer.status, [...answer.headers, 'Content-Length', String(Buffer.byteLength(answer.body))]);
     if (isEarly) sendEarly(request, response, answer.body, this.#options.limits);
     else response.end(answer.body);
+    open.answered();
   }
 }
 

@@ -24,7 +24,7 @@ export const JOURNAL_LIMITS = {
   maxWaitingBytes: {
     value: 32 * MIB,
     unit: 'bytes',
-    about: 'The same, in bytes: twice what bodies of one caller may take.',
+    about: 'The same, in bytes: twice what the bodies of one caller may take.',
     at: 'As above.',
     affects: 'the caller',
   },

@@ -63,7 +63,9 @@ export type Rejection =
   | { readonly kind: 'too-large'; readonly maxBytes: number }
   /** The client closed the connection, or was too slow, before the body was complete. */
   | { readonly kind: 'incomplete' }
-  /** Too many bytes of bodies are in memory already, or one address sent too many handshakes without credentials. */
+  /** The caller has as many webhooks in flight as it may have. */
+  | { readonly kind: 'too-many' }
+  /** The bodies of the caller, or all bodies, take as many bytes as they may take. */
   | { readonly kind: 'overloaded' }
   /** The journal cannot make it durable now. `lost` describes the events: ACR itself does not send them again. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly lost: readonly LostEvent[] };

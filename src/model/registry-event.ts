@@ -11,8 +11,8 @@ export type ManifestKind = (typeof MANIFEST_KINDS)[number];
 /**
  * What happened in a registry, whatever the format of the webhook.
  *
- * Nothing here is trusted: every string comes from the sender, has any length that fits a body, and any character.
- * An absent field was absent, null or empty.
+ * Nothing here is trusted: every string comes from the sender. But every one is printable and at most 512 characters long, and
+ * repository, tag and digest fit the OCI grammar. An absent field was absent, null or empty.
  */
 export interface RegistryEvent {
   /** The event id: the sender's, or the SHA-256 (hex) of the raw event where it gave none. Stable across redeliveries. */

@@ -41,6 +41,39 @@ test('a handshake is one line with its kind, and never its code', async () => {
   await has('acr_gateway_webhooks_total{answer="handshake"} 2');
 });
 
+test('handshakes without a caller are one line at first, and all of them are counted', async () => {
+  const { observer, lines, has } = anObserver();
+  const answer = { kind: 'permission', origin: 'eventgrid.azure.net', rate: '*' } as const;
+  for (let client = 0; client < 100; client++) {
+    observer.webhook({ ...CLIENT, ...MEASURES, caller: undefined, remoteAddress: `2001:db8::${client}`, answer });
+  }
+  assert.deepEqual(
+    lines.map(({ msg, count, remoteAddress }) => [msg, count, remoteAddress]),
+    [['handshake.answered', 1, '2001:db8::0']],
+  );
+  await has('acr_gateway_webhooks_total{answer="handshake"} 100');
+});
+
+test('rejections without a caller are one line at first, whatever their reason', () => {
+  const { observer, lines } = anObserver();
+  const answer = { kind: 'unreadable', issues: [] } as const;
+  for (let count = 0; count < 100; count++) observer.webhook({ ...CLIENT, ...MEASURES, caller: undefined, answer });
+  assert.deepEqual(
+    lines.map(({ msg, reason, count }) => [msg, reason, count]),
+    [['webhook.rejected', 'unreadable', 1]],
+  );
+});
+
+test('a flood of one caller does not hide the rejections of another', () => {
+  const { observer, lines } = anObserver();
+  for (const caller of ['a', 'a', 'b'])
+    observer.webhook({ ...CLIENT, ...MEASURES, caller, answer: { kind: 'too-many' } });
+  assert.deepEqual(
+    lines.map(({ caller }) => caller),
+    ['a', 'b'],
+  );
+});
+
 test('the line of a batch lists dead letters and unknown actions first', () => {
   const { lines, report } = anObserver();
   const events: EventReceipt[] = Array.from({ length: 100 }, (_, seq) => ({
@@ -137,6 +170,7 @@ for (const answer of [
   { kind: 'unverifiable' },
   { kind: 'too-large', maxBytes: 5 },
   { kind: 'incomplete' },
+  { kind: 'too-many' },
   { kind: 'overloaded' },
 ] as const) {
   test(`a flood of webhooks that are ${answer.kind} is one line at first, and each is counted`, async () => {

@@ -9,12 +9,13 @@ import { Throttle } from './throttle.ts';
 /** The most events, or issues, of one webhook in a log line. */
 const MAX_LISTED = 10;
 
-/** Rejections that any client can cause without credentials, or that come in floods. */
+/** Rejections that come in floods. Whatever has no caller is throttled too: anyone can send it, as often as it likes. */
 const THROTTLED: ReadonlySet<Rejection['kind']> = new Set([
   'unauthenticated',
   'unverifiable',
   'too-large',
   'incomplete',
+  'too-many',
   'overloaded',
 ]);
 
@@ -28,14 +29,17 @@ export function observeIngest(log: Log, metrics: Metrics, clock: Clock): IngestO
       const { answer } = record;
       if (answer !== undefined && isHandshake(answer)) {
         metrics.count('acr_gateway_webhooks_total', { answer: 'handshake' });
-        log.info({ ...clientFields(record), ...measures(record), ...handshakeFields(answer) }, 'handshake.answered');
+        const line = { ...clientFields(record), ...measures(record), ...handshakeFields(answer) };
+        if (record.caller !== undefined) log.info(line, 'handshake.answered');
+        else throttle.report('handshake', (count) => log.info({ ...line, count }, 'handshake.answered'));
         return;
       }
       metrics.count('acr_gateway_webhooks_total', { answer: answer?.kind ?? 'fault' });
       if (answer === undefined) return;
       if (answer.kind === 'receipt') reportReceipt(log, metrics, record, answer);
-      else if (THROTTLED.has(answer.kind)) {
-        throttle.report(answer.kind, (count) =>
+      else if (record.caller === undefined || THROTTLED.has(answer.kind)) {
+        // One caller's lines never take the place of another's.
+        throttle.report(`${answer.kind} ${record.caller}`, (count) =>
           log.warn({ ...clientFields(record), reason: answer.kind, count }, 'webhook.rejected'),
         );
       } else reportRejection(log, metrics, record, answer);

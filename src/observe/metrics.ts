@@ -19,6 +19,7 @@ const ANSWERS = [
   'unreadable',
   'too-large',
   'incomplete',
+  'too-many',
   'overloaded',
   'unavailable',
   'fault',
@@ -26,6 +27,7 @@ const ANSWERS = [
 const RESULTS = ['accepted', 'duplicate', 'ignored', 'dead-lettered'] as const;
 const REQUEST_REJECTIONS = [
   'malformed',
+  'unsupported',
   'headers-too-large',
   'too-slow',
   'unknown-path',
@@ -33,6 +35,8 @@ const REQUEST_REJECTIONS = [
   'wrong-method',
   'tls-handshake-failed',
   'too-many-connections',
+  'too-many-unanswered',
+  'unread-answers',
 ] as const;
 const FILES = ['config', 'tokens', 'certificate', 'sink-token', 'sink-ca', 'admin-token'] as const;
 

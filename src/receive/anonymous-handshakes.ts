@@ -6,14 +6,6 @@ import type { IncomingWebhook } from './incoming-webhook.ts';
 /** Bytes of a validation that are read without credentials: Event Grid's has about 1 KiB. */
 const MAX_BYTES = 16 * 1024;
 
-/** Handshakes without credentials that one address gets answered in a window; Event Grid tries a few times. */
-const PER_ADDRESS = 10;
-
-const WINDOW_MS = 60_000;
-
-/** Addresses counted in a window; further addresses wait for the next window. */
-const MAX_ADDRESSES = 10_000;
-
 /** Event Grid's documentation names the first; Microsoft's own Functions trigger checks for the second. */
 const UNSUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscriptiondeletion', 'unsubscribe']);
 
@@ -21,51 +13,38 @@ export interface AnonymousHandshakesOptions {
   readonly decode: Decode;
   /** Whether handshakes need credentials as well. */
   readonly handshakeCredentials: 'required' | 'optional';
-  /** Epoch milliseconds. */
-  readonly now: () => number;
 }
 
 /**
  * Answers handshakes without credentials: Azure does not document whether it sends the configured headers with them.
  * Nothing of a handshake is kept, and nothing is fetched.
+ *
+ * Their number is not limited. An answer repeats what the request says and costs about as much as a rejection, so a limit
+ * would save nothing. And behind an ingress that is not a trusted proxy all clients share one address: anyone could use the
+ * limit up, and Event Grid could not validate its subscription. What a flood could use up has limits: the HTTP port bounds
+ * the bytes of bodies for each address, and the log has a few lines a second.
  */
 export class AnonymousHandshakes {
-  readonly #options: AnonymousHandshakesOptions;
-  #counts = new Map<string, number>();
-  #windowEndsAt = 0;
+  readonly #decode: Decode;
+  readonly areAnswered: boolean;
 
-  constructor(options: AnonymousHandshakesOptions) {
-    this.#options = options;
+  constructor({ decode, handshakeCredentials }: AnonymousHandshakesOptions) {
+    this.#decode = decode;
+    this.areAnswered = handshakeCredentials === 'optional';
   }
 
   /** Resolves to `rejection` unless the webhook is a handshake. */
   async answer(webhook: IncomingWebhook, rejection: Rejection): Promise<Handshake | Rejection> {
+    if (!this.areAnswered) return rejection;
     const type = textOf(webhook.headers['aeg-event-type']).toLowerCase();
-    const isValidation = type === 'subscriptionvalidation';
-    if (!isValidation && !UNSUBSCRIPTIONS.has(type)) return rejection;
-    const notAdmitted = this.admit(webhook.address, rejection);
-    if (notAdmitted !== undefined) return notAdmitted;
-    return isValidation ? this.#validate(webhook, rejection) : { kind: 'unsubscription' };
-  }
-
-  /** Undefined if a handshake from the address may be answered. */
-  admit(address = '', rejection: Rejection): Rejection | undefined {
-    if (this.#options.handshakeCredentials === 'required') return rejection;
-    const now = this.#options.now();
-    if (now >= this.#windowEndsAt) {
-      this.#windowEndsAt = now + WINDOW_MS;
-      this.#counts = new Map();
-    }
-    const count = this.#counts.get(address) ?? 0;
-    if (count >= PER_ADDRESS || (count === 0 && this.#counts.size >= MAX_ADDRESSES)) return { kind: 'overloaded' };
-    this.#counts.set(address, count + 1);
-    return undefined;
+    if (UNSUBSCRIPTIONS.has(type)) return { kind: 'unsubscription' };
+    return type === 'subscriptionvalidation' ? this.#validate(webhook, rejection) : rejection;
   }
 
   async #validate({ headers, readBody }: IncomingWebhook, rejection: Rejection): Promise<Handshake | Rejection> {
-    const body = await readBody(MAX_BYTES);
+    const body = await readBody(undefined, MAX_BYTES);
     if (body.kind !== 'body') return body;
-    const decoded = this.#options.decode(body.bytes, headers);
+    const decoded = this.#decode(body.bytes, headers);
     return decoded.kind === 'validation' ? decoded : rejection;
   }
 }

@@ -6,17 +6,19 @@ export interface IncomingWebhook {
   readonly headers: Headers;
   /** What follows the `?` in the request's address, as sent. */
   readonly query?: string;
-  /** The client's address, as far as it is known. */
-  readonly address?: string | undefined;
   /**
-   * Called at most once. Resolves to a rejection when the body does not arrive complete, or is larger than `maxBytes`;
-   * without that, larger than the port accepts at all.
+   * Called at most once. `caller`: whose share of the port's limits the webhook takes; undefined for a handshake without
+   * credentials. Resolves to a rejection when the share is used up, or when the body does not arrive complete, or is larger
+   * than `maxBytes`; without that, larger than the port accepts at all.
    */
-  readonly readBody: (maxBytes?: number) => Promise<{ readonly kind: 'body'; readonly bytes: Uint8Array } | Rejection>;
+  readonly readBody: (
+    caller: string | undefined,
+    maxBytes?: number,
+  ) => Promise<{ readonly kind: 'body'; readonly bytes: Uint8Array } | Rejection>;
 }
 
 /** A request for permission to send: it has no body. */
-export type IncomingRequest = Pick<IncomingWebhook, 'headers' | 'query' | 'address'>;
+export type IncomingRequest = Pick<IncomingWebhook, 'headers' | 'query'>;
 
 /** Called by the HTTP port for every webhook. Rejects only with a Fault. */
 export type Receive = (webhook: IncomingWebhook) => Promise<Reception>;

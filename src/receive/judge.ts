@@ -4,6 +4,7 @@ import type { NewRecord } from '../journal/journal.ts';
 import type { EventReceipt, Rejection } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
+import { LIMITS } from './limits.ts';
 import { acceptedRecord, deadLetterRecord, type RecordBase, recordBase, summaryOf, type Webhook } from './record.ts';
 import { applyRules } from './rules.ts';
 
@@ -13,33 +14,41 @@ export type Judgement =
   | { readonly kind: 'kept'; readonly record: NewRecord; readonly rule?: string }
   | { readonly kind: 'ignored'; readonly receipt: EventReceipt };
 
-type OutOfScope = Extract<Rejection, { kind: 'out-of-scope' }>;
+/** Why nothing of the webhook is kept. */
+type Rejected = Extract<Rejection, { kind: 'out-of-scope' | 'unreadable' }>;
 
 /**
- * Scope, rules, and what is kept of each event. Pure.
+ * Scope, rules, and what is kept of each event: one judgement for each, made when it is read, so that judging a large batch can
+ * pause. Pure.
  *
- * A native ACR webhook out of scope is rejected as a whole, as in v0.4.1. In an envelope each event has its own result: Event
+ * After a rejection nothing of the webhook may be kept. A native ACR webhook out of scope is rejected as a whole, as in v0.4.1. In an envelope each event has its own result: Event
  * Grid drops a rejected batch, and a CNCF registry repeats it for ever.
  */
-export function judge(
+export function* judge(
   { format, events }: Extract<Decoded, { kind: 'decoded' }>,
   webhook: Webhook,
-): readonly Judgement[] | OutOfScope {
+): Generator<Judgement | Rejected> {
   const base = recordBase(format, webhook);
-  const judgements: Judgement[] = [];
+  const maxRawBytes = webhook.body.byteLength * LIMITS.growthFactor + LIMITS.growthBytes;
+  let rawBytes = 0;
   for (const event of events) {
     const judgement = judgeEvent(event, base, webhook);
-    if (judgement.kind === 'out-of-scope') return judgement;
-    judgements.push(judgement);
+    rawBytes += judgement.kind === 'kept' ? judgement.record.raw.byteLength : 0;
+    yield rawBytes > maxRawBytes ? TOO_MUCH_RAW : judgement;
   }
-  return judgements;
 }
 
-function judgeEvent(
-  decoded: DecodedEvent,
-  base: RecordBase,
-  { caller, contentWindow }: Webhook,
-): Judgement | OutOfScope {
+const TOO_MUCH_RAW: Rejected = {
+  kind: 'unreadable',
+  issues: [{ path: '', expected: 'UTF-8 and numbers without large exponents', received: 'others' }],
+};
+
+/** Whether it is a rejection, after which nothing of the webhook may be kept. */
+export function isRejected(judgement: Judgement | Rejected): judgement is Rejected {
+  return judgement.kind === 'out-of-scope' || judgement.kind === 'unreadable';
+}
+
+function judgeEvent(decoded: DecodedEvent, base: RecordBase, { caller, contentWindow }: Webhook): Judgement | Rejected {
   if (decoded.kind === 'nothing') {
     const { id, action, reason } = decoded;
     const result = { kind: 'ignored', reason } as const;
@@ -77,13 +86,10 @@ const NO_REGISTRY = {
   detail: 'no registry is known for the event: bind its caller to one',
 } as const;
 
-/** The most issues in one text. */
-const MAX_LISTED_ISSUES = 5;
-
 /** One line for a dead letter or a person. */
 export function formatIssues(issues: readonly Issue[]): string {
   return issues
-    .slice(0, MAX_LISTED_ISSUES)
+    .slice(0, LIMITS.maxListedIssues)
     .map(({ path, expected, received }) => `${path}: expected ${expected}, got ${received}`)
     .join('; ');
 }

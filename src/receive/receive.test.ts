@@ -39,7 +39,7 @@ function aBody({ id = 'a', action = 'push', host, repository = 'team/hello' }: P
 
 const HOST = 'example.azurecr.io';
 
-const HANDSHAKES = new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now: () => 0 });
+const HANDSHAKES = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
 
 class Rig {
   readonly clock = new ManualClock();
@@ -312,13 +312,21 @@ test('a body that does not arrive complete is rejected', async () => {
 
 test('only the headers on the list are stored, and never credentials', async () => {
   const rig = new Rig();
-  await rig.receive('free', aBody({ host: HOST }), {
+  const kept = {
     'content-type': 'application/json',
     'user-agent': 'AzureContainerRegistry/1.0',
     traceparent: '00-1-2-01',
     'aeg-event-type': 'Notification',
-    'aeg-output-event-id': ['1', '2'],
+    'aeg-delivery-count': '1',
     'ce-id': 'x',
+  };
+  await rig.receive('free', aBody({ host: HOST }), {
+    ...kept,
+    'aeg-delivery-count': ['1'],
+    'aeg-sas-key': 'no',
+    'aeg-sas-token': 'no',
+    'ce-authorization': 'no',
+    'ce-x': 'no',
     'proxy-authorization': 'no',
     cookie: 'no',
     'set-cookie': ['no'],
@@ -328,14 +336,58 @@ test('only the headers on the list are stored, and never credentials', async () 
     referer: 'no',
     host: 'no',
   });
+  assert.deepEqual((await rig.journal.get(1))?.headers, kept);
+});
+
+test('a header is stored up to 512 characters, and not at all if it is not printable', async () => {
+  const rig = new Rig();
+  const headers = { 'content-type': 'c'.repeat(512), 'user-agent': 'u'.repeat(513), traceparent: 'a\u009b31m' };
+  await rig.receive('free', aBody({ host: HOST }), headers);
   assert.deepEqual((await rig.journal.get(1))?.headers, {
-    'content-type': 'application/json',
-    'user-agent': 'AzureContainerRegistry/1.0',
-    traceparent: '00-1-2-01',
-    'aeg-event-type': 'Notification',
-    'aeg-output-event-id': '1, 2',
-    'ce-id': 'x',
+    'content-type': 'c'.repeat(512),
+    'user-agent': 'u'.repeat(512),
   });
+});
+
+test('of one webhook at most 4,096 characters of headers are stored, the attributes of a CloudEvent first', async () => {
+  const rig = new Rig();
+  const attributes = ['type', 'source', 'subject', 'id', 'time'].map((name) => [`ce-${name}`, 'x'.repeat(512)]);
+  const headers = Object.fromEntries([
+    ['user-agent', 'u'.repeat(200)],
+    ['content-type', 'c'.repeat(512)],
+    ['aeg-event-type', 'e'.repeat(512)],
+    ['aeg-subscription-name', 's'.repeat(512)],
+    ...attributes,
+  ]);
+  await rig.receive('free', aBody({ host: HOST }), headers);
+  const kept = Object.entries((await rig.journal.get(1))?.headers ?? {});
+  assert.deepEqual(
+    kept.map(([name]) => name),
+    [...attributes.map(([name]) => name), 'content-type', 'aeg-event-type', 'user-agent'],
+  );
+  const chars = kept.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  assert.ok(chars <= 4096 && chars > 3600, `${chars}`);
+});
+
+test('a CloudEvent in binary mode with the longest attributes is decoded again from what is stored', async () => {
+  const rig = new Rig();
+  const repository = 'r'.repeat(256);
+  const headers = {
+    'user-agent': 'u'.repeat(512),
+    'content-type': 'c'.repeat(512),
+    'ce-specversion': '1.0',
+    'ce-id': 'i'.repeat(256),
+    'ce-type': `Microsoft.ContainerRegistry.${'x'.repeat(512 - 28)}`,
+    'ce-source': 's'.repeat(512),
+    'ce-subject': `${repository}:${'t'.repeat(128)}`,
+    'ce-time': '2'.repeat(256),
+  };
+  assert.equal(resultOf(await rig.receive('free', '{"action":"push"}', headers)).kind, 'dead-lettered');
+  const record = (await rig.journal.get(1)) ?? assert.fail('nothing is stored');
+  const again = decode(record.raw, record.headers);
+  const [event] = again.kind === 'decoded' ? again.events : [];
+  assert.deepEqual(event?.kind === 'event' && event.event, record.event);
+  assert.equal(record.event.repository, repository);
 });
 
 const TOPIC = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/example';
@@ -364,6 +416,17 @@ test('an unreadable, an out-of-scope and an oversized event among a hundred cost
   assert.equal(alien?.event.registry, 'other.azurecr.io');
 });
 
+test('a webhook is unreadable if its events take more than half again its size when each is written out alone', async () => {
+  const rig = new Rig();
+  const withNumbers = (number: string, count: number) =>
+    `{"events":[{"id":"${number}","action":"push","x":[${Array(count).fill(number).join(',')}]}]}`;
+  assert.equal(receiptOf(await rig.receive('bound', withNumbers('1e2', 5000))).kind, 'receipt');
+  assert.equal(receiptOf(await rig.receive('bound', withNumbers('1e20', 250))).kind, 'receipt');
+  const { answer } = await rig.receive('bound', withNumbers('1e19', 350));
+  assert.equal(answer.kind, 'unreadable');
+  assert.equal(await rig.kept(), 2);
+});
+
 test('an element of a batch that is not an event is stored with the action `unreadable`', async () => {
   const rig = new Rig();
   const { events } = receiptOf(await rig.receive('bound', JSON.stringify([anEventGridEvent(), 5])));
@@ -386,6 +449,33 @@ test('a batch that comes again after a 503 is not stored again', async () => {
     [1, 2, 3].map((of) => ({ kind: 'duplicate', of })),
   );
   assert.equal(await rig.kept(), 3);
+});
+
+test('while a large batch is judged, the event loop goes on', async () => {
+  const clock = new ManualClock();
+  let pauses = 0;
+  let time = 0;
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake: new MemoryJournal({ clock }),
+    // Every look at the clock takes a millisecond.
+    now: () => time++,
+  });
+  let isAnswered = false;
+  const count = (): void => {
+    pauses += 1;
+    if (!isAnswered) setImmediate(count);
+  };
+  setImmediate(count);
+  const batch = Array.from({ length: 200 }, (_, index) => anEventGridEvent({ id: `${index}` }));
+  const bytes = Buffer.from(JSON.stringify(batch));
+  const headers = { authorization: 'Bearer free-token' };
+  const reception = await receive({ headers, readBody: async () => ({ kind: 'body', bytes }) });
+  isAnswered = true;
+  assert.equal(receiptOf(reception).events.length, 200);
+  assert.ok(pauses >= 80, `${pauses} pauses`);
 });
 
 test('an event that comes in four formats is accepted once', async () => {

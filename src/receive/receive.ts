@@ -5,8 +5,9 @@ import { JournalFault } from '../journal/journal-fault.ts';
 import type { EventReceipt, Receipt, Rejection, UnavailableReason } from '../model/receipt.ts';
 import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
 import type { Permit, Receive } from './incoming-webhook.ts';
-import { type Judgement, judge } from './judge.ts';
+import { isRejected, type Judgement, judge } from './judge.ts';
 import { type ContentWindow, summaryOf } from './record.ts';
+import { inSlices } from './slices.ts';
 
 export interface ReceiveOptions {
   readonly authenticator: Authenticator;
@@ -36,12 +37,17 @@ export function createReceive({
     const authentication = await authenticator.authenticate(headers, query);
     if (authentication.kind !== 'caller') return { answer: await anonymousHandshakes.answer(webhook, authentication) };
     const { caller } = authentication;
-    const body = await webhook.readBody();
+    const body = await webhook.readBody(caller.name);
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
     const decoded = decode(body.bytes, headers);
     if (decoded.kind !== 'decoded') return { caller: caller.name, answer: decoded };
     const judged = judge(decoded, { headers, body: body.bytes, caller, receivedAt: now(), contentWindow });
-    return { caller: caller.name, answer: 'kind' in judged ? judged : await append(judged, intake) };
+    const judgements: Judgement[] = [];
+    for await (const judgement of inSlices(judged, now)) {
+      if (isRejected(judgement)) return { caller: caller.name, answer: judgement };
+      judgements.push(judgement);
+    }
+    return { caller: caller.name, answer: await append(judgements, intake) };
   };
 }
 
@@ -50,11 +56,11 @@ export function createPermit({
   authenticator,
   anonymousHandshakes,
 }: Pick<ReceiveOptions, 'authenticator' | 'anonymousHandshakes'>): Permit {
-  return async ({ headers, query, address }) => {
+  return async ({ headers, query }) => {
     const permission = permissionAsked(headers) ?? NO_ORIGIN;
     const authentication = await authenticator.authenticate(headers, query);
     if (authentication.kind === 'caller') return { caller: authentication.caller.name, answer: permission };
-    return { answer: anonymousHandshakes.admit(address, authentication) ?? permission };
+    return { answer: anonymousHandshakes.areAnswered ? permission : authentication };
   };
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aRegistryEvent } from '../../test/support/records.ts';
+import { DECODE_LIMITS } from '../decode/limits.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
+import { RECEIVE_LIMITS } from './limits.ts';
 import { contentKey } from './record.ts';
 
 const EVENT: RegistryEvent = { ...aRegistryEvent('a'), region: 'westeurope' };
@@ -38,4 +40,8 @@ test('an event without registry, repository or digest has no content key', () =>
     const { [field]: _, ...rest } = EVENT;
     assert.equal(contentKey(rest, 'together'), undefined);
   }
+});
+
+test('a header that an event is decoded from is kept whole', () => {
+  assert.ok(RECEIVE_LIMITS.maxKeptHeaderChars.value >= DECODE_LIMITS.maxEnvelopeTextChars.value);
 });

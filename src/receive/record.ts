@@ -2,10 +2,12 @@ import { hash } from 'node:crypto';
 import type { RawEvent } from '../decode/decoder.ts';
 import type { NewRecord } from '../journal/journal.ts';
 import type { Caller } from '../model/caller.ts';
+import { isPrintable } from '../model/names.ts';
 import type { LostEvent } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';
 import type { Format, Headers } from '../model/webhook.ts';
+import { LIMITS } from './limits.ts';
 
 /** For how long events of the same content count as one, and whether regions matter. */
 export interface ContentWindow {
@@ -69,9 +71,12 @@ function recordOf(base: RecordBase, { event, raw }: ReadEvent<KeptEvent>, owner:
 /** Event ids are unique within an owner. */
 type Owner = readonly [kind: 'registry' | 'caller', name: string];
 
-/** One (registry or caller, action, event id) is taken once. The length keeps the parts apart. */
-function dedupKey({ action, id }: KeptEvent, [kind, name]: Owner): string {
-  return hash('sha256', `${action} ${kind} ${name.length} ${name} ${id}`).slice(0, 32);
+/**
+ * One (registry or caller, repository, action, event id) is taken once. With the registry and the repository, the key has what
+ * a caller is bound to: no event that a caller may send has the key of one that it may not send.
+ */
+function dedupKey({ action, repository, id }: KeptEvent, owner: Owner): string {
+  return hash('sha256', JSON.stringify([...owner, repository, action, id])).slice(0, 32);
 }
 
 /**
@@ -86,18 +91,40 @@ export function contentKey(event: RegistryEvent, regions: ContentWindow['regions
   return hash('sha256', JSON.stringify(parts)).slice(0, 32);
 }
 
-/** Headers of a webhook that the journal keeps; never credentials, cookies or the query string. */
-const KEPT_NAMES: ReadonlySet<string> = new Set(['content-type', 'user-agent', 'traceparent']);
-
-/** The headers of Event Grid, and of CloudEvents in binary mode. */
-const KEPT_PREFIXES: readonly string[] = ['aeg-', 'ce-'];
+/**
+ * The headers that the journal keeps, if they are printable and fit, in this order: those that a CloudEvent in binary mode is decoded from, then
+ * those that say where a webhook comes from. None of them holds a credential.
+ */
+const KEPT_HEADERS = [
+  'ce-specversion',
+  'ce-type',
+  'ce-source',
+  'ce-subject',
+  'ce-id',
+  'ce-time',
+  'content-type',
+  'traceparent',
+  'ce-traceparent',
+  'ce-dataschema',
+  'aeg-event-type',
+  'aeg-subscription-name',
+  'aeg-delivery-count',
+  'aeg-data-version',
+  'aeg-metadata-version',
+  'user-agent',
+] as const;
 
 function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined) continue;
-    const isKept = KEPT_NAMES.has(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix));
-    if (isKept) kept[name] = typeof value === 'string' ? value : value.join(', ');
+  let chars = 0;
+  for (const name of KEPT_HEADERS) {
+    const given = headers[name];
+    if (given === undefined) continue;
+    const value = (typeof given === 'string' ? given : given.join(', ')).slice(0, LIMITS.maxKeptHeaderChars);
+    const size = name.length + value.length;
+    if (chars + size > LIMITS.maxKeptHeadersChars || !isPrintable(value)) continue;
+    kept[name] = value;
+    chars += size;
   }
   return kept;
 }

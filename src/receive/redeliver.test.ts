@@ -8,6 +8,7 @@ import { parseTokens } from '../config/tokens-file.ts';
 import { decode } from '../decode/decode.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
 import type { Tokens } from '../model/policy.ts';
+import type { Rule } from '../model/rule.ts';
 import type { Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import { createReceive } from './receive.ts';
@@ -32,7 +33,7 @@ class Rig {
     const now = () => this.clock.now();
     const receive = createReceive({
       authenticator: this.#authenticator,
-      anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required', now }),
+      anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required' }),
       decode,
       intake: this.journal,
       now,
@@ -175,12 +176,36 @@ test('a number without an event is unknown', async () => {
   assert.deepEqual(await new Rig().redeliver(5), { kind: 'unknown' });
 });
 
-test('rules do not apply to a redelivery', async () => {
+test('a dead letter that a rule ignores today stays one, and the answer names the rule', async () => {
   const rig = new Rig();
   rig.configure({ ci: 'x' });
   await rig.receive(CHART);
-  const rules = [{ name: 'none', decision: 'ignore', when: {} }] as const;
-  const caller = { name: 'ci', bindings: [{ registries: ['example.azurecr.io'] }], rules };
+  const rejected = aRecord('b', rig.clock.now(), { caller: 'ci' });
+  const seq = await keepOne(rig.journal, rejected);
+  await deadLetterClaim(rig.journal, await claimOne(rig.journal), rig.clock.now());
+  const bindings = [{ registries: ['example.azurecr.io'] }];
+  const redeliver = (rules: readonly Rule[]) => {
+    const caller = { name: 'ci', bindings, rules };
+    const authenticator = {
+      authenticate: async () => ({ kind: 'caller', caller }) as const,
+      callerNamed: () => caller,
+    };
+    return createRedeliver({ authenticator, decode, history: rig.journal });
+  };
+  for (const dead of [1, seq]) {
+    const ignoring = redeliver([{ name: 'none', decision: 'ignore', when: {} }]);
+    assert.deepEqual(await ignoring(dead), { kind: 'ignored', rule: 'none' });
+    assert.equal((await rig.journal.get(dead))?.state, 'dead-lettered');
+    assert.deepEqual(await redeliver([])(dead), { kind: 'redelivered' });
+  }
+});
+
+test('a delivered event is delivered again also if a rule ignores it today', async () => {
+  const rig = new Rig();
+  const seq = await keepOne(rig.journal, aRecord('a', rig.clock.now(), { caller: 'ci' }));
+  await completeDelivered(rig.journal, await claimOne(rig.journal), rig.clock.now());
+  const caller = { name: 'ci', rules: [{ name: 'none', decision: 'ignore', when: {} }] } as const;
   const authenticator = { authenticate: async () => ({ kind: 'caller', caller }) as const, callerNamed: () => caller };
-  assert.deepEqual(await createRedeliver({ authenticator, decode, history: rig.journal })(1), { kind: 'redelivered' });
+  const redeliver = createRedeliver({ authenticator, decode, history: rig.journal });
+  assert.deepEqual(await redeliver(seq), { kind: 'redelivered' });
 });

@@ -19,8 +19,8 @@ export interface RunningPod {
 }
 
 /**
- * What a cluster does for one release, as far as one machine can: it lays out Secrets, starts pods, asks their probes and
- * leads a Service to them. Nothing is read but what Helm rendered.
+ * Does what a cluster does for one release, as far as one machine can: mounts Secrets, starts pods, sends their probes and
+ * connects a Service to them. Its only input is what Helm rendered.
  */
 export class Cluster {
   readonly #t: Cleanup;
@@ -41,20 +41,20 @@ export class Cluster {
     return new Cluster(t, await aFolder(t), (await render(values)).documents);
   }
 
-  /** Changes a Secret. Pods that start from now on have it; those that run, only when the kubelet gets to them. */
+  /** Changes a Secret for pods that start from now on. Running pods keep the old one, as before the kubelet's next sync. */
   change(name: string, contents: Contents): void {
     this.#contents = { ...this.#contents, [name]: contents };
   }
 
-  /** Changes a Secret, and every volume that is made of it. */
+  /** Changes a Secret, and every volume of it. */
   async rotate(name: string, contents: Contents): Promise<void> {
     this.change(name, contents);
     await Promise.all(this.#volumes.filter(({ source }) => source === name).map((each) => each.put(contents)));
   }
 
   /**
-   * Starts the pod of that number on its own volume, and waits until it listens. Pods have the network of this machine, so
-   * each listens on an address of its own, and not on all; that alone is not the manifest's.
+   * Starts the pod of that number on its own volume, and waits until it listens. All pods share the network of this machine,
+   * so each listens on an address of its own instead of on all: the only difference from the manifest.
    */
   async start(number: number): Promise<RunningPod> {
     const address = anAddress();
@@ -64,7 +64,7 @@ export class Cluster {
     return { name, address, process };
   }
 
-  /** SIGTERM, and SIGKILL once the time that the manifest gives is over. Resolves to what it ended with. */
+  /** Sends SIGTERM, and SIGKILL after the grace period of the manifest. Resolves to the exit code or signal. */
   async end({ process }: RunningPod): Promise<unknown> {
     const { terminationGracePeriodSeconds = 0 } = gatewayPod(this.#documents).spec;
     process.signal('SIGTERM');
@@ -74,14 +74,14 @@ export class Cluster {
     return ended;
   }
 
-  /** Runs the pod of `helm test` to its end. The Service leads to those pods. */
+  /** Runs the pod of `helm test`, with the Service in front of those pods. */
   async test(...pods: readonly RunningPod[]): Promise<{ readonly code: unknown; readonly output: string }> {
     const { address } = await this.expose(pods);
     const process = await this.#run(testPod(this.#documents), 'test', {}, { [RELEASE]: address });
     return { code: await process.ended, output: process.everything };
   }
 
-  /** The Service of the release, before those pods. */
+  /** The Service of the release, in front of those pods. */
   expose(pods: readonly RunningPod[]): Promise<Service> {
     const port = the(this.#documents, 'Service').spec?.ports?.[0]?.port ?? 0;
     const addresses = pods.map(({ address }) => address);
@@ -109,14 +109,14 @@ export class Cluster {
     return GatewayProcess.spawn(this.#t, command, { ...environmentOf(pod, this.#contents), ...changes });
   }
 
-  /** A folder of a pod; of one version, or the same for all that have the name. */
+  /** A folder of a pod; pods of one name share the folder of a version. */
   async #place(pod: string, volume: string, version: number): Promise<string> {
     const folder = join(this.#folder, pod, `${volume}-${version}`);
     await mkdir(folder, { recursive: true });
     return folder;
   }
 
-  /** What the three probes of a pod are answered. */
+  /** The status of each of the three probes of a pod. */
   async probe({ address }: RunningPod): Promise<readonly number[]> {
     const { ports = [], ...container } = containerOf(gatewayPod(this.#documents));
     return Promise.all(
@@ -133,7 +133,7 @@ function targetPort(documents: readonly KubeObject[]): number {
   return containerOf(gatewayPod(documents)).ports?.find(({ name }) => name === target)?.containerPort ?? 0;
 }
 
-/** As the kubelet asks: it looks at no certificate. */
+/** A probe as the kubelet sends it: it verifies no certificate. */
 function get(
   host: string,
   port: number,

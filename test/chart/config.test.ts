@@ -5,16 +5,15 @@ import { parse, stringify } from 'yaml';
 import schema from '../../charts/brigade-acr-gateway/values.schema.json' with { type: 'json' };
 import { parseConfigFile } from '../../src/config/config-file.ts';
 import { read } from '../house/repository.ts';
-import { CHART, render, renderNotes, type Values } from './helm.ts';
+import { render, renderNotes, type Values } from './helm.ts';
 import { the } from './objects.ts';
-import { withoutPath } from './values.ts';
+import { MINIMAL_WITH_CERTIFICATE, withoutPath } from './values.ts';
 
-const MINIMAL: Values = parse(read(`${CHART}/ci/minimal-values.yaml`));
 const isValid = new Ajv({ strict: false }).compile(schema);
 
-/** What the program reads in the file that the chart makes of `config`. */
+/** What the program parses from the file that the chart makes of `config`. */
 async function readBack(config: Values) {
-  const { documents } = await render({ ...MINIMAL, config });
+  const { documents } = await render({ ...MINIMAL_WITH_CERTIFICATE, config });
   const text = the(documents, 'ConfigMap', 'brigade-acr-gateway-config-file').data?.['gateway.yaml'] ?? '';
   return parseConfigFile(Buffer.from(text));
 }
@@ -22,7 +21,7 @@ async function readBack(config: Values) {
 const entra = { tenant: '11111111-2222-3333-4444-555555555555', audiences: ['api://gateway'] };
 const resource = '/subscriptions/one/resourceGroups/images/providers/Microsoft.ContainerRegistry/registries/example';
 
-/** Some that the program takes, and some that it does not. */
+/** Some that the program accepts, and some that it rejects. */
 const SAMPLES: readonly Values[] = [
   { entra },
   { entra: { ...entra, authority: 'https://login.microsoftonline.us', issuers: ['https://sts.windows.net/one/'] } },
@@ -62,7 +61,7 @@ const SAMPLES: readonly Values[] = [
 ];
 
 suite('the value `config`', () => {
-  test('becomes a file in which the program reads the same', async () => {
+  test('becomes a file that the program reads as the same policy', async () => {
     const example = read('docs/gateway.example.yaml');
     const config = withoutPath(parse(example), ['settings']);
     const before = parseConfigFile(Buffer.from(example));
@@ -72,26 +71,26 @@ suite('the value `config`', () => {
     assert.ok(after.value.policy.rules.length > 0 && after.value.policy.callers.length > 0);
   });
 
-  test('keeps texts that look like something else', async () => {
+  test('keeps strings that look like other types', async () => {
     const tags = ['010', '1.10', '1e3', 'no', 'on', 'true', 'null', '0x1F', '1_000', '2001-01-01', '-', '*', '**'];
     const after = await readBack({ rules: [{ ignore: { tags } }] });
     assert.ok(after.kind === 'value', JSON.stringify(after));
     assert.deepEqual(after.value.policy.rules[0]?.when.tags, tags);
   });
 
-  test('may be what the program takes, and nothing else', () => {
+  test('accepts what the program accepts, and nothing else', () => {
     const judged = SAMPLES.map((config) => [config, isValid({ config })]);
     const taken = SAMPLES.map((config) => [config, parseConfigFile(Buffer.from(stringify(config))).kind === 'value']);
     assert.deepEqual(judged, taken);
     assert.equal(new Set(taken.map(([, isTaken]) => isTaken)).size, 2);
   });
 
-  test('leaves out settings, which the other values are', () => {
+  test('accepts no settings, which have values of their own', () => {
     assert.ok(!isValid({ config: { settings: { LOG_LEVEL: 'debug' } } }));
   });
 
-  test('keeps an install without tokens from being warned where others may send', async () => {
-    const values = { ...MINIMAL, tokens: {} };
+  test('prevents the warning about missing tokens if it names other callers', async () => {
+    const values = { ...MINIMAL_WITH_CERTIFICATE, tokens: {} };
     const callers = { grid: { application: 'event-grid' } };
     assert.match(await renderNotes(values), /WARNING: there are no tokens/);
     assert.match(await renderNotes({ ...values, config: { rules: [{ ignore: {} }] } }), /WARNING: there are no tokens/);

@@ -1,7 +1,7 @@
 import type { LabelSelector, ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 
 /**
- * What the chart uses of resources that Kubernetes itself does not know. Written down from the references of cert-manager
+ * The fields that the chart uses of custom resources. From the references of cert-manager
  * 1.16 (cert-manager.io/v1), Gateway API 1.2 (gateway.networking.k8s.io/v1) and the Prometheus operator 0.79
  * (monitoring.coreos.com/v1).
  */

@@ -8,7 +8,7 @@ import { parseAllDocuments } from 'yaml';
 import { absolute, list } from '../house/repository.ts';
 import type { KubeObject } from './objects.ts';
 
-/** Helm without a cluster takes Kubernetes for older than it is. */
+/** Without a cluster, Helm assumes a version of Kubernetes that is older than the chart allows. */
 const KUBE_VERSION = '1.30.0';
 
 const OUTPUT_BYTES = 16 * 1024 * 1024;
@@ -18,7 +18,7 @@ export const CHART = 'charts/brigade-acr-gateway';
 export const RELEASE = 'brigade-acr-gateway';
 export const NAMESPACE = 'gateways';
 
-/** A values file for each feature alone, all of them together, and what v0.4.1's documentation says. Paths from the root. */
+/** Paths from the root: a values file for each feature, one for all of them, and the example of v0.4.1's documentation. */
 export const CASES: readonly string[] = [
   ...list(`${CHART}/ci/*-values.yaml`),
   'test/chart/fixtures/v0.4.1-values.yaml',
@@ -28,7 +28,7 @@ export type Values = Readonly<Record<string, unknown>>;
 
 export interface Rendered {
   readonly documents: readonly KubeObject[];
-  /** As Helm prints them, with what is another each time taken out. */
+  /** As Helm prints them, without what differs from run to run. */
   readonly text: string;
 }
 
@@ -52,10 +52,12 @@ export interface HelmResult {
   readonly errors: string;
 }
 
-/** Runs Helm to its end, whatever that is. */
+/** Runs Helm; a failure is a result too. */
 export async function helm(...args: readonly string[]): Promise<HelmResult> {
   try {
-    const options = { maxBuffer: OUTPUT_BYTES, timeout: PATIENCE_MS };
+    // A run is over before collecting garbage pays.
+    const env = { ...process.env, GOGC: 'off' };
+    const options = { maxBuffer: OUTPUT_BYTES, timeout: PATIENCE_MS, env };
     const { stdout, stderr } = await promisify(execFile)(HELM, [...args], options);
     return { ok: true, output: stdout, errors: stderr };
   } catch (error) {
@@ -64,8 +66,17 @@ export async function helm(...args: readonly string[]): Promise<HelmResult> {
   }
 }
 
-/** What the chart makes of the values, or of a values file, or why it makes nothing of them. */
-export async function tryRender(values: Values | string, options: RenderOptions = {}): Promise<HelmResult> {
+const results = new Map<string, Promise<HelmResult>>();
+
+/** Renders values, or a values file. The same values with the same options are rendered once. */
+export function tryRender(values: Values | string, options: RenderOptions = {}): Promise<HelmResult> {
+  const key = JSON.stringify([values, options]);
+  const known = results.get(key) ?? renderAnew(values, options);
+  results.set(key, known);
+  return known;
+}
+
+async function renderAnew(values: Values | string, options: RenderOptions): Promise<HelmResult> {
   if (typeof values === 'string') return template(absolute(values), options);
   const folder = await mkdtemp(join(tmpdir(), 'acr-chart-'));
   try {
@@ -85,7 +96,12 @@ export async function render(values: Values | string, options: RenderOptions = {
   return { documents: documents.filter((document) => document !== null), text: withoutChance(output) };
 }
 
-/** What an install of these values says. Helm tells it to a cluster only, so it is rendered as a template. */
+/** Each of the cases, rendered, by its path. */
+export function renderCases(): Promise<readonly (readonly [path: string, documents: readonly KubeObject[]])[]> {
+  return Promise.all(CASES.map(async (path) => [path, (await render(path)).documents] as const));
+}
+
+/** The notes of an install with these values. Helm prints notes only with a cluster, so they are rendered as a template. */
 export async function renderNotes(values: Values | string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'acr-chart-'));
   try {
@@ -107,7 +123,7 @@ function template(file: string, { release = RELEASE, chart = absolute(CHART) }: 
   return helm('template', release, chart, ...where, '--values', file);
 }
 
-/** A generated certificate is another one each time; the script of the test pod stands in a file of its own. */
+/** Every run generates another certificate; the script of the test pod is in a file of its own. */
 export function withoutChance(output: string): string {
   return output
     .replaceAll(/^( +tls\.(?:crt|key): ).{100,}$/gm, '$1(generated)')

@@ -6,7 +6,7 @@ import { HOST, IngressProxy } from './proxy.ts';
 import { Load } from './sender.ts';
 
 // What senders see of the restart of a single replica, as the chart runs it by default: `npx node test/chart/measure-restart.ts`.
-// On one machine the volume and the image are there at once; a cluster adds what it takes to schedule and to attach.
+// On one machine the volume and the image are available at once; a cluster adds the time to schedule and to attach.
 
 const RUNS = 3;
 const WARM_UP = 200;

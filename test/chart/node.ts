@@ -1,16 +1,17 @@
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { chown, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { absolute, read } from '../house/repository.ts';
 import { all, containerOf, type KubeObject, type PodTemplate } from './objects.ts';
 
-/** What stands in a Secret or ConfigMap, by key. */
+/** The values of a Secret or ConfigMap, by key. */
 export type Contents = Readonly<Record<string, string>>;
 
 const TOOLS = ['chroot', 'haproxy', 'mount', 'nginx', 'openssl', 'unshare'];
 
-/** Why pods cannot be run here. Where everything is tested, that is no excuse. */
+/** Why pods cannot run on this machine; in continuous integration they must. */
 export const UNFIT: string | false = unfitness();
 
 function unfitness(): string | false {
@@ -33,7 +34,7 @@ export function contentsOf(documents: readonly KubeObject[]): Readonly<Record<st
 
 type Volume = NonNullable<PodSpec['volumes']>[number];
 
-/** A volume of a Secret or ConfigMap, laid out and changed as the kubelet does it. */
+/** A volume of a Secret or ConfigMap, written and changed as the kubelet does it. */
 export class SecretVolume {
   readonly folder: string;
   readonly source: string;
@@ -50,7 +51,7 @@ export class SecretVolume {
     this.#group = group;
   }
 
-  /** Files are links into `..data`, which is a link that is replaced at once by one to the next version. */
+  /** Files are links into `..data`, a link that is replaced atomically by one to the next version. */
   async put(contents: Contents): Promise<void> {
     const [before, now] = [this.#version, ++this.#version].map((version) => `..version_${version}`);
     if (before === undefined || now === undefined) return;
@@ -75,7 +76,7 @@ interface Mount {
   readonly readOnly: boolean;
 }
 
-/** What the image says of itself, by its Dockerfile. */
+/** The settings of the image, from its Dockerfile. */
 const IMAGE = {
   env: Object.fromEntries(
     (/^ENV (.*)$/m.exec(read('Dockerfile'))?.[1] ?? '').split(' ').map((pair) => pair.split('=')),
@@ -84,7 +85,7 @@ const IMAGE = {
   user: /^USER (\d+:\d+)$/m.exec(read('Dockerfile'))?.[1] ?? '',
 };
 
-/** The variables of a container, and those that it takes from Secrets. */
+/** The environment of a container, with the values from Secrets. */
 export function environmentOf(pod: PodTemplate, contents: Readonly<Record<string, Contents>>): Contents {
   const pairs = (containerOf(pod).env ?? []).map(({ name, value = '', valueFrom }): [string, string] => {
     const { name: secret = '', key = '' } = valueFrom?.secretKeyRef ?? {};
@@ -93,24 +94,33 @@ export function environmentOf(pod: PodTemplate, contents: Readonly<Record<string
   return { ...IMAGE.env, ...Object.fromEntries(pairs) };
 }
 
-/** The system's libraries, the program and its Node: what the image has, from this machine. Or an image, unpacked. */
+/** What Node compiled in one pod, for the next: the image has it too, and a pod without it takes seconds to start. */
+function compileCache(): string {
+  const folder = join(tmpdir(), 'acr-gateway-pod-compile-cache');
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o777);
+  return folder;
+}
+
+/** The content of the image: an unpacked image, or this machine's libraries, the program and its Node. */
 function imageMounts(): readonly Mount[] {
   const image = process.env['IMAGE_ROOT'];
   const device = { from: '/dev', to: '/dev', readOnly: false };
   if (image !== undefined) return [{ from: image, to: '/', readOnly: true }, device];
   const libraries = ['/lib', '/lib64', '/usr/lib'].filter((path) => existsSync(path));
-  const program = ['src', 'node_modules', 'bin.js', 'package.json'];
+  const program = ['src', 'packages/brigade-api', 'node_modules', 'bin.js', 'package.json'];
   return [
     ...libraries.map((path) => ({ from: path, to: path, readOnly: true })),
     device,
     { from: dirname(process.execPath), to: '/nodejs/bin', readOnly: true },
     ...program.map((name) => ({ from: absolute(name), to: `/app/${name}`, readOnly: true })),
+    { from: compileCache(), to: IMAGE.env['NODE_COMPILE_CACHE'] ?? '', readOnly: false },
   ];
 }
 
 /**
- * The command that runs the rendered container: its program, user, mounts and read-only root are those of the manifest.
- * `volumes` has the folder of each volume; `hosts` are the names that the cluster's DNS would know.
+ * The command that runs the rendered container with the program, user, mounts and read-only root of the manifest.
+ * `volumes` are the folders of the volumes; `hosts` are the names in the cluster's DNS.
  */
 export async function layOut(
   pod: PodTemplate,
@@ -140,7 +150,7 @@ export async function layOut(
   return ['unshare', '--mount', 'sh', '-c', [...script, seal, 'exec "$@"'].join('\n'), 'sh', ...chroot];
 }
 
-/** A file is mounted on a file, a folder on a folder, and an image brings the root along. */
+/** Mounts a file on a file and a folder on a folder; an image is mounted as the root. */
 function mountCommands(root: string, { from, to, readOnly }: Mount): readonly string[] {
   const target = to === '/' ? root : `${root}${to}`;
   return [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { before, suite, test } from 'node:test';
-import { CASES, CHART, type Rendered, render } from './helm.ts';
+import { suite, test } from 'node:test';
+import { CHART, render, renderCases } from './helm.ts';
 import { all, containerOf, gatewayPod, type KubeObject, matches, testPod, the, workloadOf } from './objects.ts';
 
 const NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
@@ -8,12 +8,13 @@ const NAME_CHARS = 63;
 /** Every character of a release's name that Helm allows. */
 const LONG_RELEASE = 'a-release-whose-name-is-as-long-as-helm-lets-it-be-53';
 
-/** Secrets of the values files, which stand in Secrets and nowhere else. */
+/** The secrets of the values files, which only Secrets may hold. */
 const SECRET = /token-of-|MySharedSecret|password@/;
 
-const rendered: [path: string, documents: readonly KubeObject[]][] = [];
+const long = await render(`${CHART}/ci/replicas-values.yaml`, { release: LONG_RELEASE });
+const rendered = [...(await renderCases()), ['a long release name', long.documents] as const];
 
-/** Says of every case what is wrong with it. */
+/** Finds nothing wrong in any case. */
 function inEveryCase(title: string, wrong: (documents: readonly KubeObject[]) => readonly unknown[]): void {
   test(title, () => {
     assert.ok(rendered.length > 10);
@@ -26,35 +27,23 @@ function without<T>(found: readonly T[], wanted: (each: T) => boolean): readonly
 }
 
 suite('every object of the chart', () => {
-  before(async () => {
-    const results = await Promise.all(
-      CASES.map(async (path): Promise<[string, Rendered]> => [path, await render(path)]),
+  inEveryCase('has a name and labels that Kubernetes accepts, and a name that is unique in its kind', (documents) => {
+    const names = documents.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    const labels = documents.flatMap(({ metadata }) => Object.values(metadata.labels ?? {}));
+    const long = [...documents.map(({ metadata }) => metadata.name)].filter((name) => name.length > NAME_CHARS);
+    const illegal = without(
+      documents.map(({ metadata }) => metadata.name),
+      (name) => NAME.test(name),
     );
-    rendered.push(...results.map(([path, { documents }]): [string, readonly KubeObject[]] => [path, documents]));
-    const long = await render(`${CHART}/ci/replicas-values.yaml`, { release: LONG_RELEASE });
-    rendered.push([`a long release name`, long.documents]);
+    const doubled = names.filter((name, index) => names.indexOf(name) !== index);
+    return [...long, ...illegal, ...doubled, ...labels.filter((value) => value.length > NAME_CHARS)];
   });
 
-  inEveryCase(
-    'has a name and labels that Kubernetes takes, and shares its name with no other of its kind',
-    (documents) => {
-      const names = documents.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
-      const labels = documents.flatMap(({ metadata }) => Object.values(metadata.labels ?? {}));
-      const long = [...documents.map(({ metadata }) => metadata.name)].filter((name) => name.length > NAME_CHARS);
-      const illegal = without(
-        documents.map(({ metadata }) => metadata.name),
-        (name) => NAME.test(name),
-      );
-      const doubled = names.filter((name, index) => names.indexOf(name) !== index);
-      return [...long, ...illegal, ...doubled, ...labels.filter((value) => value.length > NAME_CHARS)];
-    },
-  );
-
-  inEveryCase('of a StatefulSet leaves room in its name for the label of its revision', (documents) =>
+  inEveryCase('that is a StatefulSet has a name that leaves room for the label of its revision', (documents) =>
     all(documents, 'StatefulSet').filter(({ metadata }) => metadata.name.length > NAME_CHARS - 11),
   );
 
-  test('has the name of a release that is called like the chart', () => {
+  test('is named after the release if the release has the name of the chart', () => {
     for (const [path, documents] of rendered) {
       if (/everything|brigade-ca|long/.test(path)) continue;
       const strange = without(documents, ({ metadata }) => metadata.name.startsWith('brigade-acr-gateway'));
@@ -63,11 +52,11 @@ suite('every object of the chart', () => {
     }
   });
 
-  inEveryCase('that is no Secret holds no secret', (documents) =>
+  inEveryCase('except a Secret holds no secret', (documents) =>
     documents.filter((document) => document.kind !== 'Secret' && SECRET.test(JSON.stringify(document))),
   );
 
-  inEveryCase('that selects pods selects those of the gateway, and never that of the test', (documents) => {
+  inEveryCase('that selects pods selects those of the gateway, and never the test pod', (documents) => {
     const { labels, spec } = gatewayPod(documents);
     const selectors = [
       workloadOf(documents).spec?.selector?.matchLabels,
@@ -82,7 +71,7 @@ suite('every object of the chart', () => {
     ];
   });
 
-  inEveryCase('that leads to a port leads to one that is there', (documents) => {
+  inEveryCase('that refers to a port refers to one that exists', (documents) => {
     const ports = containerOf(gatewayPod(documents)).ports?.map(({ name }) => name) ?? [];
     const services = all(documents, 'Service');
     const targets = services.flatMap((service) => service.spec?.ports?.map(({ targetPort }) => targetPort) ?? []);
@@ -105,7 +94,7 @@ suite('every object of the chart', () => {
     ];
   });
 
-  inEveryCase('of a ServiceMonitor finds the port of the metrics, and only there', (documents) =>
+  inEveryCase('that is a ServiceMonitor selects the Service with the metrics port, and no other', (documents) =>
     all(documents, 'ServiceMonitor').flatMap(({ spec }) => {
       const found = all(documents, 'Service').filter(({ metadata }) =>
         matches(spec.selector.matchLabels, metadata.labels ?? {}),
@@ -115,7 +104,7 @@ suite('every object of the chart', () => {
     }),
   );
 
-  inEveryCase('of a Service with a public address leaves the admin port out', (documents) =>
+  inEveryCase('that is a Service with a public address does not expose the admin port', (documents) =>
     all(documents, 'Service')
       .filter(({ spec }) => spec?.type !== undefined && spec.type !== 'ClusterIP')
       .filter(({ spec }) => spec?.ports?.some(({ targetPort }) => targetPort === 'admin')),

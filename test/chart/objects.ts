@@ -5,7 +5,7 @@ import type { Ingress, NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.d.ts';
 import type { Certificate, HTTPRoute, ServiceMonitor } from './custom-resources.ts';
 
-/** Every kind that the chart makes. */
+/** Every kind that the chart renders. */
 export interface Kinds {
   readonly Certificate: Certificate;
   readonly ConfigMap: ConfigMap;
@@ -37,7 +37,7 @@ export function all<K extends keyof Kinds>(
   return documents.filter((document): document is KubeObject & Kinds[K] => document.kind === kind);
 }
 
-/** The one of that kind, by its name where there are several. */
+/** The only object of that kind, or the one of that name. */
 export function the<K extends keyof Kinds>(
   documents: readonly KubeObject[],
   kind: K,
@@ -86,7 +86,7 @@ export function envOf(pod: PodTemplate): Labels {
   );
 }
 
-/** What a Secret or ConfigMap holds. */
+/** The keys of a Secret or ConfigMap. */
 export function keysOf(document: KubeObject & (Secret | ConfigMap)): readonly string[] {
   return Object.keys({ ...document.data, ...('stringData' in document ? document.stringData : {}) });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { before, suite, test } from 'node:test';
-import { CASES, type Rendered, render } from './helm.ts';
+import { suite, test } from 'node:test';
+import { renderCases } from './helm.ts';
 import {
   all,
   containerOf,
@@ -16,12 +16,12 @@ import {
 /** Attempts get 25 seconds after the signal, requests 5 after the delay; the rest is for closing the journal. */
 const GRACE_BEYOND_DELAY_S = 30;
 
-/** What is there already by the words of a values file, or is made by cert-manager. */
+/** Names that the values files give to what exists already or is made by cert-manager. */
 const MADE_BY_OTHERS = /^our-/;
 
-const rendered: [path: string, documents: readonly KubeObject[]][] = [];
+const rendered = await renderCases();
 
-/** Says of every pod of every case what is wrong with it. */
+/** Finds nothing wrong with any pod of any case. */
 function inEveryPod(
   title: string,
   wrong: (pod: PodTemplate, documents: readonly KubeObject[]) => readonly unknown[],
@@ -35,7 +35,7 @@ function inEveryPod(
   });
 }
 
-/** Says of the gateway's pod of every case what is wrong with it. */
+/** Finds nothing wrong with the gateway's pod of any case. */
 function inEveryGateway(
   title: string,
   wrong: (pod: PodTemplate, documents: readonly KubeObject[]) => readonly unknown[],
@@ -83,15 +83,8 @@ function filesOf(pod: PodTemplate): readonly string[] {
 }
 
 suite('every pod of the chart', () => {
-  before(async () => {
-    const results = await Promise.all(
-      CASES.map(async (path): Promise<[string, Rendered]> => [path, await render(path)]),
-    );
-    rendered.push(...results.map(([path, { documents }]): [string, readonly KubeObject[]] => [path, documents]));
-  });
-
   inEveryPod(
-    'keeps to the Pod Security Standard "restricted", writes nowhere and has no token of the cluster',
+    'meets the Pod Security Standard "restricted", has a read-only file system and no token of the cluster',
     (pod) => {
       const { securityContext, hostNetwork, hostPID, hostIPC, automountServiceAccountToken, volumes } = pod.spec;
       const { securityContext: own, ports } = containerOf(pod);
@@ -110,12 +103,12 @@ suite('every pod of the chart', () => {
     },
   );
 
-  inEveryPod('refers to Secrets, ConfigMaps and keys that are there', (pod, documents) => {
+  inEveryPod('refers to Secrets, ConfigMaps and keys that exist', (pod, documents) => {
     assert.ok(referencesOf(pod).length > 0);
     return referencesOf(pod).filter(({ kind, name, key }) => !exists(documents, kind, name, key));
   });
 
-  inEveryPod('mounts what it has, and has what it mounts', (pod, documents) => {
+  inEveryPod('mounts every volume that it declares, and no other', (pod, documents) => {
     const claims =
       'volumeClaimTemplates' in (workloadOf(documents).spec ?? {}) && pod.labels === gatewayPod(documents).labels;
     const volumes = [...(pod.spec.volumes ?? []).map(({ name }) => name), ...(claims ? ['journal'] : [])];
@@ -123,18 +116,18 @@ suite('every pod of the chart', () => {
     return [...volumes.filter((name) => !mounts.includes(name)), ...mounts.filter((name) => !volumes.includes(name))];
   });
 
-  inEveryPod('mounts whole folders of secrets, so that it sees them change, and lets the group read them', (pod) => [
+  inEveryPod('mounts secrets as whole folders, so that changes arrive, and lets the group read them', (pod) => [
     ...(containerOf(pod).volumeMounts ?? []).filter(({ subPath }) => subPath !== undefined),
     ...(pod.spec.volumes ?? []).filter(({ secret }) => secret !== undefined && secret.defaultMode !== 0o440),
   ]);
 
-  inEveryGateway('names files that it finds', (pod) => {
+  inEveryGateway('names only files that exist in its volumes', (pod) => {
     const paths = Object.entries(envOf(pod)).filter(([name]) => name.endsWith('_PATH'));
     assert.ok(paths.length > 1);
     return paths.filter(([, path]) => !filesOf(pod).includes(path));
   });
 
-  inEveryGateway('is told of Brigade or of a receiver of CloudEvents, never of both', (pod, documents) => {
+  inEveryGateway('is configured for Brigade or for a CloudEvents receiver, never for both', (pod, documents) => {
     const names = containerOf(pod).env?.map(({ name }) => name) ?? [];
     const files = filesOf(pod).filter((path) => /^\/app\/(?:brigade|sink)/.test(path));
     const secrets = all(documents, 'Secret').flatMap(keysOf);
@@ -144,13 +137,12 @@ suite('every pod of the chart', () => {
     return [...names, ...files, ...secrets].filter((each) => others.test(each));
   });
 
-  inEveryGateway('is asked by its probes where it listens, in the way that it speaks', (pod) => {
+  inEveryGateway('has probes that ask the admin port, which has no address on the internet', (pod) => {
     const { ports, startupProbe, livenessProbe, readinessProbe } = containerOf(pod);
-    const { PORT, ADMIN_PORT, TLS_ENABLED } = envOf(pod);
+    const { PORT, ADMIN_PORT } = envOf(pod);
     const numbers = Object.fromEntries((ports ?? []).map(({ name, containerPort }) => [name, String(containerPort)]));
     assert.deepEqual(numbers, { webhooks: PORT, admin: ADMIN_PORT });
-    const scheme = TLS_ENABLED === 'true' ? { scheme: 'HTTPS' } : {};
-    assert.deepEqual(startupProbe?.httpGet, { path: '/healthz', port: 'webhooks', ...scheme });
+    assert.deepEqual(startupProbe?.httpGet, { path: '/healthz', port: 'admin' });
     assert.deepEqual(livenessProbe?.httpGet, startupProbe?.httpGet);
     assert.deepEqual(readinessProbe?.httpGet, { path: '/readyz', port: 'admin' });
     return new Set([startupProbe, livenessProbe, readinessProbe].map((probe) => JSON.stringify(probe))).size === 3
@@ -158,30 +150,33 @@ suite('every pod of the chart', () => {
       : ['probes that do not differ'];
   });
 
-  inEveryGateway('is given the time to end that it may take, and is not found unready before it closes', (pod) => {
+  inEveryGateway('has a grace period as long as its shutdown, and a readiness probe that outlasts the delay', (pod) => {
     const delay = Number.parseInt(envOf(pod)['SHUTDOWN_DELAY'] ?? '', 10);
     const { periodSeconds = 0, failureThreshold = 0 } = containerOf(pod).readinessProbe ?? {};
     const isEnough = (pod.spec.terminationGracePeriodSeconds ?? 0) >= delay + GRACE_BEYOND_DELAY_S;
     return isEnough && periodSeconds * (failureThreshold - 1) >= delay ? [] : [pod.spec.terminationGracePeriodSeconds];
   });
 
-  inEveryGateway('has a journal of its own unless it is in PostgreSQL, and only then is scaled', (pod, documents) => {
-    const { kind, spec } = workloadOf(documents);
-    const url = containerOf(pod).env?.find(({ name }) => name === 'JOURNAL_URL');
-    const isShared = url?.valueFrom !== undefined;
-    const scalers = all(documents, 'HorizontalPodAutoscaler');
-    assert.equal(kind, isShared ? 'Deployment' : 'StatefulSet');
-    assert.equal(spec?.replicas === undefined, scalers.length > 0);
-    if (!isShared && spec !== undefined && 'volumeClaimTemplates' in spec) {
-      const [claim, ...more] = spec.volumeClaimTemplates ?? [];
-      const mount = containerOf(pod).volumeMounts?.find(({ name }) => name === claim?.metadata?.name);
-      assert.match(url?.value ?? '', new RegExp(`^sqlite:${mount?.mountPath}/`));
-      assert.deepEqual([mount?.readOnly, more], [undefined, []]);
-    }
-    return scalers.filter((scaler) => kind !== 'Deployment' || scaler.spec?.scaleTargetRef.kind !== kind);
-  });
+  inEveryGateway(
+    'has a journal of its own unless the journal is in PostgreSQL, and is scaled only then',
+    (pod, documents) => {
+      const { kind, spec } = workloadOf(documents);
+      const url = containerOf(pod).env?.find(({ name }) => name === 'JOURNAL_URL');
+      const isShared = url?.valueFrom !== undefined;
+      const scalers = all(documents, 'HorizontalPodAutoscaler');
+      assert.equal(kind, isShared ? 'Deployment' : 'StatefulSet');
+      assert.equal(spec?.replicas === undefined, scalers.length > 0);
+      if (!isShared && spec !== undefined && 'volumeClaimTemplates' in spec) {
+        const [claim, ...more] = spec.volumeClaimTemplates ?? [];
+        const mount = containerOf(pod).volumeMounts?.find(({ name }) => name === claim?.metadata?.name);
+        assert.match(url?.value ?? '', new RegExp(`^sqlite:${mount?.mountPath}/`));
+        assert.deepEqual([mount?.readOnly, more], [undefined, []]);
+      }
+      return scalers.filter((scaler) => kind !== 'Deployment' || scaler.spec?.scaleTargetRef.kind !== kind);
+    },
+  );
 
-  test('has an Ingress in front of it whose certificate is there', () => {
+  test('has an Ingress whose certificate exists', () => {
     for (const [path, documents] of rendered) {
       const names = all(documents, 'Ingress').flatMap(({ metadata, spec }) =>
         (spec?.tls ?? []).map(({ secretName = '' }) => ({ secretName, annotations: metadata.annotations ?? {} })),

@@ -1,26 +1,25 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/eventually.ts';
+import { aFreePort } from '../support/ports.ts';
 import { aFolder } from '../support/serve-process.ts';
 import type { Cleanup } from '../support/stub-brigade.ts';
 import type { Cluster, RunningPod } from './cluster.ts';
 import type { Service } from './service.ts';
 
-/** The name that senders ask for. */
+/** The host name in every webhook. */
 export const HOST = 'acr-gateway.example.org';
 
-/** `passthrough`: the sender speaks TLS with the gateway itself. The others end TLS, and speak HTTP/2 to who wants it. */
+/** `haproxy-passthrough`: the gateway terminates TLS. The others terminate it themselves, and offer HTTP/2. */
 export type ProxyKind = 'nginx' | 'haproxy' | 'haproxy-passthrough';
 
 const PORT_OF_PODS = 8080;
-const LOOK_EVERY_MS = 20;
-const PATIENCE_MS = 15_000;
 
-/** An ingress controller without its cluster: real nginx or haproxy, configured as theirs configure it. */
+/** A real nginx or haproxy, configured as the ingress controllers of both configure it. */
 export class IngressProxy {
   readonly port: number;
   readonly #kind: ProxyKind;
@@ -44,7 +43,7 @@ export class IngressProxy {
     pods: readonly RunningPod[],
   ): Promise<IngressProxy> {
     let child: ChildProcess | undefined;
-    // Before the folder is: what is registered first is done first, and a proxy tidies up where it ran.
+    // Registered before the folder, and so run before it is removed: a proxy removes its own files at its end.
     t.after(async () => {
       child?.kill('SIGTERM');
       if (child?.exitCode === null && child.signalCode === null) await once(child, 'exit');
@@ -54,21 +53,21 @@ export class IngressProxy {
     makeCertificate(folder);
     mkdirSync(join(folder, 'tmp'));
     proxy.#write(pods);
-    child = spawn(...proxy.#command(), { stdio: ['ignore', 'inherit', 'inherit'] });
-    await proxy.#untilItListens();
+    child = spawn(...proxy.#program(), { stdio: ['ignore', 'inherit', 'inherit'] });
+    await eventually(`${kind} listens`, () => proxy.#isListening());
     return proxy;
   }
 
-  /** What a controller does when the endpoints of its Service change. */
+  /** Changes the endpoints, as a controller does when those of its Service change. */
   async lead(pods: readonly RunningPod[]): Promise<void> {
     this.#service.lead(pods.map(({ address }) => address));
     if (this.#kind === 'nginx') return;
-    // The others stay configured, and get nothing: a slot each, as HAProxy's own controllers keep them.
+    // Each pod has a slot that stays configured, as HAProxy's own controllers do it; a slot in maintenance gets no requests.
     for (const slot of [0, 1]) {
       const pod = pods.find(({ name }) => name.endsWith(String(slot)));
       const server = `gateway/pod-${slot}`;
-      if (pod !== undefined) await this.#tell(`set server ${server} addr ${pod.address} port ${PORT_OF_PODS}`);
-      await this.#tell(`set server ${server} state ${pod === undefined ? 'maint' : 'ready'}`);
+      if (pod !== undefined) await this.#command(`set server ${server} addr ${pod.address} port ${PORT_OF_PODS}`);
+      await this.#command(`set server ${server} state ${pod === undefined ? 'maint' : 'ready'}`);
     }
   }
 
@@ -76,15 +75,15 @@ export class IngressProxy {
     writeFileSync(join(this.#folder, 'proxy.conf'), this.#kind === 'nginx' ? this.#nginx() : this.#haproxy(pods));
   }
 
-  #command(): [string, string[]] {
+  #program(): [string, string[]] {
     const config = join(this.#folder, 'proxy.conf');
     if (this.#kind === 'nginx') return ['nginx', ['-p', this.#folder, '-c', config, '-e', 'stderr']];
     return ['haproxy', ['-db', '-q', '-f', config]];
   }
 
   /**
-   * As ingress-nginx has it with `service-upstream`: kept connections to the Service, and no second try of what was sent.
-   * A reload for each change of endpoints is nothing that it does either: it refuses streams of HTTP/2.
+   * As ingress-nginx has it with `service-upstream`: kept connections to the Service, and no second try of a request. Like
+   * it, this does not reload for a change of endpoints, because a reload rejects streams of HTTP/2.
    */
   #nginx(): string {
     const { address, port } = this.#service;
@@ -138,27 +137,22 @@ ${servers.join('\n')}
 `;
   }
 
-  async #tell(command: string): Promise<void> {
+  async #command(command: string): Promise<void> {
     const socket = connect(join(this.#folder, 'haproxy.sock'));
     socket.end(`${command}\n`);
     const answer = (await text(socket)).trim();
     if (/unknown|invalid|no such|can't/i.test(answer)) throw new Error(`haproxy: ${command}: ${answer}`);
   }
 
-  async #untilItListens(): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
-    while (Date.now() < deadline) {
-      const socket = connect(this.port, '127.0.0.1');
-      const outcome = await Promise.race([once(socket, 'connect'), once(socket, 'error')]).catch(() => undefined);
-      socket.destroy();
-      if (outcome?.length === 0) return;
-      await sleep(LOOK_EVERY_MS);
-    }
-    throw new Error(`${this.#kind} does not listen`);
+  async #isListening(): Promise<boolean> {
+    const socket = connect(this.port, '127.0.0.1');
+    const outcome = await Promise.race([once(socket, 'connect'), once(socket, 'error')]).catch(() => undefined);
+    socket.destroy();
+    return outcome?.length === 0;
   }
 }
 
-/** A certificate for the name that senders ask for: PEM of it, and of its key. */
+/** A certificate for the host name, and its key, as PEM. */
 export function makeCertificate(folder: string, name = 'proxy'): { readonly crt: string; readonly key: string } {
   const [crt, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
   const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
@@ -167,13 +161,4 @@ export function makeCertificate(folder: string, name = 'proxy'): { readonly crt:
   const pem = [crt, key].map((path) => readFileSync(path, 'utf8'));
   writeFileSync(join(folder, `${name}.pem`), pem.join(''));
   return { crt: pem[0] ?? '', key: pem[1] ?? '' };
-}
-
-async function aFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return address !== null && typeof address === 'object' ? address.port : 0;
 }

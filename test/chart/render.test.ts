@@ -7,9 +7,9 @@ import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 import { absolute, read } from '../house/repository.ts';
-import { CASES, CHART, helm, render, renderNotes } from './helm.ts';
+import { CASES, CHART, helm, render, renderCases, renderNotes } from './helm.ts';
 
-/** Those that show the most; the others are looked at by assertions. Written anew with GOLDEN=write. */
+/** The cases that show the most; assertions cover the others. GOLDEN=write writes the files again. */
 const GOLDEN = ['v0.4.1', 'everything', 'postgresql', 'ingress', 'cloudevents'];
 
 function caseOf(name: string): string {
@@ -17,7 +17,7 @@ function caseOf(name: string): string {
 }
 
 suite('the chart', { concurrency: 4 }, () => {
-  test('has nothing that Helm finds fault with', async () => {
+  test('passes the strict lint of Helm', async () => {
     for (const path of CASES) {
       const { ok, errors } = await helm('lint', '--strict', absolute(CHART), '--values', absolute(path));
       assert.ok(ok, `${path}: ${errors}`);
@@ -30,7 +30,7 @@ suite('the chart', { concurrency: 4 }, () => {
   });
 
   for (const name of GOLDEN) {
-    test(`renders the case "${name}" as it did before`, async () => {
+    test(`renders the case "${name}" unchanged`, async () => {
       const { text } = await render(caseOf(name));
       const notes = (await renderNotes(caseOf(name))).replaceAll(/^(?=.)/gm, '# ');
       const found = `${text.trimEnd()}\n---\n${notes.trimEnd()}\n`;
@@ -40,18 +40,18 @@ suite('the chart', { concurrency: 4 }, () => {
     });
   }
 
-  test('renders nothing but what Kubernetes has types and fields for', async () => {
-    const all = await Promise.all(CASES.map(async (path) => (await render(path)).documents));
-    const literals = all.flat().map((document) => `const _: Kinds['${document.kind}'] = ${JSON.stringify(document)};`);
+  test('renders only kinds and fields that Kubernetes knows', async () => {
+    const all = (await renderCases()).flatMap(([, documents]) => documents);
+    const literals = all.map((document) => `const _: Kinds['${document.kind}'] = ${JSON.stringify(document)};`);
     assert.deepEqual(await typeErrors(literals), []);
-    // The net has no holes: a field that nobody knows, and one of a wrong type, are caught.
+    // An unknown field and one of a wrong type are found.
     const wrong = ['spec: { ports: [{ port: 1, prot: 2 }] }', 'spec: { type: 1 }'];
     const service = (rest: string) => `const _: Kinds['Service'] = { apiVersion: 'v1', kind: 'Service', ${rest} };`;
     assert.equal((await typeErrors(wrong.map(service))).length, wrong.length);
   });
 });
 
-/** What the compiler finds wrong with the declarations, each in a block of its own. */
+/** The type errors of the declarations, each in a block of its own. */
 async function typeErrors(declarations: readonly string[]): Promise<readonly string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'acr-chart-'));
   try {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, type TestContext, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ADMIN_TOKEN, API_TOKEN, aFolder, WEBHOOK_TOKEN } from '../support/serve-process.ts';
-import { StubBrigade } from '../support/stub-brigade.ts';
+import { type Cleanup, StubBrigade } from '../support/stub-brigade.ts';
 import { Cluster, type RunningPod } from './cluster.ts';
 import { RELEASE, type Values } from './helm.ts';
 import { UNFIT } from './node.ts';
@@ -11,20 +11,20 @@ import { Load, type Sent, sendOnce } from './sender.ts';
 
 const HEALTHY = [200, 200, 200];
 
-/** Instead of ten, for a test that waits for it. */
+/** Ten by default; a test waits for it. */
 const DELAY_S = 2;
 
-/** How many webhooks go by before proxies have learnt of a change. */
+/** Webhooks that pass before proxies have noticed a change. */
 const LAG = 20;
 
-/** In which way a webhook comes, and whether the gateway itself speaks TLS. */
+/** The proxy and protocol of a webhook, and whether the gateway itself speaks TLS. */
 const WAYS: readonly (readonly [kind: ProxyKind, protocol: 'h1' | 'h2', tls: boolean])[] = [
   ['nginx', 'h2', true],
   ['haproxy', 'h2', false],
   ['haproxy-passthrough', 'h1', true],
 ];
 
-async function release(t: TestContext, others: Values = {}) {
+async function release(t: Cleanup, others: Values = {}) {
   const brigade = await StubBrigade.start(t);
   const values: Values = {
     host: HOST,
@@ -47,7 +47,7 @@ function reloaded(pod: RunningPod, file: string): Promise<unknown> {
   return pod.process.line('file.reloaded', (line) => line['file'] === file);
 }
 
-/** The name in the certificate that a pod shows. */
+/** The name in the certificate that a pod serves. */
 function shownName({ address }: RunningPod): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port: 8080, rejectUnauthorized: false }, () => {
@@ -59,7 +59,13 @@ function shownName({ address }: RunningPod): Promise<unknown> {
 }
 
 suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
-  test('starts, is ready and takes webhooks while Brigade is down', async (t) => {
+  // Node writes its compile cache when a process ends. The pods of the tests are killed.
+  before(async () => {
+    const { cluster } = await release({ after });
+    await cluster.end(await cluster.start(0));
+  });
+
+  test('starts, is ready and accepts webhooks while Brigade is down', async (t) => {
     const { brigade, cluster } = await release(t);
     await brigade.goDown();
     const pod = await cluster.start(0);
@@ -72,7 +78,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
   });
 
   for (const tls of [true, false]) {
-    test(`passes "helm test" ${tls ? 'with' : 'without'} TLS, and fails it with a token that it does not know`, async (t) => {
+    test(`passes "helm test" ${tls ? 'with' : 'without'} TLS, and fails it with an unknown token`, async (t) => {
       const { cluster } = await release(t, { tls: { enabled: tls } });
       const pod = await cluster.start(0);
       const { code, output } = await cluster.test(pod);
@@ -85,7 +91,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
     });
   }
 
-  test('fails "helm test", and is told no token, where it shows another certificate than that of its Secret', async (t) => {
+  test('fails "helm test" without receiving a token if it serves another certificate than that of its Secret', async (t) => {
     const { cluster } = await release(t);
     const pod = await cluster.start(0);
     cluster.change(`${RELEASE}-cert`, { 'tls.crt': makeCertificate(await aFolder(t)).crt });
@@ -95,12 +101,12 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
     assert.deepEqual(pod.process.linesOf('webhook.received'), []);
   });
 
-  test('ends and says why where the journal is in PostgreSQL, which this version does not know', async (t) => {
+  test('ends with a reason if the journal is in PostgreSQL, which this version does not support', async (t) => {
     const { cluster } = await release(t, { journal: { url: 'postgres://db/journal' } });
-    await assert.rejects(cluster.start(0), /PostgreSQL, not supported by this version/);
+    await assert.rejects(cluster.start(0), /PostgreSQL is not supported by this version/);
   });
 
-  test('of a single replica takes webhooks until its delay is over, ends in time, and delivers after its restart', async (t) => {
+  test('of a single replica accepts webhooks until its delay is over, ends in time, and delivers after its restart', async (t) => {
     const { brigade, cluster } = await release(t, { shutdownDelaySeconds: DELAY_S });
     await brigade.goDown();
     const old = await cluster.start(0);
@@ -117,7 +123,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
   });
 
   for (const [kind, protocol, tls] of WAYS) {
-    test(`behind ${kind} takes new tokens and a new certificate without a failed webhook`, async (t) => {
+    test(`behind ${kind} loads new tokens and a new certificate without a failed webhook`, async (t) => {
       const { brigade, cluster } = await release(t, { tls: { enabled: tls } });
       const pod = await cluster.start(0);
       const proxy = await IngressProxy.start(t, kind, cluster, [pod]);
@@ -143,7 +149,7 @@ suite('the rendered pod', { concurrency: 2, skip: UNFIT }, () => {
       assert.deepEqual(pod.process.linesOf('file.rejected'), []);
     });
 
-    test(`is replaced, one of two at a time, behind ${kind} without a failed webhook`, async (t) => {
+    test(`behind ${kind} is replaced, one of two at a time, without a failed webhook`, async (t) => {
       const others = { tls: { enabled: tls }, replicas: 2, shutdownDelaySeconds: DELAY_S };
       const { brigade, cluster } = await release(t, others);
       let pods = await Promise.all([0, 1].map((number) => cluster.start(number)));

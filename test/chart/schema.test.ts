@@ -5,11 +5,11 @@ import * as v from 'valibot';
 import schema from '../../charts/brigade-acr-gateway/values.schema.json' with { type: 'json' };
 import { parseTokens } from '../../src/config/tokens-file.ts';
 import { SERVE_VARIABLES } from '../../src/config/variables.ts';
-import { CASES, type Rendered, render, type Values } from './helm.ts';
-import { containerOf, envOf, gatewayPod } from './objects.ts';
+import { render, renderCases, type Values } from './helm.ts';
+import { containerOf, envOf, gatewayPod, type KubeObject } from './objects.ts';
 import { DEFAULTS, isValues, leavesOf, type Path } from './values.ts';
 
-/** Settings that the chart has no value for, and why. */
+/** Settings for which the chart has no value, and why. */
 const NOT_OFFERED: Readonly<Record<string, string>> = {
   API_TOKEN: 'the token comes as a file, which can change',
   ADMIN_TOKEN: 'the token comes as a file, which can change',
@@ -17,12 +17,12 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   JOURNAL_ALLOW_NETWORK_FS: 'never SMB or NFS',
 };
 
-/** Variables whose default is another one in a pod, and why. */
+/** Settings with another default in a pod, and why. */
 const OTHER_DEFAULTS: Readonly<Record<string, string>> = {
-  ADMIN_HOST: 'probes come from outside of the pod',
+  ADMIN_HOST: 'probes come from outside the pod',
   TLS_ENABLED: 'as in the chart of v0.4.1',
   JOURNAL_URL: 'the volume',
-  SHUTDOWN_DELAY: 'load balancers have to learn',
+  SHUTDOWN_DELAY: 'load balancers need time to notice',
 };
 
 const variables = new Map<string, v.GenericSchema | v.GenericSchemaAsync>(Object.entries(SERVE_VARIABLES));
@@ -38,7 +38,7 @@ function parsed(name: string, text?: string): unknown {
 
 const isValid = new Ajv({ strict: false }).compile(schema);
 
-/** The paths of all values that the schema knows by name; not of those in a map that is the user's. */
+/** The paths of all values that the schema names; keys of a user's map are not among them. */
 function schemaLeaves(node: Values, above: Path = []): readonly Path[] {
   return Object.entries(isValues(node['properties']) ? node['properties'] : {}).flatMap(([name, child]) => {
     const path = [...above, name];
@@ -54,7 +54,7 @@ function looseObjects(node: unknown, path: Path = []): readonly string[] {
 }
 
 suite('the schema of the values', () => {
-  test('names the values that there are, and no others', () => {
+  test('names every value, and no other', () => {
     const known = schemaLeaves(schema).map((path) => path.join('.'));
     // `global` is what Helm hands to every chart that is part of another one.
     const there = [...leavesOf(DEFAULTS).map((path) => path.join('.')), 'global'];
@@ -62,7 +62,7 @@ suite('the schema of the values', () => {
     assert.ok(isValid(DEFAULTS), JSON.stringify(isValid.errors));
   });
 
-  test('allows no value that it does not name', () => {
+  test('rejects values that it does not name', () => {
     assert.deepEqual(looseObjects(schema), []);
   });
 
@@ -128,8 +128,8 @@ suite('the schema of the values', () => {
       ['SHUTDOWN_DELAY', (seconds) => ({ shutdownDelaySeconds: Number(seconds) }), ['0', '10', '600', '601', '-1']],
     ];
   for (const [setting, place, texts] of samples) {
-    test(`takes what the program takes for ${setting}`, () => {
-      // What is empty is not set, and a size that is too small or too large is for the program to tell.
+    test(`accepts what the program accepts for ${setting}`, () => {
+      // An empty value is not set, and the program reports a size that is too small or too large.
       const outOfRange = /^(?:|3KB|4096|5 kB|1PiB)$/;
       const judged = texts.filter((text) => !outOfRange.test(text));
       const taken = judged.map((text) => [text, isValid(place(text))]);
@@ -140,7 +140,7 @@ suite('the schema of the values', () => {
     });
   }
 
-  test('takes what the program takes for a token', () => {
+  test('accepts what the program accepts for a token', () => {
     const digest = '33e93d39b2cbbbd66794fa98cf051ffe1e2b5033af17777ec325ec42019d5e90';
     const entries = [
       'token',
@@ -167,9 +167,9 @@ suite('the schema of the values', () => {
 });
 
 suite('the settings of the program', () => {
-  test('are all in the hands of the chart, in a form that the program takes', async () => {
-    const all = await Promise.all(CASES.map((path) => render(path)));
-    const given = new Set(all.flatMap(({ documents }) => namesOf(documents)));
+  test('are all set by the chart, in a form that the program accepts', async () => {
+    const all = await renderCases();
+    const given = new Set(all.flatMap(([, documents]) => namesOf(documents)));
     assert.deepEqual(
       [...given].filter((name) => !variables.has(name) && name !== 'NODE_OPTIONS'),
       [],
@@ -178,7 +178,7 @@ suite('the settings of the program', () => {
       [...variables.keys()].filter((name) => !given.has(name)).toSorted(),
       Object.keys(NOT_OFFERED).toSorted(),
     );
-    for (const { documents } of all) {
+    for (const [, documents] of all) {
       const unread = Object.entries(envOf(gatewayPod(documents))).filter(
         ([name, value]) => value !== '' && variables.has(name) && parsed(name, value) === undefined,
       );
@@ -186,7 +186,7 @@ suite('the settings of the program', () => {
     }
   });
 
-  test('have the defaults of the program where a pod needs no others', async () => {
+  test('have the defaults of the program unless a pod needs others', async () => {
     const { documents } = await render('charts/brigade-acr-gateway/ci/minimal-values.yaml');
     const other = Object.entries(envOf(gatewayPod(documents))).filter(([name, value]) => {
       const given = variables.has(name) ? parsed(name) : undefined;
@@ -196,6 +196,6 @@ suite('the settings of the program', () => {
   });
 });
 
-function namesOf(documents: Rendered['documents']): readonly string[] {
+function namesOf(documents: readonly KubeObject[]): readonly string[] {
   return containerOf(gatewayPod(documents)).env?.map(({ name }) => name) ?? [];
 }

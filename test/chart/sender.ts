@@ -1,14 +1,18 @@
 import { connect } from 'node:http2';
 import { request } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Changes } from '../support/changes.ts';
 import { aPush } from '../support/webhooks.ts';
 import { HOST } from './proxy.ts';
 
-/** ACR waits about five seconds, and never tries again. */
+/** ACR waits about five seconds, and never retries. */
 const ACR_PATIENCE_MS = 5_000;
 
-/** How many webhooks are under way at a time. */
+/** Concurrent webhooks. */
 const LANES = 4;
+
+/** Between two webhooks of a lane, so that the load leaves the processor to what it tests. */
+const PAUSE_MS = 50;
 
 export interface Sent {
   readonly id: string;
@@ -78,7 +82,7 @@ function overHttp2({ host = '127.0.0.1', port }: Target, body: string, token: st
   });
 }
 
-/** Sends webhooks without a pause, until it is told to stop. */
+/** Sends webhooks at a steady rate until `stop`. */
 export class Load {
   readonly sent: Sent[] = [];
   token: string;
@@ -96,7 +100,7 @@ export class Load {
     this.#lanes = Array.from({ length: LANES }, () => this.#lane());
   }
 
-  /** Resolves once so many more were answered, whatever the answer. */
+  /** Resolves once that many more have an answer, whatever it is. */
   async more(count: number): Promise<void> {
     const goal = this.sent.length + count;
     await this.#changes.until(
@@ -105,7 +109,7 @@ export class Load {
     );
   }
 
-  /** Ends when what is under way is answered; resolves to everything that was sent. */
+  /** Ends once all requests have an answer; resolves to everything that was sent. */
   async stop(): Promise<readonly Sent[]> {
     this.#isOver = true;
     await Promise.all(this.#lanes);
@@ -115,7 +119,8 @@ export class Load {
   async #lane(): Promise<void> {
     while (!this.#isOver) {
       this.sent.push(await sendOnce(this.#target, `${this.#name}-${this.#number++}`, this.token));
-      this.#changes.tell();
+      this.#changes.notify();
+      await sleep(PAUSE_MS);
     }
   }
 }

@@ -1,13 +1,13 @@
 import { connect, createServer } from 'node:net';
 import type { Cleanup } from '../support/stub-brigade.ts';
 
-/** Any of the loopback's sixteen million addresses: a pod's and a Service's is its own, and the ports are the manifest's. */
+/** One of the loopback's sixteen million addresses: every pod and Service has its own, and the ports of the manifest. */
 export function anAddress(): string {
   const part = () => 1 + Math.floor(Math.random() * 250);
   return `127.${part()}.${part()}.${part()}`;
 }
 
-/** What kube-proxy makes of a Service: new connections go to its endpoints in turn, and those that are there stay. */
+/** A Service as kube-proxy implements it: new connections go to its endpoints in turn, and open ones stay. */
 export class Service {
   readonly address = anAddress();
   readonly port: number;

@@ -2,12 +2,18 @@ import { parse } from 'yaml';
 import { read } from '../house/repository.ts';
 import { CHART, type Values } from './helm.ts';
 
-/** Where a value stands, from the top: `['image', 'tag']`. */
+/** The place of a value, from the top: `['image', 'tag']`. */
 export type Path = readonly string[];
 
 export const DEFAULTS: Values = parse(read(`${CHART}/values.yaml`));
 
-/** Values that are taken as a whole: what is in them is the user's, or Kubernetes'. */
+/** The values of the smallest install. */
+export const MINIMAL: Values = parse(read(`${CHART}/ci/minimal-values.yaml`));
+
+/** The same with a certificate that exists: generating one takes Helm longer than all the rest. */
+export const MINIMAL_WITH_CERTIFICATE: Values = { ...MINIMAL, tls: { existingSecret: 'our-certificate' } };
+
+/** Values that are taken as a whole: their content is the user's, or Kubernetes'. */
 const WHOLE: ReadonlySet<string> = new Set([
   'podSecurityContext',
   'securityContext',

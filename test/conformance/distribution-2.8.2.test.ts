@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
-import { accept, aPush, exchange, type LoggedEvent } from '../support/webhooks.ts';
+import { accept, aPush, type EventReceipt, exchange } from '../support/webhooks.ts';
 
 interface Capture {
   readonly name: string;
@@ -12,7 +12,7 @@ interface Capture {
   readonly body: { readonly events: readonly unknown[] };
 }
 
-/** What becomes of each capture: the type of a Brigade event, or why there is none. */
+/** The result of each capture: the type of its Brigade event, or the reason why there is none. */
 const RESULTS: Readonly<Record<string, string>> = {
   'push of an OCI manifest with a tag (skopeo)': 'push',
   'push of a Docker v2s2 manifest with a tag': 'push',
@@ -24,7 +24,7 @@ const RESULTS: Readonly<Record<string, string>> = {
   'push of an OCI image index': 'push',
   'delete of a manifest by digest (no mediaType, no tag)': 'delete',
   'delete: the tag that pointed at the deleted manifest': 'delete',
-  // Nothing in it tells it from a manifest's.
+  // It has nothing to distinguish it from the deletion of a manifest.
   'delete of a blob by digest': 'delete',
 };
 
@@ -35,7 +35,7 @@ const { captures }: { readonly captures: readonly Capture[] } = JSON.parse(
 const brigade = await StubBrigade.start({ after });
 const gateway = await serve({ after }, await anInstallation({ after }, brigade.address));
 
-test('there is a result for every capture', () => {
+test('every capture has an expected result', () => {
   assert.deepEqual(
     captures.map(({ name }) => name),
     Object.keys(RESULTS),
@@ -45,25 +45,25 @@ test('there is a result for every capture', () => {
 for (const { name, request, rawBody, body } of captures) {
   const result = RESULTS[name] ?? '';
   const isDelivered = result === 'push' || result === 'delete';
-  test(`${name}: ${isDelivered ? `one ${result} in Brigade` : `ignored (${result})`}, as sent and as sent once more`, async () => {
+  test(`${name}: ${isDelivered ? `one ${result} in Brigade` : `ignored (${result})`}, also if sent again`, async () => {
     const headers = Object.fromEntries(
       Object.entries(request.headers)
         .filter(([key]) => !['Content-Length', 'Host'].includes(key))
         .map(([key, value]) => [key, String(value).replace('s3cr3t-token', WEBHOOK_TOKEN)]),
     );
-    const told: LoggedEvent[] = [];
+    const received: EventReceipt[] = [];
     for (let time = 0; time < 2; time++) {
       const { status, text } = await exchange(gateway.ingestPort, { headers, body: rawBody });
       assert.equal(status, 200, text);
-      told.push(...JSON.parse(text).events);
+      received.push(...JSON.parse(text).events);
     }
     const marker = `after ${name}`;
     await accept(gateway, aPush(marker));
-    await brigade.untilTaken(...(isDelivered ? [told[0]?.id ?? ''] : []));
+    await brigade.untilTaken(...(isDelivered ? [received[0]?.id ?? ''] : []));
     await brigade.until((stub) => stub.arrivals.some(({ event }) => JSON.parse(event.payload).id === marker));
     const arrived = brigade.arrivals.splice(0).filter(({ event }) => JSON.parse(event.payload).id !== marker);
     assert.deepEqual(
-      told.map((event) => event.reason ?? event.result),
+      received.map((event) => event.reason ?? event.result),
       isDelivered ? ['accepted', 'duplicate'] : [result, result],
     );
     assert.deepEqual(

@@ -6,7 +6,7 @@ import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.t
 import { StubBrigade } from '../support/stub-brigade.ts';
 import { accept, aPush, exchange, type HttpAnswer } from '../support/webhooks.ts';
 
-/** A request, what the real v0.4.1 answered, and what it posted to Brigade. */
+/** A request, the answer of the real v0.4.1, and what it posted to Brigade. */
 interface Step {
   readonly name: string;
   readonly request: {
@@ -17,10 +17,10 @@ interface Step {
     readonly body?: unknown;
   };
   readonly response: { readonly status: number; readonly contentType: string | null; readonly body: string };
-  readonly emitted: readonly EmittedEvent[];
+  readonly posted: readonly PostedEvent[];
 }
 
-interface EmittedEvent {
+interface PostedEvent {
   readonly source: string;
   readonly type: string;
   readonly qualifiers: Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ interface EmittedEvent {
   readonly payload: string;
 }
 
-/** What we answer otherwise than v0.4.1, on purpose. */
+/** A deliberate difference from v0.4.1. */
 interface Difference {
   readonly reason: string;
   readonly status: number;
@@ -39,20 +39,20 @@ interface Difference {
 
 const DIFFERENCES: Readonly<Record<string, Difference>> = {
   'an unsupported action': {
-    reason: 'an action that nobody knows is no fault of ours, and a 500 would be repeated by whoever repeats',
+    reason: 'an unknown action is no error of the gateway, and some callers repeat a webhook after a 500',
     status: 200,
     body: 'ignored',
     result: 'ignored',
   },
   'a push without a host': {
-    reason: 'without a registry it cannot be told whose event it is; the real Brigade refuses an empty qualifier',
+    reason: 'without a registry there is no qualifier, and Brigade rejects an empty one',
     status: 200,
     body: 'success',
     result: 'dead-lettered',
   },
 };
 
-/** Pushes whose action v0.4.1 answered with a 500 although the registry was known. */
+/** Actions that v0.4.1 answered with a 500 although the registry was known. */
 const NEW_ACTIONS = ['quarantine', 'chart_push', 'chart_delete'];
 
 const steps: readonly Step[] = JSON.parse(readFileSync(new URL('gateway-v0.4.1.json', import.meta.url), 'utf8'));
@@ -67,8 +67,8 @@ function replay({ method = 'POST', path = '/events', headers = {}, raw, body }: 
   return exchange(gateway.ingestPort, { method, path, headers: Object.fromEntries(filled), ...content });
 }
 
-/** So many events, and whatever else arrives until a marker that is sent after them has. */
-async function arrivals(count: number): Promise<readonly EmittedEvent[]> {
+/** At least that many events, and all others that arrive before a marker that is sent after them. */
+async function arrivals(count: number): Promise<readonly PostedEvent[]> {
   await brigade.until((stub) => stub.arrivals.length >= count);
   const marker = randomUUID();
   await accept(gateway, aPush(marker));
@@ -76,7 +76,7 @@ async function arrivals(count: number): Promise<readonly EmittedEvent[]> {
   return brigade.arrivals.splice(0).flatMap(({ id, event }) => (id === marker ? [] : [event]));
 }
 
-function emittedAsBefore({ source, type, qualifiers, labels, payload }: EmittedEvent): EmittedEvent {
+function comparable({ source, type, qualifiers, labels, payload }: PostedEvent): PostedEvent {
   const { repo } = labels;
   return { source, type, qualifiers, labels: repo === undefined ? {} : { repo }, payload };
 }
@@ -88,18 +88,18 @@ function statusField(text: string): unknown {
 for (const step of steps) {
   const difference = DIFFERENCES[step.name];
   if (difference !== undefined) continue;
-  test(`${step.name}: answered and emitted as by v0.4.1`, async () => {
+  test(`${step.name}: answered and delivered as by v0.4.1`, async () => {
     const { status, headers, text } = await replay(step.request);
     assert.equal(status, step.response.status);
     assert.equal(headers['content-type'] ?? null, step.response.contentType);
     assert.equal(statusField(text), statusField(step.response.body));
-    const arrived = await arrivals(step.emitted.length);
-    assert.deepEqual(arrived.map(emittedAsBefore), step.emitted.map(emittedAsBefore));
+    const arrived = await arrivals(step.posted.length);
+    assert.deepEqual(arrived.map(comparable), step.posted.map(comparable));
   });
 }
 
 for (const [name, difference] of Object.entries(DIFFERENCES)) {
-  test(`${name} is answered otherwise than by v0.4.1: ${difference.reason}`, async () => {
+  test(`${name} is answered differently from v0.4.1: ${difference.reason}`, async () => {
     const step = steps.find((each) => each.name === name) ?? assert.fail('not in the transcript');
     const { status, text } = await replay(step.request);
     assert.equal(status, difference.status);
@@ -110,7 +110,7 @@ for (const [name, difference] of Object.entries(DIFFERENCES)) {
 }
 
 for (const action of NEW_ACTIONS) {
-  test(`${action} with a known registry is emitted, which v0.4.1 answered with a 500`, async () => {
+  test(`${action} with a known registry is delivered, which v0.4.1 answered with a 500`, async () => {
     const body = JSON.stringify({ ...JSON.parse(aPush(`one-${action}`)), action });
     await accept(gateway, body);
     const [event, ...others] = await arrivals(1);
@@ -121,7 +121,7 @@ for (const action of NEW_ACTIONS) {
   });
 }
 
-test('the same event id again is a duplicate and emitted once, which v0.4.1 emitted twice', async () => {
+test('the same event id again is a duplicate and delivered once, which v0.4.1 delivered twice', async () => {
   await accept(gateway, aPush('twice'));
   const { status, text } = await replay({
     headers: { authorization: `Bearer ${WEBHOOK_TOKEN}` },
@@ -132,7 +132,7 @@ test('the same event id again is a duplicate and emitted once, which v0.4.1 emit
   assert.equal((await arrivals(1)).length, 1);
 });
 
-test('a body over the limit is a 413, which v0.4.1 took', async () => {
+test('a body over the limit is answered 413, which v0.4.1 accepted', async () => {
   const raw = aPush('huge', { padding: 'x'.repeat(3 * 1024 * 1024) });
   const { status, text } = await replay({ headers: { authorization: `Bearer ${WEBHOOK_TOKEN}` }, raw });
   assert.equal(status, 413);
@@ -148,7 +148,7 @@ test('invalid UTF-8 is accepted and becomes U+FFFD, as by v0.4.1', async () => {
   assert.equal(event?.payload, aPush('latin', { note: 'caf\ufffd' }));
 });
 
-test('an empty array is a 400, as by v0.4.1', async () => {
+test('an empty array is answered 400, as by v0.4.1', async () => {
   const { status, text } = await replay({ headers: { authorization: `Bearer ${WEBHOOK_TOKEN}` }, raw: '[]' });
   assert.equal(status, 400);
   assert.equal(statusField(text), 'failed');

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, rmSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readFileSync, renameSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import {
   aFolder,
   anInstallation,
@@ -13,14 +13,14 @@ import {
   type ServingGateway,
   serve,
 } from '../support/serve-process.ts';
-import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
+import { type Cleanup, CREATED, StubBrigade } from '../support/stub-brigade.ts';
 import { accept, adminGet, aPush, push, send, untilReadyz } from '../support/webhooks.ts';
 
 const PAGE = 4096;
 /** Exit code of a journal that cannot be read. */
 const UNREADABLE = 74;
 
-/** An installation whose journal lies at that path. */
+/** An installation with its journal at that path. */
 interface Site {
   readonly brigade: StubBrigade;
   readonly installation: Installation;
@@ -31,19 +31,19 @@ interface Kept extends Site {
   readonly ids: readonly string[];
 }
 
-async function aSite(t: TestContext): Promise<Site> {
+async function aSite(t: Cleanup): Promise<Site> {
   const brigade = await StubBrigade.start(t);
   const path = join(await aFolder(t), 'data', 'journal.db');
   return { brigade, installation: await anInstallation(t, brigade.address, journalAt(path)), path };
 }
 
-/** What finds the event in the journal's files. */
+/** A text that marks the event in the journal's files. */
 function requestOf(id: string): string {
   return `request of ${id}`;
 }
 
-/** A journal that was left behind with events that nobody has delivered, all of them in its database file. */
-async function leaveBehind(t: TestContext): Promise<Kept> {
+/** Fills a journal with events that are not delivered, all of them in its database file. */
+async function fillJournal(t: Cleanup): Promise<Kept> {
   const site = await aSite(t);
   const { brigade, installation, path } = site;
   brigade.onEvent = () => ({ kind: 'hang' });
@@ -51,12 +51,20 @@ async function leaveBehind(t: TestContext): Promise<Kept> {
   const ids = Array.from({ length: 40 }, (_, number) => `kept-${String(number).padStart(3, '0')}`);
   for (const id of ids) await accept(gateway, aPush(id, {}, { id: requestOf(id), useragent: 'a'.repeat(2_000) }));
   await gateway.process.kill();
-  brigade.onEvent = () => CREATED;
   // Closing the last connection carries the log into the database.
   const db = new DatabaseSync(path);
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   db.close();
   return { ...site, ids };
+}
+
+const filled = await fillJournal({ after });
+
+/** An installation with a copy of the filled journal. */
+async function aFilledSite(t: Cleanup): Promise<Kept> {
+  const site = await aSite(t);
+  cpSync(dirname(filled.path), dirname(site.path), { recursive: true });
+  return { ...site, ids: filled.ids };
 }
 
 function overwrite(path: string, offset: number, bytes: Uint8Array): void {
@@ -73,25 +81,25 @@ async function assertFailsToStart(t: TestContext, { installation, path }: Site):
   assert.match(errors, /aside/);
 }
 
-test('a journal whose first page is overwritten is refused with what to do', async (t) => {
-  const kept = await leaveBehind(t);
+test('a journal whose first page is overwritten ends the start with the reason and the remedy', async (t) => {
+  const kept = await aFilledSite(t);
   overwrite(kept.path, 0, randomBytes(PAGE));
   await assertFailsToStart(t, kept);
 });
 
-test('a journal that was cut in half is refused with what to do', async (t) => {
-  const kept = await leaveBehind(t);
+test('a journal that is cut in half ends the start with the reason and the remedy', async (t) => {
+  const kept = await aFilledSite(t);
   truncateSync(kept.path, Math.floor(readFileSync(kept.path).length / 2 / PAGE) * PAGE);
   await assertFailsToStart(t, kept);
 });
 
-test('a journal that was cut to nothing is not taken for a new one', async (t) => {
-  const kept = await leaveBehind(t);
+test('a journal that is cut to nothing is not taken for a new one', async (t) => {
+  const kept = await aFilledSite(t);
   truncateSync(kept.path, 0);
   await assertFailsToStart(t, kept);
 });
 
-test('a log that has lost its database is kept, and not taken for a new journal', async (t) => {
+test('a log without its database is kept, and not taken for a new journal', async (t) => {
   const site = await aSite(t);
   const { installation, path } = site;
   const gateway = await serve(t, installation);
@@ -106,7 +114,7 @@ test('a log that has lost its database is kept, and not taken for a new journal'
 });
 
 test('an event whose bytes were changed is set aside, and its neighbours are delivered', async (t) => {
-  const { installation, brigade, path, ids } = await leaveBehind(t);
+  const { installation, brigade, path, ids } = await aFilledSite(t);
   const [damaged = ''] = ids.slice(20, 21);
   // The event's own text, in the middle of a page whose structure stays as it was.
   const content = readFileSync(path);
@@ -124,8 +132,8 @@ test('an event whose bytes were changed is set aside, and its neighbours are del
   assert.equal((await send(gateway, aPush(damaged))).status, 200);
 });
 
-test('a page of garbage is told of with what to do', async (t) => {
-  const kept = await leaveBehind(t);
+test('a page of garbage ends the start with the reason and the remedy', async (t) => {
+  const kept = await aFilledSite(t);
   const page = Math.floor(readFileSync(kept.path).indexOf(requestOf(String(kept.ids[20]))) / PAGE);
   overwrite(kept.path, page * PAGE, randomBytes(PAGE));
   await assertFailsToStart(t, kept);
@@ -135,11 +143,11 @@ interface Running {
   readonly gateway: ServingGateway;
   readonly brigade: StubBrigade;
   readonly path: string;
-  /** Brigade answers from now on, also what it owes. */
+  /** Brigade answers from now on, also the requests that wait. */
   readonly release: () => void;
 }
 
-/** A gateway that has taken an event, which waits for Brigade. */
+/** A gateway that has accepted an event, which waits for Brigade. */
 async function startWithEvent(t: TestContext): Promise<Running> {
   const { installation, brigade, path } = await aSite(t);
   const gateway = await serve(t, installation);
@@ -149,11 +157,11 @@ async function startWithEvent(t: TestContext): Promise<Running> {
   return { gateway, brigade, path, release };
 }
 
-/** What is taken from then on would be gone with the process, so nothing is; what was taken before is delivered. */
-async function assertTakesNothing({ gateway, brigade, release }: Running): Promise<void> {
-  const refused = await send(gateway, aPush('after'));
-  assert.equal(refused.status, 503);
-  assert.equal(refused.headers['retry-after'], '5');
+/** Later events would be lost with the process, so none is accepted; earlier ones are delivered. */
+async function assertAcceptsNothing({ gateway, brigade, release }: Running): Promise<void> {
+  const answer = await send(gateway, aPush('after'));
+  assert.equal(answer.status, 503);
+  assert.equal(answer.headers['retry-after'], '5');
   assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
@@ -161,24 +169,24 @@ async function assertTakesNothing({ gateway, brigade, release }: Running): Promi
 }
 
 for (const suffix of ['', '-wal', '-shm']) {
-  test(`nothing is taken any more once journal.db${suffix} is deleted`, async (t) => {
+  test(`the gateway accepts no webhook once journal.db${suffix} is deleted`, async (t) => {
     const running = await startWithEvent(t);
     rmSync(`${running.path}${suffix}`);
-    await assertTakesNothing(running);
+    await assertAcceptsNothing(running);
   });
 }
 
-test('nothing is taken any more once the database is cut', async (t) => {
+test('the gateway accepts no webhook once the database is cut', async (t) => {
   const running = await startWithEvent(t);
   truncateSync(running.path, 0);
-  await assertTakesNothing(running);
+  await assertAcceptsNothing(running);
 });
 
-test('a folder that was moved away and is moved back is used again', async (t) => {
+test('a folder that is moved away and back is used again', async (t) => {
   const running = await startWithEvent(t);
   const { gateway, brigade, path } = running;
   renameSync(dirname(path), `${dirname(path)}.away`);
-  await assertTakesNothing(running);
+  await assertAcceptsNothing(running);
 
   renameSync(`${dirname(path)}.away`, dirname(path));
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { mountMemory } from '../support/mount-memory.ts';
 import { anInstallation, journalAt, type ServingGateway, serve } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
 import { aPush, send, untilReadyz } from '../support/webhooks.ts';
-import { mountMemory } from './mount-memory.ts';
 
 const MIB = 1024 * 1024;
 /** Bytes of each webhook: enough of them fill a disk within a second. */
@@ -17,17 +17,29 @@ function digestOf(id: string): string {
   return `sha256:${createHash('sha256').update(id).digest('hex')}`;
 }
 
-/** Sends pushes until one is refused; resolves to the ids of those that were taken, and the refusal. */
+/** Sends pushes until one is not accepted; resolves to the ids of those before it, its own id, and its answer. */
 async function pushUntilRejected(gateway: ServingGateway, prefix: string) {
   const taken: string[] = [];
   for (let number = 0; number < 2_000; number++) {
     const id = `${prefix}-${number}`;
     const padding = { useragent: 'a'.repeat(PADDING) };
     const answer = await send(gateway, aPush(id, { digest: digestOf(id) }, padding));
-    if (answer.status !== 200) return { taken, refused: id, answer };
+    if (answer.status !== 200) return { taken, rejected: id, answer };
     taken.push(id);
   }
   return assert.fail('the disk never became full');
+}
+
+/** A gateway whose journal is on a disk of 24 MiB, of which a file takes 16; undefined if such a disk cannot be made. */
+async function onSmallDisk(t: TestContext) {
+  const disk = mountMemory(t, '24m');
+  if (disk === undefined) return undefined;
+  const brigade = await StubBrigade.start(t);
+  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
+  const gateway = await serve(t, installation);
+  const ballast = join(disk, 'ballast');
+  writeFileSync(ballast, new Uint8Array(16 * MIB));
+  return { brigade, installation, gateway, ballast };
 }
 
 function pushUntilTaken(gateway: ServingGateway, id: string): Promise<void> {
@@ -50,35 +62,27 @@ async function assertLost({ process }: ServingGateway, id: string): Promise<void
   ]);
 }
 
-test('a full disk is answered 503, and heals once there is space again', async (t) => {
-  const disk = mountMemory(t, '24m');
-  if (disk === undefined) return;
-  const brigade = await StubBrigade.start(t);
-  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
-  const gateway = await serve(t, installation);
-  const ballast = join(disk, 'ballast');
-  writeFileSync(ballast, new Uint8Array(16 * MIB));
+test('the gateway answers 503 while the disk is full, and 200 once there is space again', async (t) => {
+  const small = await onSmallDisk(t);
+  if (small === undefined) return;
+  const { brigade, gateway, ballast } = small;
 
-  const { taken, refused, answer } = await pushUntilRejected(gateway, 'before');
+  const { taken, rejected, answer } = await pushUntilRejected(gateway, 'before');
   assert.equal(answer.status, 503);
   assert.equal(answer.headers['retry-after'], '5');
-  await assertLost(gateway, refused);
+  await assertLost(gateway, rejected);
 
   rmSync(ballast);
-  await pushUntilTaken(gateway, refused);
-  await brigade.untilTaken(...taken, refused);
+  await pushUntilTaken(gateway, rejected);
+  await brigade.untilTaken(...taken, rejected);
 });
 
-test('what was taken before the disk was full outlives a crash', async (t) => {
-  const disk = mountMemory(t, '24m');
-  if (disk === undefined) return;
-  const brigade = await StubBrigade.start(t);
-  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
-  const gateway = await serve(t, installation);
-  const ballast = join(disk, 'ballast');
-  writeFileSync(ballast, new Uint8Array(16 * MIB));
+test('events that were accepted before the disk was full survive a crash', async (t) => {
+  const small = await onSmallDisk(t);
+  if (small === undefined) return;
+  const { brigade, installation, gateway, ballast } = small;
   brigade.onEvent = () => ({ kind: 'hang' });
-  const { taken, refused } = await pushUntilRejected(gateway, 'before');
+  const { taken, rejected } = await pushUntilRejected(gateway, 'before');
   await gateway.process.kill();
 
   rmSync(ballast);
@@ -86,10 +90,10 @@ test('what was taken before the disk was full outlives a crash', async (t) => {
   const again = await serve(t, installation);
 
   await brigade.untilTaken(...taken);
-  await pushUntilTaken(again, refused);
+  await pushUntilTaken(again, rejected);
 });
 
-test('while less than the reserve is free, events are delivered, history gives way, and webhooks are taken again', async (t) => {
+test('while less than the reserve is free, events are delivered and history is pruned, until webhooks are accepted again', async (t) => {
   const disk = mountMemory(t, '20m');
   if (disk === undefined) return;
   const brigade = await StubBrigade.start(t);
@@ -98,15 +102,15 @@ test('while less than the reserve is free, events are delivered, history gives w
 
   const { promise: later, resolve: release } = Promise.withResolvers<void>();
   brigade.onEvent = () => ({ ...CREATED, after: later });
-  const { taken, refused, answer } = await pushUntilRejected(gateway, 'before');
+  const { taken, rejected, answer } = await pushUntilRejected(gateway, 'before');
   assert.equal(answer.status, 503);
-  await assertLost(gateway, refused);
+  await assertLost(gateway, rejected);
   await untilReadyz(gateway, 503);
 
   release();
   await brigade.untilTaken(...taken);
-  // Nobody makes room but the gateway itself, and only what is completed may go.
-  await pushUntilTaken(gateway, refused);
+  // Only the gateway itself makes room, by pruning what is completed.
+  await pushUntilTaken(gateway, rejected);
   await untilReadyz(gateway, 200);
-  await brigade.untilTaken(refused);
+  await brigade.untilTaken(rejected);
 });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { mountMemory } from '../support/mount-memory.ts';
 import {
   aFolder,
   anInstallation,
@@ -16,14 +17,13 @@ import {
 } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
 import { aPush, push, send, untilReadyz } from '../support/webhooks.ts';
-import { mountMemory } from './mount-memory.ts';
 
-/** Makes the kernel refuse every byte that the process would write beyond that size of a file. */
+/** Makes the kernel reject every write of the process beyond that size of a file. */
 function limitFiles({ process }: ServingGateway, bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
 }
 
-/** Resolves once the journal has written down that the event is delivered: a line tells of it when that is durable. */
+/** Resolves once the journal has stored that the event is delivered: the line is logged after that. */
 async function untilCompleted({ process }: ServingGateway, id: string): Promise<void> {
   await process.line(
     'delivery.attempted',
@@ -31,7 +31,7 @@ async function untilCompleted({ process }: ServingGateway, id: string): Promise<
   );
 }
 
-test('a disk that refuses to be written is answered 503, and heals when it takes writes again', async (t) => {
+test('the gateway answers 503 while the disk rejects writes, and 200 when it accepts them again', async (t) => {
   const brigade = await StubBrigade.start(t);
   const journal = journalAt(join(await aFolder(t), 'journal.db'));
   const installation = await anInstallation(t, brigade.address, journal);
@@ -43,14 +43,14 @@ test('a disk that refuses to be written is answered 503, and heals when it takes
   await push(gateway, 'completed-late');
 
   limitFiles(gateway, 0);
-  const refused = await send(gateway, aPush('rejected'));
-  assert.equal(refused.status, 503);
-  assert.equal(refused.headers['retry-after'], '5');
+  const answer = await send(gateway, aPush('rejected'));
+  assert.equal(answer.status, 503);
+  assert.equal(answer.headers['retry-after'], '5');
   assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
   await untilReadyz(gateway, 503);
   release();
   await brigade.untilTaken('completed-late');
-  // That it is delivered is written with the next webhook, so that the disk has refused that too.
+  // The completion is written with the next webhook, so the disk has rejected it too.
   assert.equal((await send(gateway, aPush('rejected'))).status, 503);
 
   limitFiles(gateway, 'unlimited');
@@ -58,7 +58,7 @@ test('a disk that refuses to be written is answered 503, and heals when it takes
   await push(gateway, 'rejected');
   await brigade.untilTaken('rejected');
 
-  // What could not be completed at once is completed later: nothing comes a second time.
+  // The completion is written later: no event is delivered a second time.
   for (const id of ['before', 'completed-late', 'rejected']) await untilCompleted(gateway, id);
   await gateway.process.kill();
   const again = await serve(t, installation);
@@ -67,7 +67,7 @@ test('a disk that refuses to be written is answered 503, and heals when it takes
   assert.deepEqual(brigade.ids, ['before', 'completed-late', 'rejected', 'last']);
 });
 
-test('a file system that is read-only is told of at the start', async (t) => {
+test('a read-only file system ends the start with the reason', async (t) => {
   const disk = mountMemory(t, '16m');
   if (disk === undefined) return;
   const brigade = await StubBrigade.start(t);
@@ -86,27 +86,27 @@ test('a file system that is read-only is told of at the start', async (t) => {
   await push(again, 'after');
 });
 
-const NOBODY = 65534;
-const AS_NOBODY = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+const UNPRIVILEGED_ID = 65534;
+const UNPRIVILEGED = ['setpriv', `--reuid=${UNPRIVILEGED_ID}`, `--regid=${UNPRIVILEGED_ID}`, '--clear-groups'];
 
-/** Skips the test and returns true where this process cannot become another user. */
+/** Skips the test and returns true if this process cannot become another user. */
 function cannotChangeUser(t: TestContext): boolean {
   if (process.getuid?.() === 0) return false;
   t.skip('only root can run the gateway as another user');
   return true;
 }
 
-/** One that another user runs, who can enter its folders and read its files. */
-async function anInstallationForNobody(t: TestContext, env?: Env): Promise<Installation> {
+/** One that another user runs, with access to its folders and files. */
+async function anUnprivilegedInstallation(t: TestContext, env?: Env): Promise<Installation> {
   const brigade = await StubBrigade.start(t);
   const installation = await anInstallation(t, brigade.address, env);
   chmodSync(installation.folder, 0o755);
-  return { ...installation, runner: AS_NOBODY };
+  return { ...installation, runner: UNPRIVILEGED };
 }
 
-test('a folder without the right to write is told of at the start, with what to do', async (t) => {
+test('a folder without write permission ends the start with the reason and the remedy', async (t) => {
   if (cannotChangeUser(t)) return;
-  const installation = await anInstallationForNobody(t);
+  const installation = await anUnprivilegedInstallation(t);
 
   const { ended, errors } = GatewayProcess.start(t, ['serve'], installation);
 
@@ -114,17 +114,17 @@ test('a folder without the right to write is told of at the start, with what to 
   assert.match(errors.join('\n'), /the journal .* cannot be created: EACCES.*right to write its folder.*JOURNAL_URL/);
 });
 
-test('a folder of its own is enough, also below one that it may not list', async (t) => {
+test('the gateway needs only a folder of its own, even below one that it may not list', async (t) => {
   if (cannotChangeUser(t)) return;
   const parent = await aFolder(t);
   const folder = join(parent, 'data');
   mkdirSync(folder, { mode: 0o700 });
-  chownSync(folder, NOBODY, NOBODY);
+  chownSync(folder, UNPRIVILEGED_ID, UNPRIVILEGED_ID);
   chmodSync(parent, 0o711);
   const journal = join(folder, 'journal.db');
 
-  const gateway = await serve(t, await anInstallationForNobody(t, journalAt(journal)));
+  const gateway = await serve(t, await anUnprivilegedInstallation(t, journalAt(journal)));
 
   await push(gateway, 'a');
-  assert.equal(statSync(journal).uid, NOBODY);
+  assert.equal(statSync(journal).uid, UNPRIVILEGED_ID);
 });

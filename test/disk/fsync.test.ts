@@ -34,7 +34,7 @@ async function trace(t: TestContext, journal: (folder: string) => string): Promi
   const runner = ['strace', '-D', '-f', '-y', '-ttt', '-s', '64', '-e', `trace=${CALLS}`, '-o', output];
   const gateway = await serve(t, { ...installation, runner }, journalAt(path));
   await push(gateway, 'traced');
-  // With -D the gateway is our child, and not strace, which ends after it and holds its output open until then.
+  // With -D the gateway is the child, and strace ends after it and holds its output open until then.
   gateway.process.signal('SIGTERM');
   assert.equal(await gateway.process.ended, 0, gateway.process.everything);
   return { calls: parse(readFileSync(output, 'utf8')), folder, path };
@@ -46,7 +46,7 @@ interface Trace {
   readonly path: string;
 }
 
-/** A call that others interrupt stands on two lines: `… <unfinished ...>` and `<... name resumed>…`. */
+/** A call that another thread interrupts is on two lines: `… <unfinished ...>` and `<... name resumed>…`. */
 function parse(text: string): readonly Call[] {
   const calls: Call[] = [];
   const unfinished = new Map<string, { readonly name: string; readonly args: string; readonly began: number }>();
@@ -76,7 +76,7 @@ function isSyncOf({ name, args, result }: Call, path: string): boolean {
   return /^f(data)?sync$/.test(name) && args.includes(`<${path}>`) && result.startsWith('0');
 }
 
-test('between reading a webhook and answering it, the log of the journal is synced', async (t) => {
+test('the log of the journal is synced between reading a webhook and answering it', async (t) => {
   const traced = await trace(t, (folder) => join(folder, 'journal.db'));
   if (traced === undefined) return;
   const { calls, path } = traced;
@@ -102,7 +102,7 @@ test('between reading a webhook and answering it, the log of the journal is sync
   );
 });
 
-test('a new journal, its folder and the folders above that were made for it are synced before a webhook is answered', async (t) => {
+test('a new journal and all folders created for it are synced before a webhook is answered', async (t) => {
   const traced = await trace(t, (folder) => join(folder, 'one', 'two', 'journal.db'));
   if (traced === undefined) return;
   const { calls, folder, path } = traced;

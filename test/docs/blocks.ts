@@ -1,6 +1,6 @@
 import { pages, read } from '../house/repository.ts';
 
-/** A command as it stands after `$ `, its lines joined, and what stands below it. */
+/** A command after `$ `, its lines joined, and the output below it. */
 export interface Command {
   readonly text: string;
   readonly printed: string;
@@ -9,7 +9,7 @@ export interface Command {
 export interface Block {
   readonly page: string;
   readonly line: number;
-  /** What the comment before it says: `needs: cluster`, `values`. */
+  /** The comment before it: `needs: cluster`, `values`. */
   readonly mark: string | undefined;
   readonly text: string;
 }
@@ -26,7 +26,7 @@ export function blocksIn(language: string): readonly Block[] {
 }
 
 export interface ConsoleBlock extends Block {
-  /** Undefined for one that is run. */
+  /** Undefined if a test runs it. */
   readonly needs: string | undefined;
   readonly commands: readonly Command[];
 }

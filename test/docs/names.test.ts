@@ -12,17 +12,20 @@ import { logCalls } from '../house/log-events.ts';
 import { list, pages, read, sources } from '../house/repository.ts';
 import { blocksIn } from './blocks.ts';
 
-/** Dotted words that begin like a value of the chart or an event of the log, and are neither: files, a domain, a field. */
-const OTHERS: ReadonlySet<string> = new Set([
-  ...['brigade.js', 'brigade.ts', 'brigade.sh', 'brigade.db'],
-  ...['journal.db', 'request.host', 'tls.crt', 'tokens.json', 'webhook.ts', 'sink.ts', 'sink.suite.ts', 'journal.ts'],
-]);
+/** Files, and the domain of Brigade. */
+const FILE = /\.(?:crt|db|js|json|sh|ts)$/;
 
-/** Whether the chart has the value, or takes whatever stands there. */
+/** Whether the chart has the value, or accepts any value at its place. */
 function isValue(name: string): boolean {
   const path = name.split('.');
   const [first = ''] = path;
   return valueAt(DEFAULTS, path) !== undefined || JSON.stringify(DEFAULTS[first]) === '{}';
+}
+
+/** Whether the webhook in the documentation has the field. */
+function isField(name: string): boolean {
+  const webhook = blocksIn('json').find(({ page }) => page === 'docs/events.md');
+  return valueAt(JSON.parse(webhook?.text ?? '{}'), name.split('.')) !== undefined;
 }
 
 /** Each match of the pattern's first group in the pages, with its page, that is not known. */
@@ -42,16 +45,16 @@ suite('a name in the documentation', () => {
   const events: ReadonlySet<string | undefined> = new Set(logCalls().map(({ event }) => event));
   const nouns = new Set([...Object.keys(DEFAULTS), ...[...events].map((event) => event?.split('.')[0] ?? '')]);
 
-  test('that begins like a value of the chart or an event of the log is one', () => {
+  test('that begins like a value of the chart or a log event is one', () => {
     const isKnown = (name: string) =>
-      !nouns.has(name.split('.')[0] ?? '') || OTHERS.has(name) || events.has(name) || isValue(name);
+      !nouns.has(name.split('.')[0] ?? '') || FILE.test(name) || isField(name) || events.has(name) || isValue(name);
     // The changelog also names those that were renamed.
     const isKnownOrOld = (name: string, page: string) => page === 'CHANGELOG.md' || isKnown(name);
     assert.deepEqual(unknown(/`([a-z]\w*(?:\.\w+)+)(?::[^`]*|\[[^`]*)?`/g, isKnownOrOld), []);
     assert.ok(!isKnown('tls.nothing') && !isKnown('webhook.eaten'));
   });
 
-  test('of an exit code is one', () => {
+  test('of an exit code exists', () => {
     // 137 is of Kubernetes: killed. v0.4.1's codes stand in tables, and not in such words.
     const codes = new Set([...Object.values(EXIT_CODES).map(({ code }) => String(code)), '137']);
     const pattern =
@@ -70,7 +73,7 @@ suite('a name in the documentation', () => {
     );
   });
 
-  test('of what the program says is in its sources', () => {
+  test('of a message is in the sources of the program', () => {
     const texts = [...sources().map(read), read('bin.js'), ...list(`${CHART}/templates/*.tpl`).map(read)].join('\n');
     const quoted = [...read('docs/troubleshooting.md').matchAll(/^\|(?: 503| 40[13]| 421)? `([^`]+ [^`]+)`/gm)];
     const said = quoted.map(([, text = '']) => text).filter((text) => !OF_OTHERS.test(text));
@@ -82,20 +85,20 @@ suite('a name in the documentation', () => {
     );
   });
 
-  test('of a readiness is one, and none is missing', () => {
+  test('of a readiness exists, and none is missing', () => {
     const [, table = ''] = /`\/readyz` answers(.*?)\n\n/s.exec(read('docs/troubleshooting.md')) ?? [];
-    const told = [...table.matchAll(/`([a-z ]+)`/g)].map(([, text]) => text);
+    const documented = [...table.matchAll(/`([a-z ]+)`/g)].map(([, text]) => text);
     const answered = [...read('src/gateway/readiness.ts').matchAll(/(?:return|=>) '([a-z ]+)'/g)].map(
       ([, text]) => text,
     );
-    assert.deepEqual(told.toSorted(), [...answered, 'ready'].toSorted());
+    assert.deepEqual(documented.toSorted(), [...answered, 'ready'].toSorted());
   });
 });
 
 /** Parts of a message that its source does not spell out: an address, names of settings, and what the page leaves out. */
 const VARIABLE_PARTS = /…|: |expected |127\.0\.0\.1:8080|[A-Z]+(?:_[A-Z]+)+/;
 
-/** What Helm and Kubernetes say, in the words of their versions. */
+/** Messages of Helm and Kubernetes. */
 const OF_OTHERS = /^(?:Additional property|chart requires|updates to statefulset|timed out)/;
 
 suite('an example in the documentation', () => {
@@ -110,7 +113,7 @@ suite('an example in the documentation', () => {
     await assert.rejects(render(merge(minimal, { tls: { nothing: true } })), /Additional property nothing/);
   });
 
-  test('of a configuration file is taken by the program', () => {
+  test('of a configuration file is accepted by the program', () => {
     const files = blocksIn('yaml').filter(({ mark }) => mark === 'config');
     assert.ok(files.length > 1);
     for (const { page, line, text } of files) {

@@ -13,10 +13,10 @@ import { type Running, Terminal } from './terminal.ts';
 
 const BLOCKS = consoleBlocks().filter(({ needs }) => needs === undefined);
 
-/** Blocks that were run. */
+/** The blocks that were run. */
 const run = new Set<(typeof BLOCKS)[number]>();
 
-/** The commands of the block of that page which begins like this. */
+/** The commands of the block of that page which begins with this text. */
 function commandsOf(page: string, beginning: string): readonly Command[] {
   const found = BLOCKS.filter((block) => block.page === page && block.commands[0]?.text.startsWith(beginning));
   const [block, ...others] = found;
@@ -29,20 +29,20 @@ function commandOf(page: string, beginning: string): Command {
   return commandsOf(page, beginning)[0] ?? assert.fail(beginning);
 }
 
-/** What is printed is what the documentation shows, where that has no `…`. */
+/** The output is what the documentation shows, apart from `…`. */
 function assertPrinted(found: string, { printed, text }: Command): void {
   const pattern = printed.split('…').map((part) => RegExp.escape(part));
   assert.match(found, new RegExp(`^${pattern.join('.+')}$`), text);
 }
 
-/** Of this machine nothing is touched: what a page calls by a path of the system lies in the terminal's folder. */
+/** System paths of a page are in the terminal's folder, so that nothing else of the machine changes. */
 function inFolder(command: string, { folder }: Terminal): string {
   return command.replaceAll(/(?<=[=:" '])\/(?:secrets|var\/lib\/acr-gateway|backup)(?=\/)/g, `${folder}$&`);
 }
 
 const ANY_PORT = { PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' };
 
-/** What `.ci/run` runs in a fresh clone is not run here once more: it would take node_modules away from other tests. */
+/** `.ci/run` runs `npm ci` in a fresh clone. Here it would remove the node_modules of other tests. */
 function withoutInstall(command: string): string {
   assert.match(read('.ci/run'), /^run npm ci$/m);
   return command.replace(/^npm ci && /, '');
@@ -57,10 +57,10 @@ async function tryItOut(t: TestContext, page: string, beginning: string): Promis
   return [terminal, started, port];
 }
 
-/** Settings that the pages leave as they are, and tests cannot. */
+/** Settings that pages leave at their defaults and tests cannot. */
 const TEST_ENV = { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', ADMIN_TOKEN, JOURNAL_RESERVE: '1MiB' };
 
-/** A gateway, started by the README's command, whose Brigade takes everything. */
+/** A gateway, started by the README's command, whose Brigade creates every event. */
 async function aServingTerminal(t: TestContext) {
   const brigade = await StubBrigade.start(t);
   const terminal = await Terminal.open(t);
@@ -100,13 +100,13 @@ async function startBrigade(
   return [terminal, port];
 }
 
-suite('the documentation, typed as it stands', () => {
+suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
   after(() => {
     const missed = BLOCKS.filter((block) => !run.has(block)).map(({ page, line }) => `${page}:${line}`);
-    assert.deepEqual(missed, [], 'blocks that no test here runs: say what they need, or run them');
+    assert.deepEqual(missed, [], 'blocks that no test runs: add what they need, or run them');
   });
 
-  test('shows in the README what a push does in 60 seconds', async (t) => {
+  test('shows in the README what a push does', async (t) => {
     const [terminal, started, port] = await tryItOut(t, 'README.md', 'npm ci && npm start');
     const push = commandOf('README.md', 'curl ');
     assertPrinted(await terminal.run(push.text.replace('curl', 'curl --silent').replace('8080', port)), push);
@@ -123,7 +123,7 @@ suite('the documentation, typed as it stands', () => {
     await startBrigade(t, commandOf('packages/embedded-brigade/README.md', 'npx embedded-brigade'));
   });
 
-  test('starts the embedded Brigade alone, and uses it by its API', async (t) => {
+  test('starts the embedded Brigade alone, and uses its API', async (t) => {
     const start = commandOf('docs/embedded-brigade.md', 'npx brigade-acr-gateway brigade');
     const [terminal, port] = await startBrigade(t, start);
     const [assignment, ...requests] = commandsOf('docs/embedded-brigade.md', 'B=');
@@ -137,7 +137,7 @@ suite('the documentation, typed as it stands', () => {
     assert.equal(requests.length, 4);
   });
 
-  test('checks, serves, looks at dead letters, redelivers them, and backs the journal up', async (t) => {
+  test('checks, serves, lists and redelivers dead letters, and backs up the journal', async (t) => {
     const { terminal, brigade, tokens, program } = await aServingTerminal(t);
     assert.match(await terminal.run(commandOf('docs/operating.md', 'npx brigade-acr-gateway check').text), /ready/);
     assert.equal(commandOf('docs/operating.md', 'npx brigade-acr-gateway serve').text, program);
@@ -172,7 +172,7 @@ suite('the documentation, typed as it stands', () => {
     );
   });
 
-  test('explains what a rule makes of a saved webhook', async (t) => {
+  test('explains what a rule does with a saved webhook', async (t) => {
     const terminal = await Terminal.open(t);
     const config = blocksIn('yaml').find(({ page }) => page === 'docs/rules.md') ?? assert.fail();
     await writeFile(join(terminal.folder, 'gateway.yaml'), config.text);
@@ -194,7 +194,7 @@ suite('the documentation, typed as it stands', () => {
     assert.match(await readFile(join(terminal.folder, 'webhook-token'), 'utf8'), /^[\w+/]{43}=$/);
   });
 
-  test('tells people to run what continuous integration runs', () => {
+  test('contains the commands that continuous integration runs', () => {
     const blocks = [commandsOf('CONTRIBUTING.md', 'npm ci'), commandsOf('README.md', 'npm ci && npm test')];
     const commands = blocks.flat().flatMap(({ text }) => text.split(' && ').map((command) => `run ${command}`));
     const lines = read('.ci/run').split('\n');

@@ -1,9 +1,9 @@
-/** One program with its arguments, without quotes, redirections and the variables that it is given. */
+/** One program with its arguments, without quotes, redirections and variables. */
 export type SimpleCommand = readonly string[];
 
 const WORD = /\s*(?:'([^']*)'|"((?:\\.|\$\([^)]*\)|[^"\\])*)"|(\$\([^)]*\))|(&&|\|\||[|;]|\d?>>?|<)|([^\s'"|;<>&]+))/y;
 
-/** The simple commands of a line for a POSIX shell, those in `$(…)` too; only what the documentation uses of it. */
+/** The simple commands of a line for a POSIX shell, also those in `$(…)`; only the syntax that the documentation uses. */
 export function simpleCommands(line: string): readonly SimpleCommand[] {
   const commands: string[][] = [[]];
   const nested: string[] = [];
@@ -27,7 +27,7 @@ export function simpleCommands(line: string): readonly SimpleCommand[] {
 interface Token {
   readonly kind: 'word' | 'operator';
   readonly text: string;
-  /** No blank stands between it and what is before. */
+  /** No space separates it from the token before. */
   readonly isGlued: boolean;
 }
 

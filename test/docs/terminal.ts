@@ -9,16 +9,16 @@ import type { Cleanup } from '../support/stub-brigade.ts';
 
 const PATIENCE_MS = 60_000;
 
-/** What a command finds in a checkout. */
+/** The part of a checkout that commands use. */
 const CHECKOUT = ['package.json', 'bin.js', 'src', 'examples', 'node_modules'];
 
-/** A command that goes on until it is ended. */
+/** A command that runs until the test ends. */
 export interface Running {
   /** The first line that matches, once it is there. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-/** A terminal in a checkout of its own, in which commands of the documentation are typed as they stand. */
+/** A terminal in a checkout of its own, in which the commands of the documentation run unchanged. */
 export class Terminal {
   readonly folder: string;
   readonly #t: Cleanup;
@@ -42,7 +42,7 @@ export class Terminal {
     Object.assign(this.#env, env);
   }
 
-  /** Runs a command to its end, which must be a good one; resolves to what it printed. */
+  /** Runs a command, which must exit with 0; resolves to its output. */
   async run(command: string): Promise<string> {
     const child = this.#spawn(command);
     const patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
@@ -63,7 +63,7 @@ export class Terminal {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk) => {
         printed += String(chunk);
-        changes.tell();
+        changes.notify();
       });
     }
     return {
@@ -76,7 +76,7 @@ export class Terminal {
   }
 
   #spawn(command: string): ChildProcess {
-    // In a group of its own, so that what npm starts ends with it.
+    // In a process group of its own, so that what npm starts ends with it.
     const child = spawn('bash', ['-e', '-o', 'pipefail', '-c', command], {
       cwd: this.folder,
       env: this.#env,

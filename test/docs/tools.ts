@@ -1,13 +1,13 @@
-/** Flags by subcommand; those of `''` belong to every one. A flag's value is not looked at. */
+/** Flags by subcommand; those of `''` belong to each. The value of a flag is not checked. */
 export interface Tool {
-  /** Where this was written down from. */
+  /** Where the commands are documented. */
   readonly source: string;
   readonly commands: Readonly<Record<string, readonly string[]>>;
 }
 
 const KUBECTL_EVERYWHERE = ['--namespace', '-n', '--context', '--kubeconfig'];
 
-/** What the documentation uses of programs that are not there when tests run. Those of Helm and our own are asked themselves. */
+/** The commands that the documentation uses of programs that tests cannot run. The help of Helm and of our own program is read instead. */
 export const TOOLS: Readonly<Record<string, Tool>> = {
   brig: {
     source:

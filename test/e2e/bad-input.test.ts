@@ -12,7 +12,7 @@ const { ingestPort, process } = gateway;
 
 const AUTHORIZED = { authorization: `Bearer ${WEBHOOK_TOKEN}` };
 
-/** The gateway is what it was: the next webhook is taken and delivered. */
+/** The next webhook is accepted and delivered. */
 async function nothingIsBroken(): Promise<void> {
   const id = randomUUID();
   await push(gateway, id);
@@ -29,7 +29,7 @@ function head(...headers: readonly string[]): string {
   return ['POST /events HTTP/1.1', 'Host: gateway', authorization, ...headers, '', ''].join('\r\n');
 }
 
-/** So many arrays in one another. */
+/** That many nested arrays. */
 function nested(depth: number): string {
   return '['.repeat(depth) + ']'.repeat(depth);
 }
@@ -39,16 +39,16 @@ const UNREADABLE: readonly (readonly [string, string])[] = [
   ['10,000 nested arrays', nested(10_000)],
   ['10,000 nested arrays for a repository', aPush('nested').replace('"hello-world"', nested(10_000))],
   ['a number for a string', aPush('number', { tag: 7 })],
-  ['an action that only the prototype would have', '{"id":"polluted","__proto__":{"action":"push"}}'],
+  ['an action that only its prototype has', '{"id":"polluted","__proto__":{"action":"push"}}'],
   ['a byte order mark alone', '\ufeff'],
 ];
 
 for (const [what, body] of UNREADABLE) {
-  test(`${what} is answered 400 with what is wrong`, async () => {
+  test(`${what} is answered 400 with the issues`, async () => {
     const { status, text } = await send(gateway, body);
     assert.equal(status, 400);
-    const { status: told, issues } = JSON.parse(text);
-    assert.equal(told, 'failed');
+    const { status: field, issues } = JSON.parse(text);
+    assert.equal(field, 'failed');
     assert.ok(issues.length > 0);
     await nothingIsBroken();
   });
@@ -56,12 +56,12 @@ for (const [what, body] of UNREADABLE) {
 
 const READABLE: readonly (readonly [string, string, string])[] = [
   ['a field of 10,000 nested arrays', 'deep', aPush('deep').replace('{', `{"extra":${nested(10_000)},`)],
-  ['a key that comes twice', 'last', aPush('last').replace('{', '{"id":"first",')],
+  ['a duplicate key', 'last', aPush('last').replace('{', '{"id":"first",')],
   ['a field named __proto__', 'proto', aPush('proto').replace('{', '{"__proto__":{"action":"delete","id":"x"},')],
 ];
 
 for (const [what, id, body] of READABLE) {
-  test(`an event with ${what} is delivered as it came`, async () => {
+  test(`an event with ${what} is delivered unchanged`, async () => {
     await accept(gateway, body);
     await brigade.untilTaken(id);
     const [arrival] = brigade.arrivalsOf(id);
@@ -71,17 +71,19 @@ for (const [what, id, body] of READABLE) {
   });
 }
 
-test('an event with U+0000 in its repository is delivered without the label repo', async () => {
-  await accept(gateway, aPush('nul', { repository: 'hello\0world' }));
-  await brigade.untilTaken('nul');
-  const [arrival] = brigade.arrivalsOf('nul');
-  assert.equal(arrival?.event.labels['repo'], undefined);
-  assert.equal(arrival?.event.labels['tag'], 'v1');
-  assert.match(arrival?.event.payload ?? '', /hello\\u0000world/);
-});
+for (const repository of ['hello\0world', 'team/../other/x', 'team/a\nb', 'team/\u202egnp']) {
+  test(`an event with the repository ${JSON.stringify(repository)} is answered 400, and in an envelope a dead letter`, async () => {
+    const body = aPush(randomUUID(), { repository });
+    assert.equal((await send(gateway, body)).status, 400);
+    const { status, text } = await send(gateway, `{"events":[${body}]}`);
+    assert.equal(status, 200);
+    assert.match(text, /"result":"dead-lettered"/);
+    await nothingIsBroken();
+  });
+}
 
 for (const type of ['image/png', 'multipart/form-data; boundary=x', 'application/json; charset=latin1', ';;;']) {
-  test(`a content type ${type} does not matter`, async () => {
+  test(`the content type ${type} does not matter`, async () => {
     const id = randomUUID();
     const { status } = await send(gateway, aPush(id), { 'content-type': type });
     assert.equal(status, 200);
@@ -97,13 +99,13 @@ test('a request without a body is answered 400', async () => {
   await nothingIsBroken();
 });
 
-test('a body that is announced too large is answered 413 before it comes', async () => {
+test('a Content-Length that is too large is answered 413 before the body arrives', async () => {
   const answer = await aPeer().send(head('Content-Length: 10737418240')).read(/\}/);
   assert.match(answer, /^HTTP\/1\.1 413 /);
   await nothingIsBroken();
 });
 
-test('chunks without an end are answered 413 once they are too many', async () => {
+test('endless chunks are answered 413 at the limit', async () => {
   const peer = aPeer().send(head('Transfer-Encoding: chunked'));
   const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
   for (let count = 0; count < 40; count += 1) peer.send(chunk);
@@ -112,15 +114,15 @@ test('chunks without an end are answered 413 once they are too many', async () =
   await nothingIsBroken();
 });
 
-test('chunk extensions without an end are answered 413', async () => {
+test('endless chunk extensions are answered 413', async () => {
   const peer = aPeer().send(`${head('Transfer-Encoding: chunked')}1;${'x'.repeat(64 * 1024)}`);
   assert.match(await peer.read(/\r\n\r\n/), /^HTTP\/1\.1 413 /);
   await nothingIsBroken();
 });
 
-test('a body that breaks off is no event, and told in the log', async () => {
+test('a body that breaks off is logged, and is no event', async () => {
   const peer = aPeer().send(`${head('Content-Length: 600')}{"id":"cut"`);
-  // The next answer on another connection comes after the first bytes were read.
+  // The answer on another connection comes after the first bytes were read.
   await nothingIsBroken();
   peer.socket.destroy();
   await process.line('webhook.rejected', ({ reason }) => reason === 'incomplete');
@@ -128,7 +130,7 @@ test('a body that breaks off is no event, and told in the log', async () => {
   assert.deepEqual(brigade.arrivalsOf('cut'), []);
 });
 
-test('a body that trickles in is taken, and keeps no other waiting', async () => {
+test('a body that trickles in is accepted, and delays no other', async () => {
   const body = aPush('trickle');
   const peer = aPeer().send(head(`Content-Length: ${body.length}`));
   for (const part of body.match(/.{1,100}/g) ?? []) {
@@ -145,7 +147,7 @@ test('two lengths in one request are answered 400', async () => {
   await nothingIsBroken();
 });
 
-test('headers without an end are answered 431', async () => {
+test('endless headers are answered 431', async () => {
   const answer = await aPeer()
     .send(`POST /events HTTP/1.1\r\nHost: gateway\r\nX-Long: ${'x'.repeat(64 * 1024)}`)
     .read(/\r\n\r\n/);
@@ -153,7 +155,7 @@ test('headers without an end are answered 431', async () => {
   await nothingIsBroken();
 });
 
-test('what is not HTTP is answered 400', async () => {
+test('a request that is not HTTP is answered 400', async () => {
   assert.match(await aPeer().send('\x16\x03\x01\x02\x00 hello\r\n\r\n').readAll(), /^HTTP\/1\.1 400 /);
   await nothingIsBroken();
 });

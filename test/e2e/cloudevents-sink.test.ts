@@ -6,7 +6,7 @@ import { AnsweringServer, answering } from '../support/answering-server.ts';
 import { anInstallation, run, serve } from '../support/serve-process.ts';
 import { push } from '../support/webhooks.ts';
 
-/** A receiver of CloudEvents, and an installation that knows no Brigade. */
+/** A CloudEvents receiver, and an installation without a Brigade. */
 async function aReceiver(t: TestContext, status: number) {
   const server = await AnsweringServer.start(t, answering(status));
   const installation = await anInstallation(t, '');
@@ -19,7 +19,7 @@ async function aReceiver(t: TestContext, status: number) {
 
 const basic = (pair: string) => `Basic ${Buffer.from(pair).toString('base64')}`;
 
-test('events go to a receiver of CloudEvents instead of Brigade, with credentials that may change', async (t) => {
+test('events go to a CloudEvents receiver instead of Brigade, with credentials that may change', async (t) => {
   const { server, installation, basicPath } = await aReceiver(t, 202);
   const gateway = await serve(t, installation);
   const ready = await gateway.process.line('sink.ready');
@@ -41,16 +41,16 @@ test('events go to a receiver of CloudEvents instead of Brigade, with credential
   assert.doesNotMatch(everything, /s3cret|another/);
 });
 
-test('check asks the receiver, and says what can be said', async (t) => {
+test('check asks the receiver, and prints its answer', async (t) => {
   const { installation } = await aReceiver(t, 405);
   const { code, output } = await run(t, ['check'], installation.env);
   assert.equal(code, 0);
   assert.match(output, /CloudEvents receiver at .*\/in: ready: .*only an event will show/);
-  const refusing = await aReceiver(t, 401);
-  assert.equal((await run(t, ['check'], refusing.installation.env)).code, 77);
+  const rejecting = await aReceiver(t, 401);
+  assert.equal((await run(t, ['check'], rejecting.installation.env)).code, 77);
 });
 
-test('two credentials at once, or an address that is none, are issues', async (t) => {
+test('two credentials at once, or an invalid address, are issues', async (t) => {
   const { installation, basicPath } = await aReceiver(t, 200);
   const both = await run(t, ['check'], { ...installation.env, SINK_TOKEN_PATH: basicPath });
   assert.equal(both.code, 78);

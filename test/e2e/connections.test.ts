@@ -9,7 +9,7 @@ import { aFolder, anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-
 import { StubBrigade } from '../support/stub-brigade.ts';
 import { exchange } from '../support/webhooks.ts';
 
-/** A server that nobody has a reason to call; resolves to its address, and to how often it was called. */
+/** A server that the gateway has no reason to call, and a count of the connections to it. */
 async function aTrap(context: TestContext) {
   const trap = { calls: 0, url: '' };
   const server = createServer((_, response) => response.end());
@@ -26,7 +26,7 @@ async function aTrap(context: TestContext) {
   return trap;
 }
 
-/** Everything that carries an address which somebody might be tempted to fetch. */
+/** Every webhook that carries an address which a gateway could fetch. */
 function temptations(
   url: string,
 ): readonly { readonly method: string; readonly headers: Readonly<Record<string, string>>; readonly body?: object }[] {
@@ -50,7 +50,7 @@ function temptations(
   ];
 }
 
-test('no connection leaves the gateway but to its sink, whatever addresses a webhook names', async (context) => {
+test('the gateway connects to its sink only, whatever addresses a webhook names', async (context) => {
   if (spawnSync('strace', ['-V']).status !== 0) return context.skip('strace is not installed (Debian package strace)');
   const output = join(await aFolder(context), 'trace');
   const runner = ['strace', '-D', '-f', '-e', 'trace=connect,sendto,sendmsg,sendmmsg', '-o', output];

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { after, suite, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Changes } from '../support/changes.ts';
+import { aFreePort } from '../support/ports.ts';
 import { aFolder, type Env, GatewayProcess } from '../support/serve-process.ts';
-import { StubBrigade } from '../support/stub-brigade.ts';
+import type { Cleanup } from '../support/stub-brigade.ts';
 
 const shell = promisify(execFile);
 
@@ -19,9 +20,9 @@ interface Development {
   readonly curl: string;
 }
 
-/** Runs what `npm start` runs, until it has printed how to try it. */
+/** Runs what `npm start` runs, until it has printed the command to try it. */
 async function startDev(
-  t: TestContext,
+  t: Cleanup,
   dataDir: string,
   { env = ANY_PORT, args = [] }: { readonly env?: Env; readonly args?: readonly string[] } = {},
 ): Promise<Development> {
@@ -29,7 +30,7 @@ async function startDev(
   return { process, curl: await process.print(/^ +curl /) };
 }
 
-/** Pastes the line into a shell; resolves to the answer. */
+/** Runs the line in a shell; resolves to the answer. */
 async function paste(line: string): Promise<string> {
   const { stdout } = await shell('sh', ['-c', line.trim().replace(/^curl /, 'curl -s ')]);
   return stdout;
@@ -45,44 +46,54 @@ async function end({ process }: Development): Promise<void> {
   assert.equal(await process.ended, 0);
 }
 
-/** Ports that nobody uses, below those that the system gives out. */
-async function freePorts(t: TestContext): Promise<readonly [string, string, string]> {
-  const stubs = await Promise.all([StubBrigade.start(t), StubBrigade.start(t), StubBrigade.start(t)]);
-  const [one, other, another] = stubs.map(({ address }) => new URL(address).port);
-  await Promise.all(stubs.map((stub) => stub.goDown()));
-  return [one ?? '', other ?? '', another ?? ''];
+/** One that the first tests share, with its folder and its ports. */
+async function startShared() {
+  const t = { after };
+  const folder = join(await aFolder(t), 'data');
+  const [port, adminPort, brigadePort] = [await aFreePort(), await aFreePort(), await aFreePort()];
+  const env = { PORT: String(port), ADMIN_PORT: String(adminPort), BRIGADE_PORT: String(brigadePort) };
+  return { folder, port, adminPort, brigadePort, dev: await startDev(t, folder, { env }) };
 }
 
+const shared = await startShared();
+
 suite('npm start', { concurrency: 4 }, () => {
-  test('the line that it prints can be pasted, and it shows the event, its projects, and what their workers print', async (t) => {
-    const dev = await startDev(t, join(await aFolder(t), 'data'));
-    const answer = JSON.parse(await paste(dev.curl));
+  test('prints a command to paste, and shows the event, its projects, and what their workers print', async () => {
+    const { process, curl } = shared.dev;
+    const answer = JSON.parse(await paste(curl));
     assert.equal(answer.status, 'success');
     assert.equal(answer.events[0].result, 'accepted');
-    const { process } = dev;
-    const told = await process.print(/^event → project /);
-    assert.match(told, /^event → project \S+: push example-repo:v1\.0\.0$/);
+    const line = await process.print(/^event → project /);
+    assert.match(line, /^event → project \S+: push example-repo:v1\.0\.0$/);
     await process.print(/^ {2}acr-pushes │ Someone pushed an image to example\.azurecr\.io\/example-repo!$/);
     await process.print(/^ {2}acr-pushes ✓ SUCCEEDED$/);
-    await end(dev);
   });
 
-  test('what it makes in its data folder is for its owner alone', async (t) => {
-    const folder = join(await aFolder(t), 'data');
-    const dev = await startDev(t, folder);
-    const names = await readdir(folder);
+  test('makes files that only their owner can read', async () => {
+    const names = await readdir(shared.folder);
     for (const name of ['journal.db', 'brigade.db', 'webhook-token']) assert.ok(names.includes(name), name);
     for (const name of names) {
-      const status = await stat(join(folder, name));
+      const status = await stat(join(shared.folder, name));
       assert.equal((status.mode & 0o777).toString(8), status.isDirectory() ? '700' : '600', name);
     }
-    await end(dev);
   });
 
-  test('a second start goes on with what the first has made', async (t) => {
+  test('listens on PORT, ADMIN_PORT and BRIGADE_PORT, and prints them', async () => {
+    const { port, adminPort, brigadePort, dev } = shared;
+    await dev.process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
+    await dev.process.print(new RegExp(`admin +http://127\\.0\\.0\\.1:${adminPort}`));
+    await dev.process.print(new RegExp(`Brigade +http://127\\.0\\.0\\.1:${brigadePort}`));
+    assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+    assert.equal((await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status, 200);
+    assert.equal((await fetch(`http://127.0.0.1:${brigadePort}/v2/ping`)).status, 200);
+  });
+
+  test('makes new secrets for each data folder, and uses them and the data again', async (t) => {
     const folder = join(await aFolder(t), 'data');
     const first = await startDev(t, folder);
     const secrets = await secretsIn(folder);
+    const all = [...secrets, ...(await secretsIn(shared.folder))];
+    assert.equal(new Set(all).size, all.length);
     await end(first);
     const second = await startDev(t, folder);
     assert.deepEqual(await secretsIn(folder), secrets);
@@ -91,26 +102,7 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(second);
   });
 
-  test('no two data folders have a secret in common', async (t) => {
-    const [one, other] = [join(await aFolder(t), 'data'), join(await aFolder(t), 'data')];
-    await Promise.all([startDev(t, one), startDev(t, other)]);
-    const secrets = [...(await secretsIn(one)), ...(await secretsIn(other))];
-    assert.equal(new Set(secrets).size, secrets.length);
-  });
-
-  test('PORT, ADMIN_PORT and BRIGADE_PORT say where it listens, and it prints that', async (t) => {
-    const [port, adminPort, brigadePort] = await freePorts(t);
-    const env = { PORT: port, ADMIN_PORT: adminPort, BRIGADE_PORT: brigadePort };
-    const { process } = await startDev(t, join(await aFolder(t), 'data'), { env });
-    await process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
-    await process.print(new RegExp(`admin +http://127\\.0\\.0\\.1:${adminPort}`));
-    await process.print(new RegExp(`Brigade +http://127\\.0\\.0\\.1:${brigadePort}`));
-    assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
-    assert.equal((await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status, 200);
-    assert.equal((await fetch(`http://127.0.0.1:${brigadePort}/v2/ping`)).status, 200);
-  });
-
-  test('settings that are not ports are all reported, and end it with 78', async (t) => {
+  test('exits with 78 and prints every setting that is not a port', async (t) => {
     const process = GatewayProcess.start(t, ['dev'], {
       env: { DATA_DIR: await aFolder(t), PORT: 'x', BRIGADE_PORT: '70000' },
     });
@@ -120,7 +112,7 @@ suite('npm start', { concurrency: 4 }, () => {
     }
   });
 
-  test('--projects names another folder, whose files are read again when they change', async (t) => {
+  test('reads the folder of --projects, and its files again when they change', async (t) => {
     const folder = await aFolder(t);
     await writeFile(join(folder, 'one.yaml'), aProject('one', 'console.log("first")'));
     const dev = await startDev(t, join(folder, 'data'), { args: ['--projects', folder] });
@@ -130,7 +122,7 @@ suite('npm start', { concurrency: 4 }, () => {
 
     await writeFile(join(folder, 'one.yaml'), 'types:\n- *');
     await process.print(/^projects → 1 in /);
-    await process.complaint(/one\.yaml:2: Alias cannot be an empty string: a \* has to stand in quotes$/);
+    await process.error(/one\.yaml:2: Alias cannot be an empty string: a \* has to stand in quotes$/);
     await writeFile(join(folder, 'two.yaml'), aProject('two', 'console.log("second")'));
     await process.print(/^projects → 2 in /);
     await paste(dev.curl.replace('try-', 'again-'));
@@ -139,7 +131,7 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(dev);
   });
 
-  test('of a worker that prints much it shows the beginning, and nothing that steers the terminal', async (t) => {
+  test('shows the beginning of what a worker prints, without control characters', async (t) => {
     const folder = await aFolder(t);
     const script = 'console.log("\\u001b[31mred" + "x".repeat(300)); for (let n = 1; n < 50; n++) console.log(n)';
     await writeFile(join(folder, 'one.yaml'), aProject('one', script));
@@ -153,10 +145,10 @@ suite('npm start', { concurrency: 4 }, () => {
     await end(dev);
   });
 
-  test('killed while workers run, it leaves none alive and loses no event', async (t) => {
+  test('leaves no worker alive and loses no event when it is killed', async (t) => {
     const folder = await aFolder(t);
     const line = await aLifeline(t);
-    // More events than workers run at once: when it is killed, some run and some wait.
+    // More events than workers that run at once: at the kill, some run and some wait.
     const ids = ['one', 'two', 'three', 'four', 'five', 'six'];
     for (const id of ids) await writeFile(join(folder, `${id}.yaml`), aProject(id, line.script));
     const args = ['--projects', folder];
@@ -181,10 +173,10 @@ suite('npm start', { concurrency: 4 }, () => {
 const LOST = '│ Ended with the program that ran it, and not run again: `brig event retry` does that.';
 
 interface Lifeline {
-  /** Asks for its order, and loops for ever or ends. The connection lives as long as its process. */
+  /** Asks for its order, and loops forever or ends. The connection lives as long as its process. */
   readonly script: string;
   order: 'loop' | 'end';
-  /** Resolves when so many workers live, or more; for 0, none. */
+  /** Resolves when at least that many workers live; for 0, when none does. */
   until(count: number): Promise<void>;
 }
 
@@ -193,11 +185,11 @@ async function aLifeline(t: TestContext): Promise<Lifeline> {
   const changes = new Changes();
   const server = createServer((life) => {
     lives.add(life);
-    changes.tell();
+    changes.notify();
     life.on('error', () => {});
     life.on('close', () => {
       lives.delete(life);
-      changes.tell();
+      changes.notify();
     });
     life.resume().write(lifeline.order);
   });
@@ -223,7 +215,7 @@ async function aLifeline(t: TestContext): Promise<Lifeline> {
   return lifeline;
 }
 
-/** A project that hears of the push that `npm start` proposes. */
+/** A project that subscribes to the push that `npm start` proposes. */
 function aProject(id: string, script: string): string {
   return JSON.stringify({
     apiVersion: 'brigade.sh/v2',

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { after, suite, type TestContext, test } from 'node:test';
 import { Brig } from '../support/brig.ts';
 import { aFolder, type Env, GatewayProcess, run } from '../support/serve-process.ts';
+import type { Cleanup } from '../support/stub-brigade.ts';
 
 const PASSWORD = 'F00Bar!!!';
 const UUID = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/;
@@ -21,8 +22,8 @@ async function aPasswordFile(folder: string, password = PASSWORD): Promise<strin
   return path;
 }
 
-/** Runs the embedded Brigade alone, as other people's tests do. */
-async function startBrigade(t: TestContext, folder: string, ...flags: readonly string[]): Promise<Standalone> {
+/** Runs the embedded Brigade alone, as the tests of another gateway would. */
+async function startBrigade(t: Cleanup, folder: string, ...flags: readonly string[]): Promise<Standalone> {
   const password = await aPasswordFile(folder);
   const args = ['brigade', '--data', join(folder, 'data'), '--root-password-path', password, ...flags];
   const process = GatewayProcess.start(t, args.includes('--port') ? args : [...args, '--port', '0'], { env: {} });
@@ -59,42 +60,46 @@ const PROJECT = JSON.stringify({
 const EVENT =
   '{"kind":"Event","apiVersion":"brigade.sh/v2","metadata":{},"source":"brigade.sh/acr","type":"push","qualifiers":{"registry":"example.azurecr.io"},"labels":{"repo":"example-repo"},"payload":"{}"}';
 
-suite('brigade', { concurrency: 4 }, () => {
-  test('upstream’s README is followed with brig, from the login to the log of the worker', async (t) => {
-    const { address, brig, process } = await startBrigade(t, await aFolder(t));
-    assert.equal((await brig.login('wrong')).status, 401);
-    assert.equal((await brig.login(PASSWORD)).status, 201);
+// One server for the tests of the next suite, which run in order.
+const sharedFolder = await aFolder({ after });
+const shared = { ...(await startBrigade({ after }, sharedFolder)), folder: sharedFolder };
 
-    const account = await brig.send('POST', '/v2/service-accounts', SERVICE_ACCOUNT);
-    assert.equal(account.status, 201);
-    const granted = await brig.send('POST', '/v2/role-assignments', ROLE);
-    assert.deepEqual([granted.status, granted.body], [200, 'null']);
-    assert.equal((await brig.send('POST', '/v2/projects', PROJECT)).status, 201);
-
-    const gateway = new Brig(t, address);
-    gateway.use(JSON.parse(account.body).value);
-    const emitted = await gateway.send('POST', '/v2/events', EVENT);
-    assert.equal(emitted.status, 201);
-
-    const { id } = JSON.parse(emitted.body).items[0].metadata;
-    const logs = await brig.send('GET', `/v2/events/${id}/logs?follow=true`);
-    assert.equal(logs.headers['content-type'], 'text/event-stream');
-    assert.match(logs.body, /"time":"[^"]+","message":"Someone pushed example-repo"\}/);
-
-    const listed = JSON.parse((await brig.send('GET', '/v2/events?projectID=acr-demo')).body);
-    assert.equal(listed.items.length, 1);
-    assert.match(listed.items[0].metadata.created, /^\d{4}-.*Z$/);
-    assert.equal(listed.items[0].worker.status.phase, 'SUCCEEDED');
-    assert.equal((await brig.send('DELETE', '/v2/session')).body, 'null');
-    assert.equal((await brig.send('GET', '/v2/whoami')).status, 401);
-    process.signal('SIGINT');
-    assert.equal(await process.ended, 0);
-    assert.deepEqual(process.errors, []);
+suite('a running brigade', () => {
+  test('is empty at the first start, and keeps everything in files that only their owner can read', async () => {
+    const { brig, folder } = shared;
+    await brig.login(PASSWORD);
+    for (const what of ['projects', 'events', 'service-accounts', 'role-assignments']) {
+      assert.match((await brig.send('GET', `/v2/${what}`)).body, /"metadata":\{"remainingItemCount":0\}\}$/);
+    }
+    assert.equal((await stat(join(folder, 'data'))).mode & 0o777, 0o700);
+    assert.equal((await stat(join(folder, 'data', 'brigade.db'))).mode & 0o777, 0o600);
   });
 
-  test('the other commands of brig get the answers that they expect', async (t) => {
-    const { brig } = await startBrigade(t, await aFolder(t));
-    await brig.login(PASSWORD);
+  test('listens on loopback, and on another address only on request and with a warning', async (t) => {
+    assert.match(shared.address, /^http:\/\/127\.0\.0\.1:/);
+    assert.deepEqual(shared.process.errors, []);
+    const loud = await startBrigade(t, await aFolder(t), '--host', '0.0.0.0');
+    assert.match(loud.process.errors.join('\n'), /^Warning: it listens on 0\.0\.0\.0, unencrypted/);
+    const { port } = new URL(loud.address);
+    const outside = Object.values(networkInterfaces())
+      .flat()
+      .find((each) => each?.family === 'IPv4' && !each.internal);
+    const response = await fetch(`http://${outside?.address ?? '127.0.0.1'}:${port}/v2/ping`);
+    assert.equal(response.status, 200);
+    await response.body?.cancel();
+  });
+
+  test('redirects requests to an address that ends with a slash, as Brigade does', async (t) => {
+    const { address } = shared;
+    const moved = await new Brig(t, `${address}/`).login(PASSWORD);
+    assert.deepEqual([moved.status, moved.headers.location, moved.body], [301, '/v2/sessions?root=true', '']);
+    // Go follows a 301 with GET and without a body.
+    const followed = await new Brig(t, address).send('GET', String(moved.headers.location));
+    assert.deepEqual([followed.status, followed.headers.allow, followed.body], [405, undefined, '']);
+  });
+
+  test('answers the other commands of brig as they expect', async () => {
+    const { brig } = shared;
     const updated = await brig.send('PUT', '/v2/projects/acr-demo?create=true', PROJECT);
     assert.equal(updated.status, 200);
     const projects = JSON.parse((await brig.send('GET', '/v2/projects')).body);
@@ -123,53 +128,8 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.equal((await brig.send('DELETE', '/v2/projects/acr-demo')).body, 'null');
   });
 
-  test('a server given to brig with a slash at its end does not work, as with Brigade', async (t) => {
-    const { address } = await startBrigade(t, await aFolder(t));
-    const moved = await new Brig(t, `${address}/`).login(PASSWORD);
-    assert.deepEqual([moved.status, moved.headers.location, moved.body], [301, '/v2/sessions?root=true', '']);
-    // Go follows a 301 with GET and without a body.
-    const followed = await new Brig(t, address).send('GET', String(moved.headers.location));
-    assert.deepEqual([followed.status, followed.headers.allow, followed.body], [405, undefined, '']);
-  });
-
-  test('a request that brig repeats after a restart is served with the old token, and is one more event', async (t) => {
-    const folder = await aFolder(t);
-    const first = await startBrigade(t, folder);
-    const { brig } = first;
-    await brig.login(PASSWORD);
-    await brig.send('POST', '/v2/projects', PROJECT);
-    assert.equal((await brig.send('POST', '/v2/events', EVENT)).status, 201);
-    await first.process.kill();
-    await assert.rejects(brig.send('POST', '/v2/events', EVENT), { code: /^ECONN(REFUSED|RESET)$/ });
-    await startBrigade(t, folder, '--port', new URL(first.address).port);
-    assert.equal((await brig.send('POST', '/v2/events', EVENT)).status, 201);
-    assert.equal(JSON.parse((await brig.send('GET', '/v2/events')).body).items.length, 2);
-  });
-
-  test('it is empty at first start, and keeps everything in files for its owner alone', async (t) => {
-    const folder = await aFolder(t);
-    const { brig } = await startBrigade(t, folder);
-    await brig.login(PASSWORD);
-    for (const what of ['projects', 'events', 'service-accounts', 'role-assignments']) {
-      assert.match((await brig.send('GET', `/v2/${what}`)).body, /"metadata":\{"remainingItemCount":0\}\}$/);
-    }
-    assert.equal((await stat(join(folder, 'data'))).mode & 0o777, 0o700);
-    assert.equal((await stat(join(folder, 'data', 'brigade.db'))).mode & 0o777, 0o600);
-  });
-
-  test('projects of a folder are there beside its own, and what is wrong with a file is told with its line', async (t) => {
-    const folder = await aFolder(t);
-    await writeFile(join(folder, 'good.yaml'), PROJECT);
-    await writeFile(join(folder, 'bad.yaml'), 'spec:\n  eventSubscriptions:\n  - types:\n    - *\n');
-    const { brig, process } = await startBrigade(t, folder, '--projects', folder);
-    await brig.login(PASSWORD);
-    assert.equal((await brig.send('GET', '/v2/projects/acr-demo')).status, 200);
-    assert.match(process.errors.join('\n'), /bad\.yaml:4: .*a \* has to stand in quotes/);
-  });
-
-  test('a password that is not there or empty, a port in use and data in use end it with codes of their own', async (t) => {
-    const folder = await aFolder(t);
-    const { address } = await startBrigade(t, folder);
+  test('has an exit code each for a missing or empty password, a port in use and data in use', async (t) => {
+    const { address, folder } = shared;
     const empty = join(folder, 'empty');
     await writeFile(empty, '\n');
     const start = (data: string, password: string, port: string) =>
@@ -194,20 +154,63 @@ suite('brigade', { concurrency: 4 }, () => {
     assert.match(missing?.errors ?? '', /--root-password-path: expected a file that can be read, got .*ENOENT/);
     assert.match(inUse?.errors ?? '', /Another process owns .*brigade\.db/);
   });
+});
 
-  test('it listens on loopback; on another address only when told to, and with a warning', async (t) => {
-    const quiet = await startBrigade(t, await aFolder(t));
-    assert.match(quiet.address, /^http:\/\/127\.0\.0\.1:/);
-    assert.deepEqual(quiet.process.errors, []);
-    const loud = await startBrigade(t, await aFolder(t), '--host', '0.0.0.0');
-    assert.match(loud.process.errors.join('\n'), /^Warning: it listens on 0\.0\.0\.0, unencrypted/);
-    const { port } = new URL(loud.address);
-    const outside = Object.values(networkInterfaces())
-      .flat()
-      .find((each) => each?.family === 'IPv4' && !each.internal);
-    const response = await fetch(`http://${outside?.address ?? '127.0.0.1'}:${port}/v2/ping`);
-    assert.equal(response.status, 200);
-    await response.body?.cancel();
+suite('brigade', { concurrency: 4 }, () => {
+  test('serves brig through the README of upstream, from the login to the log of the worker', async (t) => {
+    const { address, brig, process } = await startBrigade(t, await aFolder(t));
+    assert.equal((await brig.login('wrong')).status, 401);
+    assert.equal((await brig.login(PASSWORD)).status, 201);
+
+    const account = await brig.send('POST', '/v2/service-accounts', SERVICE_ACCOUNT);
+    assert.equal(account.status, 201);
+    const granted = await brig.send('POST', '/v2/role-assignments', ROLE);
+    assert.deepEqual([granted.status, granted.body], [200, 'null']);
+    assert.equal((await brig.send('POST', '/v2/projects', PROJECT)).status, 201);
+
+    const gateway = new Brig(t, address);
+    gateway.use(JSON.parse(account.body).value);
+    const created = await gateway.send('POST', '/v2/events', EVENT);
+    assert.equal(created.status, 201);
+
+    const { id } = JSON.parse(created.body).items[0].metadata;
+    const logs = await brig.send('GET', `/v2/events/${id}/logs?follow=true`);
+    assert.equal(logs.headers['content-type'], 'text/event-stream');
+    assert.match(logs.body, /"time":"[^"]+","message":"Someone pushed example-repo"\}/);
+
+    const listed = JSON.parse((await brig.send('GET', '/v2/events?projectID=acr-demo')).body);
+    assert.equal(listed.items.length, 1);
+    assert.match(listed.items[0].metadata.created, /^\d{4}-.*Z$/);
+    assert.equal(listed.items[0].worker.status.phase, 'SUCCEEDED');
+    assert.equal((await brig.send('DELETE', '/v2/session')).body, 'null');
+    assert.equal((await brig.send('GET', '/v2/whoami')).status, 401);
+    process.signal('SIGINT');
+    assert.equal(await process.ended, 0);
+    assert.deepEqual(process.errors, []);
+  });
+
+  test('accepts the old token after a restart, and takes a repeated request for another event', async (t) => {
+    const folder = await aFolder(t);
+    const first = await startBrigade(t, folder);
+    const { brig } = first;
+    await brig.login(PASSWORD);
+    await brig.send('POST', '/v2/projects', PROJECT);
+    assert.equal((await brig.send('POST', '/v2/events', EVENT)).status, 201);
+    await first.process.kill();
+    await assert.rejects(brig.send('POST', '/v2/events', EVENT), { code: /^ECONN(REFUSED|RESET)$/ });
+    await startBrigade(t, folder, '--port', new URL(first.address).port);
+    assert.equal((await brig.send('POST', '/v2/events', EVENT)).status, 201);
+    assert.equal(JSON.parse((await brig.send('GET', '/v2/events')).body).items.length, 2);
+  });
+
+  test('loads projects of a folder beside its own, and reports errors in a file with their line', async (t) => {
+    const folder = await aFolder(t);
+    await writeFile(join(folder, 'good.yaml'), PROJECT);
+    await writeFile(join(folder, 'bad.yaml'), 'spec:\n  eventSubscriptions:\n  - types:\n    - *\n');
+    const { brig, process } = await startBrigade(t, folder, '--projects', folder);
+    await brig.login(PASSWORD);
+    assert.equal((await brig.send('GET', '/v2/projects/acr-demo')).status, 200);
+    assert.match(process.errors.join('\n'), /bad\.yaml:4: .*a \* has to stand in quotes/);
   });
 });
 
@@ -221,7 +224,7 @@ suite('npm start', { concurrency: 4 }, () => {
     return { process, address, brig: new Brig(t, address), shown };
   }
 
-  test('brig logs in with the password that npm start has made, on the next day too', async (t) => {
+  test('keeps the root password that it made, with which brig logs in', async (t) => {
     const folder = await aFolder(t);
     const first = await startDev(t, { DATA_DIR: folder });
     assert.equal(first.shown, join(folder, 'root-password'));
@@ -235,7 +238,7 @@ suite('npm start', { concurrency: 4 }, () => {
     assert.ok(!second.process.everything.includes(password));
   });
 
-  test('BRIGADE_ROOT_PASSWORD goes before the password that was made', async (t) => {
+  test('prefers BRIGADE_ROOT_PASSWORD to the password that it made', async (t) => {
     const folder = await aFolder(t);
     const { brig, shown } = await startDev(t, { DATA_DIR: folder, BRIGADE_ROOT_PASSWORD: PASSWORD });
     assert.equal(shown, 'BRIGADE_ROOT_PASSWORD');

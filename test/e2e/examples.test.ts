@@ -16,7 +16,7 @@ const DIGEST = 'sha256:80f0d5c8786bb9e621a45ece0db56d11cdc624ad20da9fe62e9d25490
 
 const loaded = await loadProjects({ folder: FOLDER });
 
-test('every file among the examples is a project named after it, and can match', async () => {
+test('every example is a project with the name of its file, and can match an event', async () => {
   assert.deepEqual([...loaded.issues, ...loaded.warnings], []);
   const files = (await readdir(FOLDER)).filter((name) => name !== 'README.md').sort();
   assert.deepEqual(
@@ -30,7 +30,7 @@ interface Ended {
   readonly phase: TerminalPhase;
 }
 
-/** A gateway, whose caller speaks for the registry, and an embedded Brigade with the examples and their workers. */
+/** A gateway whose caller is bound to the registry, and an embedded Brigade with the examples and their workers. */
 async function start(t: TestContext) {
   const created: StoredEvent[] = [];
   const ended: Ended[] = [];
@@ -44,7 +44,7 @@ async function start(t: TestContext) {
       folder: join(folder, 'workers'),
       onEnd: (event, phase) => {
         ended.push({ event, phase });
-        changes.tell();
+        changes.notify();
       },
     },
     onEvent: (event) => created.push(event),

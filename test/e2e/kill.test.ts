@@ -8,11 +8,11 @@ import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
 /** The long form is `node bench/kill.ts`. */
 const ROUNDS = 7;
 
-test('every acknowledged event survives kill -9 and is repeated only where an attempt was cut off', async (t) => {
+test('every acknowledged event survives kill -9 and is repeated only if an attempt was cut off', async (t) => {
   const seed = Number(process.env['KILL_SEED'] ?? randomInt(2 ** 31));
   t.diagnostic(`seed: ${seed} (give it as KILL_SEED to repeat the run)`);
   const brigade = await StubBrigade.start(t);
-  // Slow enough that a kill finds attempts under way and events that wait.
+  // Slow enough that attempts are under way and events wait at each kill.
   brigade.onEvent = () => ({ ...CREATED, delayMs: 20 });
   const installation = await anInstallation(t, brigade.address);
   const options = { rounds: ROUNDS, seed, senders: 16, maxLifeMs: 600 };

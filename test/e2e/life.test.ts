@@ -6,12 +6,12 @@ import { suite, test } from 'node:test';
 import { connect } from 'node:tls';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { adminGet, aPush, eventOf, exchange, push, send } from '../support/webhooks.ts';
+import { adminGet, aPush, eventOf, exchange, names, push, send } from '../support/webhooks.ts';
 
 const FIXTURES = new URL('../../src/config/fixtures/', import.meta.url).pathname;
 
 suite('the end of a gateway', { concurrency: 4 }, () => {
-  test('after SIGTERM webhooks are taken for SHUTDOWN_DELAY, attempts end, and nothing is lost or repeated', async (t) => {
+  test('after SIGTERM the gateway accepts webhooks for SHUTDOWN_DELAY, ends its attempts, and loses and repeats nothing', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address, { SHUTDOWN_DELAY: '2s' });
     const first = await serve(t, installation);
@@ -34,12 +34,12 @@ suite('the end of a gateway', { concurrency: 4 }, () => {
     assert.deepEqual([...brigade.ids].sort(), ['late', 'next', 'under-way']);
   });
 
-  test('what is not delivered when it ends waits for the next start', async (t) => {
+  test('events that are not delivered at the end wait for the next start', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address);
     await brigade.goDown();
     const first = await serve(t, installation);
-    const ids = Array.from({ length: 10 }, (_, number) => `waiting-${number}`);
+    const ids = names('waiting', 10);
     await Promise.all(ids.map((id) => push(first, id)));
     first.process.signal('SIGTERM');
     assert.equal(await first.process.ended, 0);
@@ -49,7 +49,7 @@ suite('the end of a gateway', { concurrency: 4 }, () => {
     assert.deepEqual([...brigade.ids].sort(), ids);
   });
 
-  test('a second signal hurries: the delay is over, and an attempt that was cut off counts as uncertain', async (t) => {
+  test('a second signal ends the delay, and an attempt that is cut off counts as uncertain', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address, { SHUTDOWN_DELAY: '10m' });
     const first = await serve(t, installation);
@@ -67,7 +67,7 @@ suite('the end of a gateway', { concurrency: 4 }, () => {
   });
 });
 
-/** A folder as Kubernetes mounts a secret: the file is a link into `..data`, which is a link to the version. */
+/** A folder as Kubernetes mounts a secret: the file links into `..data`, which links to the version. */
 async function mountSecret(folder: string): Promise<{ readonly path: string; swap(content: string): Promise<void> }> {
   let version = 0;
   const swap = async (content: string) => {
@@ -83,7 +83,7 @@ async function mountSecret(folder: string): Promise<{ readonly path: string; swa
   return { path, swap };
 }
 
-suite('what changes while it runs', { concurrency: 4 }, () => {
+suite('a change while the gateway runs', { concurrency: 4 }, () => {
   test('tokens are rotated in a mounted Kubernetes secret without a failed webhook', async (t) => {
     const brigade = await StubBrigade.start(t);
     const { env, ...others } = await anInstallation(t, brigade.address);
@@ -114,7 +114,7 @@ suite('what changes while it runs', { concurrency: 4 }, () => {
     await brigade.untilTaken(...statuses.map((_, number) => `rotation-${number}`));
   });
 
-  test('an unreadable new tokens file keeps the old tokens and is told once in an error line', async (t) => {
+  test('an unreadable new tokens file keeps the old tokens and is logged once, as an error', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address);
     const gateway = await serve(t, installation);
@@ -125,11 +125,11 @@ suite('what changes while it runs', { concurrency: 4 }, () => {
     await writeFile(installation.tokensPath, '{}');
     const revoked = await gateway.process.line('tokens.empty');
     assert.equal(revoked.level, 'error');
-    assert.equal((await send(gateway, aPush('nobody'))).status, 403);
+    assert.equal((await send(gateway, aPush('revoked'))).status, 403);
     assert.equal(gateway.process.linesOf('file.rejected').length, 1);
   });
 
-  test('a bound caller is refused what another registry may say, with one audit line', async (t) => {
+  test('a bound caller gets a 403 for another registry, with one log line for each webhook', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address, { TRUSTED_PROXIES: '127.0.0.1' });
     const bound = { token: WEBHOOK_TOKEN, registry: 'example.azurecr.io', repositories: ['team/*'], actions: ['push'] };
@@ -153,7 +153,7 @@ suite('what changes while it runs', { concurrency: 4 }, () => {
     );
   });
 
-  test('a dead letter without a registry is delivered once its caller is bound to one and it is redelivered', async (t) => {
+  test('a dead letter without a registry can be redelivered once its caller is bound to one', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address, {});
     const gateway = await serve(t, installation);
@@ -178,7 +178,7 @@ suite('what changes while it runs', { concurrency: 4 }, () => {
     assert.deepEqual(brigade.arrivals[0]?.event.qualifiers, { registry: 'example.azurecr.io' });
   });
 
-  test('a new TLS certificate is served without a restart, and a bad one never', async (t) => {
+  test('a new TLS certificate is served without a restart, and a bad one is not', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address);
     const [cert, key] = [join(installation.folder, 'tls.crt'), join(installation.folder, 'tls.key')];

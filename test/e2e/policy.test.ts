@@ -27,14 +27,14 @@ function withEnv(installation: Installation, env: Readonly<Record<string, string
   return { ...installation, env: { ...installation.env, ...env } };
 }
 
-function fateIn({ status, text }: HttpAnswer): string {
+function resultIn({ status, text }: HttpAnswer): string {
   assert.equal(status, 200, text);
   const [{ result, reason, rule }] = JSON.parse(text).events;
   return [result, reason, rule].filter(Boolean).join(' ');
 }
 
 suite('the configuration file', { concurrency: 2 }, () => {
-  test('gives settings to a gateway that has no other', async (t) => {
+  test('contains all settings of a gateway', async (t) => {
     const brigade = await StubBrigade.start(t);
     const { installation, configPath } = await configured(t, brigade);
     const lines = Object.entries(installation.env).filter(([name]) => name !== 'CONFIG_PATH');
@@ -44,7 +44,7 @@ suite('the configuration file', { concurrency: 2 }, () => {
     await brigade.untilTaken('one');
   });
 
-  test('has rules that decide what starts something, and is followed as it changes', async (t) => {
+  test('contains rules, and its changes take effect at once', async (t) => {
     const brigade = await StubBrigade.start(t);
     const { installation, configure } = await configured(
       t,
@@ -52,14 +52,14 @@ suite('the configuration file', { concurrency: 2 }, () => {
       'rules: [{ name: tagless, ignore: { tagged: false } }]',
     );
     const gateway = await serve(t, installation);
-    assert.equal(fateIn(await send(gateway, aPush('a', { tag: undefined }))), 'ignored rule tagless');
+    assert.equal(resultIn(await send(gateway, aPush('a', { tag: undefined }))), 'ignored rule tagless');
     await configure('rules: [{ name: nothing, ignore: {} }]');
     await gateway.process.line('file.reloaded');
-    assert.equal(fateIn(await send(gateway, aPush('b'))), 'ignored rule nothing');
+    assert.equal(resultIn(await send(gateway, aPush('b'))), 'ignored rule nothing');
     await configure('rules: none');
     const rejected = await gateway.process.line('file.rejected');
     assert.match(JSON.stringify(rejected['issues']), /"line":1,"path":"rules"/);
-    assert.equal(fateIn(await send(gateway, aPush('c'))), 'ignored rule nothing');
+    assert.equal(resultIn(await send(gateway, aPush('c'))), 'ignored rule nothing');
     await configure('{}');
     await gateway.process.line(
       'file.reloaded',
@@ -70,11 +70,11 @@ suite('the configuration file', { concurrency: 2 }, () => {
     assert.deepEqual(brigade.ids, ['d']);
   });
 
-  test('a dead letter without a registry is delivered once its caller is bound', async (t) => {
+  test('binds a caller, so that a dead letter without a registry can be redelivered', async (t) => {
     const brigade = await StubBrigade.start(t);
     const { installation, configure } = await configured(t, brigade, '{}');
     const gateway = await serve(t, installation);
-    assert.equal(fateIn(await send(gateway, CHART)), 'dead-lettered no-registry');
+    assert.equal(resultIn(await send(gateway, CHART)), 'dead-lettered no-registry');
     const redeliver = () => run(t, ['dead-letters', 'redeliver', '1'], operatorEnv(gateway));
     assert.match((await redeliver()).output, /1 {2}undeliverable: no registry is known/);
     await configure('callers: { ci: { registries: [example.azurecr.io] } }');
@@ -84,7 +84,28 @@ suite('the configuration file', { concurrency: 2 }, () => {
     assert.deepEqual(brigade.arrivals[0]?.event.qualifiers, { registry: 'example.azurecr.io' });
   });
 
-  test('an alias is emitted under the name of its registry, and refused to who is bound to another', async (t) => {
+  test('contains rules that apply to redelivered dead letters too', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    const { installation, configure } = await configured(t, brigade, '{}');
+    const gateway = await serve(t, installation);
+    assert.equal(resultIn(await send(gateway, CHART)), 'dead-lettered no-registry');
+    const redeliver = () => run(t, ['dead-letters', 'redeliver', '1'], operatorEnv(gateway));
+    const callers = 'callers: { ci: { registries: [example.azurecr.io] } }';
+    await configure(callers, 'rules: [{ name: charts, ignore: { actions: [chart_push] } }]');
+    await gateway.process.line('file.reloaded');
+    const { code, output } = await redeliver();
+    assert.equal(code, 1);
+    assert.match(output, /^1 {2}ignored: rule charts$/m);
+    await configure(callers);
+    await gateway.process.line(
+      'file.reloaded',
+      (line) => line !== undefined && gateway.process.linesOf('file.reloaded').length === 2,
+    );
+    assert.equal((await redeliver()).code, 0);
+    await brigade.untilTaken('chart');
+  });
+
+  test('replaces an alias by the name of its registry, which another caller may be bound to', async (t) => {
     const brigade = await StubBrigade.start(t);
     const registries = 'registries: { main.azurecr.io: { aliases: [example.azurecr.io] } }';
     const { installation, configure } = await configured(t, brigade, registries);
@@ -97,7 +118,7 @@ suite('the configuration file', { concurrency: 2 }, () => {
     assert.equal((await send(gateway, aPush('b'))).status, 403);
   });
 
-  test('that is wrong ends the start with 78, every issue with its line', async (t) => {
+  test('ends the start with 78 if it is wrong, and every issue is printed with its line', async (t) => {
     const brigade = await StubBrigade.start(t);
     const { installation } = await configured(
       t,
@@ -146,17 +167,17 @@ test('one application of Entra ID sends for several registries, and for no other
     const { headers, body } = sampleWebhook({ ...sample, at: new Date() }) ?? assert.fail();
     return exchange(gateway.ingestPort, { headers: { ...headers, authorization: `Bearer ${token}` }, body });
   };
-  for (const name of ['one', 'two']) assert.equal(fateIn(await sendFor(name)), 'accepted');
-  assert.equal(fateIn(await sendFor('three')), 'dead-lettered out-of-scope');
+  for (const name of ['one', 'two']) assert.equal(resultIn(await sendFor(name)), 'accepted');
+  assert.equal(resultIn(await sendFor('three')), 'dead-lettered out-of-scope');
   await brigade.untilTaken('one', 'two');
   const registries = brigade.arrivals.map(({ event }) => event.qualifiers['registry']);
   assert.deepEqual(registries.toSorted(), ['one-dnl.azurecr.io', 'two-dnl.azurecr.io']);
-  const stranger = await signed({ ...claims, ver: '1.0', appid: TENANT }, key);
-  const refused = await exchange(gateway.ingestPort, { headers: { authorization: `Bearer ${stranger}` }, body: CHART });
-  assert.equal(refused.status, 403);
+  const otherToken = await signed({ ...claims, ver: '1.0', appid: TENANT }, key);
+  const other = await exchange(gateway.ingestPort, { headers: { authorization: `Bearer ${otherToken}` }, body: CHART });
+  assert.equal(other.status, 403);
 });
 
-test('while the key server is down, an application is answered 503 and a token is taken', async (t) => {
+test('while the key server is down, an application gets a 503 and a token is accepted', async (t) => {
   const brigade = await StubBrigade.start(t);
   const key = aSigningKey('one');
   const keys = await StubBrigade.start(t);
@@ -183,9 +204,9 @@ suite('check --explain', { concurrency: 2 }, () => {
     `entra: { tenant: ${TENANT}, audiences: [api://gateway] }`,
   ];
   const target = (repository: string) => ({ repository });
-  for (const [what, args, body, code, ...told] of [
+  for (const [what, args, body, code, ...patterns] of [
     [
-      'the Brigade event that comes out',
+      'the Brigade event that results',
       [],
       aPush('a'),
       0,
@@ -202,24 +223,24 @@ suite('check --explain', { concurrency: 2 }, () => {
       /result +ignored \(rule builds\)/,
     ],
     [
-      'what it may not say',
+      'what is out of scope',
       [],
       aPush('a').replace('example', 'other'),
       1,
       /result +rejected with 403 \(out-of-scope\)\ndetail +registry: expected example\.azurecr\.io/,
     ],
-    ['that nothing names its registry', ['--caller', 'cd'], CHART, 1, /result +dead-lettered \(no-registry\)/],
-    ['that it carries nothing', [], '{"action":"ping"}', 1, /result +ignored \(ping\)/],
-    ['why it cannot be read', [], '[', 1, /format +none/],
-    ['that it could be of several callers', ['--caller', 'nobody'], '[', 64, /--caller must name one of: ci, cd/],
+    ['that no registry is known', ['--caller', 'cd'], CHART, 1, /result +dead-lettered \(no-registry\)/],
+    ['that there is nothing to deliver', [], '{"action":"ping"}', 1, /result +ignored \(ping\)/],
+    ['that the format is unknown', [], '[', 1, /format +none/],
+    ['which callers there are', ['--caller', 'unknown'], '[', 64, /--caller must name one of: ci, cd/],
   ] as const) {
-    test(`tells ${what}`, async (t) => {
+    test(`prints ${what}`, async (t) => {
       const { installation, configPath } = await configured(t, await StubBrigade.start(t), ...LINES);
       await writeFile(`${configPath}.json`, body);
       const command = ['check', '--explain', `${configPath}.json`, ...(args.length === 0 ? ['--caller', 'ci'] : args)];
       const ended = await run(t, command, installation.env);
       assert.equal(ended.code, code, ended.output + ended.errors);
-      for (const pattern of told) assert.match(ended.output + ended.errors, pattern);
+      for (const pattern of patterns) assert.match(ended.output + ended.errors, pattern);
     });
   }
 });

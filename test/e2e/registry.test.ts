@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CncfRegistry, hasRegistry } from '../support/cncf-registry.ts';
 import { writeOciLayout } from '../support/oci-layout.ts';
+import { aFreePort } from '../support/ports.ts';
 import { aFolder, anInstallation, type ServingGateway, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
 import { accept, aPush } from '../support/webhooks.ts';
 
-/** Below those that systems give out by themselves: the registry goes on calling it while the gateway is away. */
-async function aPort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
-
 async function aRig(t: TestContext, env: Readonly<Record<string, string>> = {}) {
   const brigade = await StubBrigade.start(t);
-  const port = await aPort();
+  // The registry keeps calling the same port while the gateway is down.
+  const port = await aFreePort();
   const installation = await anInstallation(t, brigade.address, { PORT: String(port) });
   const gateway = await serve(t, installation, env);
   const registry = await CncfRegistry.start(t, { url: `http://127.0.0.1:${port}/events`, token: WEBHOOK_TOKEN });
@@ -46,7 +31,7 @@ async function arrivals(brigade: StubBrigade, gateway: ServingGateway, count: nu
     .toSorted();
 }
 
-test('what is pushed to a real registry ends in Brigade: exactly its manifests, once each', async (t) => {
+test('Brigade gets exactly the manifests that are pushed to a real registry, once each', async (t) => {
   if (!hasRegistry(t)) return;
   const { brigade, gateway, registry, layout } = await aRig(t);
   const { host } = registry;
@@ -67,7 +52,7 @@ test('what is pushed to a real registry ends in Brigade: exactly its manifests, 
   );
 });
 
-test('nothing is lost or repeated while the gateway answers 503 to a real registry, and is restarted', async (t) => {
+test('nothing is lost or repeated while the gateway answers 503 to a real registry and restarts', async (t) => {
   if (!hasRegistry(t)) return;
   const { brigade, installation, gateway, registry, layout } = await aRig(t, { JOURNAL_RESERVE: '1TiB' });
   const pushing = registry.push(layout.folder, 'multi', 'team/app:v1');

@@ -13,7 +13,7 @@ import {
 import { anError, CREATED, type Reaction, StubBrigade } from '../support/stub-brigade.ts';
 import { adminGet, aPush, exchange, push, send } from '../support/webhooks.ts';
 
-/** Everything that must never be repeated, each in a place of its own where somebody might put it. */
+/** Everything that must never be printed or stored, each in a place where a caller could put it. */
 const SECRETS = {
   webhook: WEBHOOK_TOKEN,
   admin: ADMIN_TOKEN,
@@ -42,7 +42,7 @@ async function sendSecrets(gateway: ServingGateway): Promise<readonly string[]> 
     { port: ingestPort, headers: { authorization: `Bearer ${SECRETS.wrongWebhook}` }, body: aPush('wrong') },
     { port: ingestPort, headers: { authorization: `Basic ${SECRETS.basicUnknown}` }, body: aPush('basic') },
     { port: ingestPort, headers: { authorization: `Basic ${SECRETS.basicKnown}` }, body: aPush('basic-known') },
-    { port: ingestPort, path: `/events?access_token=${SECRETS.accessToken}`, headers: {}, body: aPush('stranger') },
+    { port: ingestPort, path: `/events?access_token=${SECRETS.accessToken}`, headers: {}, body: aPush('access-token') },
     { port: ingestPort, path: `/events?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('query-known') },
     { port: ingestPort, path: `/events/?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('redirected') },
     { port: ingestPort, path: `/nowhere?access_token=${SECRETS.webhook}`, headers: {}, body: aPush('nowhere') },
@@ -75,7 +75,7 @@ async function sendSecrets(gateway: ServingGateway): Promise<readonly string[]> 
   return answers;
 }
 
-/** Brigade fails in every way in which it might repeat what it was sent. */
+/** Brigade fails in every way in which it could repeat a request. */
 async function failToDeliver(gateway: ServingGateway, brigade: StubBrigade): Promise<void> {
   const reactions: readonly Reaction[] = [
     ECHO,
@@ -116,7 +116,7 @@ async function aTalkativeGateway(t: TestContext) {
   return { brigade, installation, gateway: await serve(t, installation) };
 }
 
-test('no secret gets into a log line at any level, into the journal, or into an answer', async (t) => {
+test('no log line at any level, no answer and no journal contains a secret', async (t) => {
   const { brigade, installation, gateway } = await aTalkativeGateway(t);
   const answers = await sendSecrets(gateway);
   await failToDeliver(gateway, brigade);
@@ -130,13 +130,13 @@ test('no secret gets into a log line at any level, into the journal, or into an 
   assert.equal(await gateway.process.ended, 0);
   assertNoSecret('the journal', await bytesOfFiles(installation.journalFolder));
   assertNoSecret('the output', gateway.process.everything);
-  // It was not silent, and the journal is where it was looked for.
+  // The gateway did log, and the journal is in that folder.
   assert.ok(gateway.process.linesOf('webhook.rejected').length > 0);
   for (const id of ['basic-known', 'query-known', 'absolute']) await brigade.untilTaken(id);
   assert.ok((await bytesOfFiles(installation.journalFolder)).includes('failing-0'));
 });
 
-test('no secret gets into what a faulty start prints', async (t) => {
+test('a faulty start prints no secret', async (t) => {
   const brigade = await StubBrigade.start(t);
   brigade.onProbe = () => ({ ...ECHO, status: 403 });
   const gateway = await serve(t, await anInstallation(t, brigade.address, { LOG_LEVEL: 'trace' }));

@@ -8,7 +8,7 @@ import { AnsweringServer, answering } from '../support/answering-server.ts';
 import { aFolder, anInstallation, run, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
 
-/** A gateway with its token in a file, and its Brigade. */
+/** A gateway, its Brigade, and `send` with the token in a file. */
 async function aGateway(t: TestContext) {
   const brigade = await StubBrigade.start(t);
   const installation = await anInstallation(t, brigade.address);
@@ -25,7 +25,7 @@ async function aGateway(t: TestContext) {
 }
 
 suite('send', { concurrency: 2 }, () => {
-  test('sends every action in every format in which it is told, and the gateway reads it', async (t) => {
+  test('sends every action in every format that has it, and the gateway reads it', async (t) => {
     const { brigade, send } = await aGateway(t);
     for (const format of SAMPLE_FORMATS) {
       for (const action of ['push', 'delete'] as const) {
@@ -50,7 +50,7 @@ suite('send', { concurrency: 2 }, () => {
     }
   });
 
-  test('sends many, some at a time, and sums up what was answered and how fast', async (t) => {
+  test('sends many webhooks, some at a time, and prints the answers and their latency', async (t) => {
     const { brigade, send } = await aGateway(t);
     const { code, output, errors } = await send('--count', '200', '--concurrency', '16');
     assert.equal(code, 0, errors);
@@ -73,15 +73,15 @@ suite('send', { concurrency: 2 }, () => {
     assert.deepEqual([authorization, id, type], ['Bearer s3cret', 'one', 'text/plain']);
   });
 
-  test('a refusal, or nobody there, is exit code 1, and the answer cannot steer the terminal', async (t) => {
+  test('exits with 1 after an error or without an answer, and prints no control characters', async (t) => {
     const server = await AnsweringServer.start(t, answering(403, 'no\u001b[2J'));
-    const refused = await run(t, ['send', server.address], {});
-    assert.deepEqual([refused.code, refused.output], [1, '403 no�[2J']);
+    const rejected = await run(t, ['send', server.address], {});
+    assert.deepEqual([rejected.code, rejected.output], [1, '403 no�[2J']);
     const brigade = await StubBrigade.start(t);
     await brigade.goDown();
-    const nobody = await run(t, ['send', brigade.address, '--count', '3'], {});
-    assert.equal(nobody.code, 1);
-    assert.match(nobody.output, /^no answer {2}3\n[\s\S]*ECONNREFUSED/);
+    const unanswered = await run(t, ['send', brigade.address, '--count', '3'], {});
+    assert.equal(unanswered.code, 1);
+    assert.match(unanswered.output, /^no answer {2}3\n[\s\S]*ECONNREFUSED/);
   });
 
   for (const [what, code, pattern, ...args] of [
@@ -95,9 +95,9 @@ suite('send', { concurrency: 2 }, () => {
       'quarantine',
     ],
     ['an unknown format', 64, /Allowed choices are acr/, '--format', 'xml'],
-    ['a saved body that is not there', 64, /nowhere: there is no such file/, '--file', 'nowhere'],
+    ['a saved body that does not exist', 64, /nowhere: there is no such file/, '--file', 'nowhere'],
     [
-      'a token file that is not there',
+      'a token file that does not exist',
       78,
       /WEBHOOK_TOKEN_PATH: .*nowhere: there is no such file/,
       '--token-file',
@@ -110,7 +110,7 @@ suite('send', { concurrency: 2 }, () => {
       'http://127.0.0.1:9/?access_token=s3cret',
     ],
   ] as const) {
-    test(`${what} is exit code ${code}`, async (t) => {
+    test(`exits with ${code} for ${what}`, async (t) => {
       const ended = await run(t, ['send', ...args], {});
       assert.equal(ended.code, code);
       assert.match(ended.errors, pattern);
@@ -119,15 +119,15 @@ suite('send', { concurrency: 2 }, () => {
   }
 });
 
-test('every sample decodes to the event that it tells of', () => {
+test('every sample decodes to its event', () => {
   const place = { registry: 'example.azurecr.io', repository: 'team/app', tag: '1.2.3' };
   const samples = SAMPLE_FORMATS.flatMap((format) => SAMPLE_ACTIONS.map((action) => ({ format, action })));
-  const told = samples.flatMap((kind) => {
+  const webhooks = samples.flatMap((kind) => {
     const webhook = sampleWebhook({ ...kind, ...place, id: 'a', at: new Date() });
     return webhook === undefined ? [] : [{ ...kind, decoded: decode(Buffer.from(webhook.body), webhook.headers) }];
   });
-  assert.equal(told.length, 6 + 4 * 4 + 2);
-  for (const { format, action, decoded } of told) {
+  assert.equal(webhooks.length, 6 + 4 * 4 + 2);
+  for (const { format, action, decoded } of webhooks) {
     const [event] = decoded.kind === 'decoded' ? decoded.events : [];
     const read = event?.kind === 'event' ? event.event.action : event?.kind === 'nothing' ? event.reason : undefined;
     assert.equal(read, action, `${format}: ${JSON.stringify(decoded)}`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
 import { generatedPages } from '../../scripts/pages.ts';
@@ -9,21 +9,16 @@ import { DEV_VARIABLES, OPERATOR_VARIABLES, SEND_VARIABLES, SERVE_VARIABLES } fr
 import { METRICS } from '../../src/observe/metrics.ts';
 import { logCalls } from './log-events.ts';
 import { isOwnCommand } from './own-commands.ts';
-import { absolute, pages, read } from './repository.ts';
+import { absolute, isSuperseded, pages, read } from './repository.ts';
 
 const README_LINES = 150;
 /** A page. */
 const ADR_LINES = 60;
 
-/** Words in capitals that are no settings: Brigade's, and what Node finds wrong with certificates. */
-const OTHER_CAPITALS: ReadonlySet<string> = new Set([
-  ...['EVENT_CREATOR', 'PROJECT_CREATOR'],
-  ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_CERT_ALTNAME_INVALID'],
-]);
-
-/** Every match of the pattern's first group that `isKnown` does not know, with its page. */
+/** Every match of the pattern's first group that `isKnown` does not know, with its page; not in what was superseded. */
 function unknown(pattern: RegExp, isKnown: (found: string, page: string) => boolean): readonly string[] {
-  return pages().flatMap((page) =>
+  const current = pages().filter((page) => !isSuperseded(page));
+  return current.flatMap((page) =>
     [...read(page).matchAll(pattern)]
       .map(([, found = '']) => found)
       .filter((found) => !isKnown(found, page))
@@ -31,7 +26,7 @@ function unknown(pattern: RegExp, isKnown: (found: string, page: string) => bool
   );
 }
 
-/** As GitHub makes them of headings. */
+/** The anchors that GitHub makes of headings. */
 function anchorsOf(page: string): readonly string[] {
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
@@ -41,7 +36,7 @@ function anchorsOf(page: string): readonly string[] {
   );
 }
 
-function leadsSomewhere(link: string, page: string): boolean {
+function isAlive(link: string, page: string): boolean {
   if (/^(?:https?|mailto):/.test(link)) return true;
   const [path = '', anchor] = link.split('#');
   const target = path === '' ? page : join(dirname(page), path);
@@ -49,12 +44,22 @@ function leadsSomewhere(link: string, page: string): boolean {
 }
 
 describe('the documentation', () => {
-  it('has links that lead somewhere', () => {
-    assert.deepEqual(unknown(/\]\(([^)\s]+)\)/g, leadsSomewhere), []);
+  it('has no dead link', () => {
+    assert.deepEqual(unknown(/\]\(([^)\s]+)\)/g, isAlive), []);
+  });
+
+  it('names the ADR that supersedes another', () => {
+    const adrs = pages().filter((page) => page.startsWith('docs/adr/'));
+    const superseded = adrs.filter((page) => /\bsuperseded\b/i.test(read(page).split('\n').slice(1, 4).join()));
+    const dangling = superseded.filter((page) => {
+      const [, later = ''] = /\bsuperseded by \[\d+\]\(([\w.-]+)\)/i.exec(read(page)) ?? [];
+      return later <= basename(page) || !adrs.includes(`docs/adr/${later}`);
+    });
+    assert.deepEqual(dangling, []);
   });
 
   it('names paths that exist', () => {
-    const path = /`((?:src|packages|docs|test|bench|examples|charts|deploy|image|\.ci)\/[^`\s*…]*)`/g;
+    const path = /`((?:src|packages|docs|test|bench|scripts|examples|charts|deploy|image|\.ci)\/[^`\s*…]*)`/g;
     assert.deepEqual(
       // A decision record names the paths of its time.
       unknown(path, (found, page) => {
@@ -68,12 +73,14 @@ describe('the documentation', () => {
   it('names npm scripts that exist', () => {
     const scripts: ReadonlySet<string> = new Set(Object.keys(packageJson.scripts));
     assert.deepEqual(
-      unknown(/\bnpm (?:run )?((?!ci\b|run\b)[a-z]+)\b(?=[`\s]*(?:$|[|)`&]))/gm, (found) => scripts.has(found)),
+      unknown(/\bnpm (?:run )?((?!ci\b|install\b|run\b)[a-z]+)\b(?=[`\s]*(?:$|[|)`&]))/gm, (found) =>
+        scripts.has(found),
+      ),
       [],
     );
   });
 
-  it('gives commands and flags that the program has', () => {
+  it('names commands and flags that the program has', () => {
     const seen = new Set<string>();
     const isKnown = (words: string) => {
       seen.add(words);
@@ -86,9 +93,11 @@ describe('the documentation', () => {
   it('names settings that exist', () => {
     const all = { ...SERVE_VARIABLES, ...DEV_VARIABLES, ...OPERATOR_VARIABLES, ...SEND_VARIABLES };
     const names = new Set(Object.keys(all));
+    // Capitals with another beginning are names of Brigade or of Node.
+    const beginnings = new Set(Object.keys(all).map((name) => name.split('_')[0]));
     const setting = /`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g;
     assert.deepEqual(
-      unknown(setting, (found) => names.has(found) || OTHER_CAPITALS.has(found)),
+      unknown(setting, (found) => names.has(found) || !beginnings.has(found.split('_')[0])),
       [],
     );
   });
@@ -101,11 +110,11 @@ describe('the documentation', () => {
     );
   });
 
-  it('has generated pages that are up to date: npm run docs writes them', () => {
+  it('contains the generated pages as npm run docs writes them', () => {
     for (const [name, text] of Object.entries(generatedPages())) assert.equal(read(name), text, name);
   });
 
-  it('explains every event of the log, and no other', () => {
+  it('explains every log event, and no other', () => {
     const [, table = ''] = read('docs/operating.md').split(/^## Log$/m);
     const documented = [...(table.split(/^## /m)[0] ?? '').matchAll(/^\| `([\w.]+)` \|/gm)].map(([, name]) => name);
     const calls = logCalls();
@@ -116,12 +125,12 @@ describe('the documentation', () => {
     assert.deepEqual(documented.toSorted(), [...new Set(calls.map(({ event }) => event))].toSorted());
   });
 
-  it('shows a tokens file that is well-formed', () => {
+  it('shows a valid tokens file', () => {
     const [, json = ''] = /```json\n(.*?)```/s.exec(read('docs/tokens.md')) ?? [];
     assert.equal(parseTokens(Buffer.from(json)).kind, 'value');
   });
 
-  it('keeps to its length', () => {
+  it('keeps the README and each ADR short', () => {
     const long = pages().filter((page) => {
       const limit = page === 'README.md' ? README_LINES : ADR_LINES;
       const isLimited = page === 'README.md' || page.startsWith('docs/adr/');

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { list, read, sources } from './repository.ts';
+import { absolute, isTest, list, read, sources } from './repository.ts';
 
 /**
- * Who may import what: folders of `src/`, or single files of them (their ports). A folder may always import itself. A `/`
- * at the end stands for what lies directly in a folder of any name.
+ * What each folder of `src/` may import besides itself: other folders, or single files of them (their ports); `/` stands for
+ * the files directly in any folder. The composition root, `gateway/`, may import everything.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -24,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'journal/journal-fault.ts',
   ],
   deliver: ['model', 'journal/journal.ts', 'journal/clock.ts', 'sink/sink.ts'],
-  // The stages hold neither logger nor metrics: they declare what they tell, and this listens.
+  // The stages hold neither logger nor metrics: they declare observers, and this implements them.
   observe: [
     'model',
     'journal/journal.ts',
@@ -40,16 +41,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'bin.ts': ['cli/main.ts'],
 };
 
-/** The composition root knows everything. */
-const COMPOSITION_ROOT = /^gateway\//;
-
-/** Adapters of one port, which never import each other. */
+/** Adapters of one port never import each other. */
 const ADAPTERS: readonly (readonly string[])[] = [
   ['journal/memory/', 'journal/sqlite/'],
   ['sink/brigade', 'sink/cloudevents-http/'],
 ];
 
-/** What comes from outside appears only where its owner is: what the paths below `src/` begin with. */
+/** Only the owners of a library, or of a module of Node that reaches outside, import it: the beginnings of their paths in `src/`. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts'],
   'node:https': ['http/'],
@@ -58,7 +56,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['admin/'],
   'brigade-api': ['sink/brigade/'],
   commander: ['cli/main.ts'],
-  // Loaded when they run: the image contains neither them nor the package.
+  // These load it when they run: the image contains neither them nor the package.
   'embedded-brigade': ['cli/brigade.ts', 'cli/dev.ts', 'cli/dev-files.ts'],
   hono: ['admin/'],
   jose: ['auth/'],
@@ -71,111 +69,99 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 interface Import {
-  /** Below `src/`. */
   readonly from: string;
-  /** Below `src/`, or the name of what is imported from outside. */
+  /** A path from the root, or the name of what is imported from outside. */
   readonly to: string;
   readonly isOurs: boolean;
 }
 
-/** Everything that a file imports, starts as a thread, or loads when needed. */
+/** Everything that a file imports, loads when needed, or starts as a thread. */
 function importsOf(from: string): readonly Import[] {
-  const text = read(join('src', from));
-  const found = text.matchAll(/(?:\bfrom |\bimport\(|\bimport |new URL\()'([^']+\.(?:ts|json)|[^.'][^']*)'/g);
+  const found = read(from).matchAll(/(?:\bfrom |\bimport\(|\bimport |new URL\()'([^']+\.(?:ts|json)|[^.'][^']*)'/g);
   return [...found].map(([, name = '']) => {
     const isOurs = name.startsWith('.');
     return { from, to: isOurs ? join(dirname(from), name) : name, isOurs };
   });
 }
 
-/** What the program loads. The other files below `src/` are there for tests. */
-function program(): readonly string[] {
-  const found = new Set(['bin.ts']);
-  for (const from of found) {
-    for (const { to, isOurs } of importsOf(from)) if (isOurs && to.endsWith('.ts')) found.add(to);
-  }
-  return [...found];
+function describeAll(imports: readonly Import[]): readonly string[] {
+  return imports.map(({ from, to }) => `${from} imports ${to}`);
 }
 
-/** `@scope/name/path` → `@scope/name`; a module of Node as it is. */
+/** `node:http`, `@hono/node-server`, `hono`: without the path in it. */
 function packageOf(name: string): string {
-  return /^(?:node:\w+|@[^/]+\/[^/]+|[^/]+)/.exec(name)?.[0] ?? name;
-}
-
-function folderOf(path: string): string {
-  return path.split('/')[0] ?? path;
+  return /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name;
 }
 
 function isAllowed({ from, to }: Import): boolean {
-  const folder = folderOf(from);
-  if (COMPOSITION_ROOT.test(from) || folder === folderOf(to) || to === '../package.json') return true;
+  const [folder = '', other] = [from, to].map((path) => path.split('/')[1]);
+  if (folder === 'gateway' || folder === other || to === 'package.json') return true;
   return (MAY_IMPORT[folder] ?? []).some((rule) => {
-    if (rule === '/') return to.split('/').length === 2;
-    return rule.endsWith('.ts') ? to === rule : folderOf(to) === rule;
+    return rule === '/' ? to.split('/').length === 3 : rule === other || `src/${rule}` === to;
   });
 }
 
-function told(imports: readonly Import[]): readonly string[] {
-  return imports.map(({ from, to }) => `src/${from} imports ${to}`);
+/** What is left of the imports once files that import none of the others, or are imported by none, are taken out. */
+function circlesIn(imports: readonly Import[]): readonly Import[] {
+  const [importers, imported] = [new Set(imports.map(({ from }) => from)), new Set(imports.map(({ to }) => to))];
+  const left = imports.filter(({ from, to }) => imported.has(from) && importers.has(to));
+  return left.length === imports.length ? left : circlesIn(left);
 }
 
 describe('imports', () => {
-  const files = program();
-  const imports = files.flatMap(importsOf);
+  const imports = sources().flatMap(importsOf);
 
-  it('of the program are found, and lead to no test', () => {
-    assert.ok(files.includes('journal/sqlite/writer/writer.ts'));
-    assert.ok(files.includes('cli/dev.ts'));
-    const known = new Set(sources().map((path) => path.slice('src/'.length)));
-    assert.deepEqual(
-      files.filter((file) => !known.has(file)),
-      [],
-    );
-  });
-
-  it('go the way of the data', () => {
-    assert.deepEqual(told(imports.filter((each) => each.isOurs && !isAllowed(each))), []);
+  it('follow the way of the data', () => {
+    const within = imports.filter(({ from, isOurs }) => isOurs && from.startsWith('src/'));
+    assert.deepEqual(describeAll(within.filter((each) => !isAllowed(each))), []);
   });
 
   it('of an adapter never name another adapter of its port', () => {
     const between = imports.filter(({ from, to }) =>
       ADAPTERS.some((group) => {
-        const [one, other] = [from, to].map((path) => group.find((prefix) => path.startsWith(prefix)));
+        const [one, other] = [from, to].map((path) => group.find((prefix) => path.startsWith(`src/${prefix}`)));
         return one !== undefined && other !== undefined && one !== other;
       }),
     );
-    assert.deepEqual(told(between), []);
+    assert.deepEqual(describeAll(between), []);
   });
 
-  it('from outside stay with their owner', () => {
+  it('of the product never name a test or a suite', () => {
+    assert.deepEqual(describeAll(imports.filter(({ to, isOurs }) => isOurs && isTest(to))), []);
+  });
+
+  it('of a library stay with its owner', () => {
     const misplaced = imports.filter(({ from, to, isOurs }) => {
-      if (isOurs) return false;
       const owners = OWNERS[packageOf(to)];
-      if (owners === undefined) return !to.startsWith('node:');
-      return !owners.some((owner) => from.startsWith(owner));
+      if (isOurs || !from.startsWith('src/')) return false;
+      return owners === undefined ? !to.startsWith('node:') : !owners.some((owner) => from.startsWith(`src/${owner}`));
     });
-    assert.deepEqual(told(misplaced), []);
+    assert.deepEqual(describeAll(misplaced), []);
   });
 
   it('of a package stay in it, or name one of its dependencies', () => {
     for (const folder of list('packages/*')) {
-      const { dependencies = {} } = JSON.parse(read(join(folder, 'package.json')));
-      const outside = list(`${folder}/*.{js,ts}`, `${folder}/src/**/*.ts`)
-        .filter((path) => !path.endsWith('.test.ts'))
-        .flatMap((path) => importsOf(join('..', path)))
-        .filter(({ to, isOurs }) => {
-          if (isOurs) return !join('src', to).startsWith(`${folder}/`);
-          return !to.startsWith('node:') && !Object.hasOwn(dependencies, packageOf(to));
-        });
-      assert.deepEqual(told(outside), []);
+      const { dependencies = {} } = JSON.parse(read(`${folder}/package.json`));
+      const outside = imports.filter(({ from, to, isOurs }) => {
+        if (!from.startsWith(`${folder}/`)) return false;
+        if (isOurs) return !to.startsWith(`${folder}/`);
+        return !to.startsWith('node:') && !Object.hasOwn(dependencies, packageOf(to));
+      });
+      assert.deepEqual(describeAll(outside), []);
     }
   });
 
-  it('leave the environment to src/config', () => {
-    const readers = sources().filter((path) => /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(read(path)));
-    assert.deepEqual(
-      readers.filter((path) => !path.startsWith('src/config/')),
-      [],
-    );
+  it('of a library name what it exports', () => {
+    const deep = imports.filter(({ to, isOurs }) => !isOurs && !to.startsWith('node:') && to !== packageOf(to));
+    const isPrivate = ({ to }: Import): boolean => {
+      const path = `node_modules/${packageOf(to)}/package.json`;
+      return !existsSync(absolute(path)) || JSON.parse(read(path)).exports === undefined;
+    };
+    assert.deepEqual(describeAll(deep.filter(isPrivate)), []);
+  });
+
+  it('make no circle', () => {
+    const all = list('{src,packages,bench,scripts,test}/**/*.ts').flatMap(importsOf);
+    assert.deepEqual(describeAll(circlesIn(all.filter(({ isOurs }) => isOurs))), []);
   });
 });

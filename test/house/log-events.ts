@@ -1,6 +1,6 @@
 import { read, sources } from './repository.ts';
 
-/** Every call of a logger in the sources: where, and the name of its event if it has one. */
+/** Every call of a logger in the sources: its place, and the name of its event if there is one. */
 export function logCalls(): readonly { readonly at: string; readonly event: string | undefined }[] {
   return sources().flatMap((path) => {
     const text = read(path);
@@ -12,7 +12,7 @@ export function logCalls(): readonly { readonly at: string; readonly event: stri
   });
 }
 
-/** What stands before the parenthesis that closes. */
+/** The text before the closing parenthesis. */
 function upToClosing(text: string): string {
   let depth = 1;
   for (const { 0: parenthesis, index } of text.matchAll(/[()]/g)) {

@@ -11,7 +11,7 @@ function help(...command: readonly string[]): string {
   return known;
 }
 
-/** Whether the help of the program lists the command, and that of the command each flag. */
+/** Whether the program's help lists the command, and the command's help each flag. */
 export function isOwnCommand(words: readonly string[]): boolean {
   const path: string[] = [];
   for (const word of words) {

@@ -8,7 +8,7 @@ describe('README', () => {
   const readme = read('README.md');
 
   for (const folder of ['.', 'packages/embedded-brigade']) {
-    it(`defends exactly the runtime dependencies that there are: ${folder}`, () => {
+    it(`gives a reason for each runtime dependency: ${folder}`, () => {
       const [, section = ''] = read(`${folder}/README.md`).split(/^## Dependencies$/m);
       const defended = [...(section.split(/^## /m)[0] ?? '').matchAll(/^\| `([^`]+)` \| .{10,} \|$/gm)];
       const { dependencies } = JSON.parse(read(`${folder}/package.json`));
@@ -19,7 +19,7 @@ describe('README', () => {
     });
   }
 
-  it('gives the commands that continuous integration runs', () => {
+  it('contains the commands that continuous integration runs', () => {
     const given = [...readme.matchAll(/^\$ (npm ci && npm \w+)$/gm)].map(([, command]) => command);
     assert.deepEqual(given, ['npm ci && npm start', 'npm ci && npm test']);
     const run = [...read('.ci/run').matchAll(/^run (npm .+)$/gm)].map(([, command]) => command);
@@ -29,7 +29,7 @@ describe('README', () => {
 });
 
 describe('package-lock.json', () => {
-  it('names no place to download from but the public registry', () => {
+  it('downloads from the public registry only', () => {
     const hosts = [
       ...read('package-lock.json').matchAll(/"resolved": "(?!https:\/\/registry\.npmjs\.org\/|packages\/)([^"]+)"/g),
     ];
@@ -41,7 +41,7 @@ describe('package-lock.json', () => {
 });
 
 describe('package.json', () => {
-  it('pins every version, so that a fresh clone is what was tested', () => {
+  it('pins every version, so that a fresh clone has what was tested', () => {
     const versions = list('package.json', 'packages/*/package.json').flatMap((path) => {
       const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read(path));
       return Object.entries<string>({ ...dependencies, ...devDependencies, ...optionalDependencies });

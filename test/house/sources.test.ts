@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { read, sources } from './repository.ts';
-
-const MAX_FILE_LINES = 250;
-const MAX_FUNCTION_LINES = 50;
+import { occurrences, sources } from './repository.ts';
 
 const FORBIDDEN: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['the type any', /(?::|\bas|<|\|) ?any\b(?=[\s,;)>\]|]|$)/],
@@ -13,42 +10,16 @@ const FORBIDDEN: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['unfinished work', /\b(?:TODO|FIXME|XXX|HACK)\b/],
 ];
 
-const BLOCK =
-  /^\s*(?:\} )?(?:if|else|for|while|switch|case|try|catch|finally|do|class|interface|export class|export interface)\b/;
-
-/** The formatter indents alike, so that a function ends at the first `}` as far to the left as its first line. */
-function longFunctions(path: string): readonly string[] {
-  const lines = read(path).split('\n');
-  return lines.flatMap((line, start) => {
-    if (!/(?:\)|=>|[\w>\]}]) \{$/.test(line) || !line.includes(')') || BLOCK.test(line)) return [];
-    const indent = /^ */.exec(line)?.[0] ?? '';
-    const end = lines.findIndex((each, index) => index > start && each.startsWith(`${indent}}`));
-    const length = end - start + 1;
-    return length > MAX_FUNCTION_LINES ? [`${path}:${start + 1} has ${length} lines`] : [];
-  });
-}
-
 describe('a source file', () => {
-  it(`has at most ${MAX_FILE_LINES} lines`, () => {
-    const long = sources().flatMap((path) => {
-      const lines = read(path).trimEnd().split('\n').length;
-      return lines > MAX_FILE_LINES ? [`${path} has ${lines} lines`] : [];
-    });
-    assert.deepEqual(long, []);
-  });
-
-  it(`has functions of at most ${MAX_FUNCTION_LINES} lines`, () => {
-    assert.deepEqual(sources().flatMap(longFunctions), []);
-  });
-
   for (const [what, pattern] of FORBIDDEN) {
-    it(`is without ${what}`, () => {
-      const found = sources().flatMap((path) =>
-        read(path)
-          .split('\n')
-          .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
-      );
-      assert.deepEqual(found, []);
-    });
+    it(`is without ${what}`, () => assert.deepEqual(occurrences(sources(), pattern), []));
   }
+
+  it('reads the environment only in src/config', () => {
+    const readers = occurrences(sources(), /\bprocess\.env\b|\benv\b.*from 'node:process'/);
+    assert.deepEqual(
+      readers.filter((each) => each.startsWith('src/') && !each.startsWith('src/config/')),
+      [],
+    );
+  });
 });

@@ -6,7 +6,7 @@ import { list, read } from './repository.ts';
 describe('a workflow', () => {
   const workflows = list('.github/workflows/*.yml');
 
-  it('pins every action by the hash of a commit, and names its version', () => {
+  it('pins every action to a commit, and names its version', () => {
     const used = workflows.flatMap((path) =>
       [...read(path).matchAll(/\buses: (.+)$/gm)].map(([, action = '']) => action),
     );
@@ -23,7 +23,7 @@ describe('a workflow', () => {
     );
   });
 
-  it('may do nothing but read unless a job says more', () => {
+  it('has read permission only, unless a job asks for more', () => {
     for (const path of workflows) assert.deepEqual(parse(read(path)).permissions, { contents: 'read' }, path);
   });
 });

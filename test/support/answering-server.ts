@@ -13,10 +13,10 @@ export interface Asked {
   readonly body: string;
 }
 
-/** What a server does with a request; it need not answer. */
+/** Handles a request; it may leave it unanswered. */
 export type React = (response: ServerResponse, asked: Asked) => void;
 
-/** An HTTP server on a port of its own that does with each request what a test tells it to, and remembers them. */
+/** An HTTP server on a port of its own that answers as a test wants, and records its requests. */
 export class AnsweringServer {
   readonly asked: Asked[] = [];
   connections = 0;
@@ -29,7 +29,7 @@ export class AnsweringServer {
     this.react = react;
   }
 
-  /** Over TLS with a key pair. */
+  /** Speaks TLS if it gets a key pair. */
   static async start(
     t: TestContext,
     react: React,
@@ -52,17 +52,17 @@ export class AnsweringServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // A client that gives up in the middle has asked for nothing.
+    // A request that breaks off does not count.
     const body = await buffer(request).catch(() => undefined);
     if (body === undefined) return;
     const { method = '', url: path = '', headers } = request;
     const asked = { method, path, headers, body: body.toString('utf8') };
     this.asked.push(asked);
     this.react(response, asked);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
-  /** Resolves once so many requests were read. */
+  /** Resolves once that many requests were read. */
   async untilAsked(count: number): Promise<void> {
     await this.#changes.until(
       () => (this.asked.length >= count ? true : undefined),
@@ -71,7 +71,7 @@ export class AnsweringServer {
   }
 }
 
-/** Answers every request alike. */
+/** Gives every request the same answer. */
 export function answering(status: number, body = '', headers: Readonly<Record<string, string>> = {}): React {
   return (response) => {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);

@@ -1,11 +1,11 @@
-/** After which waiting is given up: something that never comes is a failure with a name, not a hanging run. */
-export const PATIENCE_MS = 30_000;
+/** The longest wait: an event that never comes fails the test with a description instead of blocking the run. */
+export const PATIENCE_MS = 90_000;
 
-/** Lets a test wait for a condition on something that changes now and then, and tells of each change. */
+/** Lets a test wait for a condition on an object that reports its changes. */
 export class Changes {
   readonly #waiting = new Set<() => void>();
 
-  tell(): void {
+  notify(): void {
     for (const wake of [...this.#waiting]) wake();
   }
 
@@ -18,7 +18,7 @@ export class Changes {
       };
       const patience = setTimeout(() => {
         end();
-        reject(new Error(`waited in vain: ${missing()}`));
+        reject(new Error(`timed out waiting for ${missing()}`));
       }, PATIENCE_MS);
       const wake = (): void => {
         try {

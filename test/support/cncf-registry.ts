@@ -9,7 +9,7 @@ import { aFolder } from './serve-process.ts';
 
 const run = promisify(execFile);
 
-/** Skips the test where the programs are missing; in continuous integration their absence fails it. */
+/** Skips the test if the programs are missing; in continuous integration that fails it. */
 export function hasRegistry(t: TestContext): boolean {
   const missing = ['docker-registry', 'skopeo'].filter((name) => spawnSync(name, ['--version']).status !== 0);
   if (missing.length === 0) return true;
@@ -18,7 +18,7 @@ export function hasRegistry(t: TestContext): boolean {
   return false;
 }
 
-/** A real CNCF registry on a port of its own, which notifies an address. */
+/** A real CNCF registry on a port of its own, which sends notifications to an address. */
 export class CncfRegistry {
   readonly host: string;
 
@@ -35,35 +35,23 @@ export class CncfRegistry {
     return new CncfRegistry(await listeningAt(child));
   }
 
-  /** Copies what a layout has under a tag, with every platform of it. */
+  /** Copies an image of a layout, with every platform of it. */
   async push(layout: string, tag: string, to: string): Promise<void> {
-    const target = `docker://${this.host}/${to}`;
-    await run('skopeo', [
-      'copy',
-      '--all',
-      '--insecure-policy',
-      '--dest-tls-verify=false',
-      `oci:${layout}:${tag}`,
-      target,
-    ]);
+    await copy('--dest-tls-verify=false', `oci:${layout}:${tag}`, `docker://${this.host}/${to}`);
   }
 
   async pull(from: string, folder: string): Promise<void> {
-    const source = `docker://${this.host}/${from}`;
-    await run('skopeo', [
-      'copy',
-      '--all',
-      '--insecure-policy',
-      '--src-tls-verify=false',
-      source,
-      `oci:${folder}:pulled`,
-    ]);
+    await copy('--src-tls-verify=false', `docker://${this.host}/${from}`, `oci:${folder}:pulled`);
   }
 
   async delete(repository: string, digest: string): Promise<number> {
     const { status } = await fetch(`http://${this.host}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' });
     return status;
   }
+}
+
+async function copy(...args: readonly string[]): Promise<void> {
+  await run('skopeo', ['copy', '--all', '--insecure-policy', ...args]);
 }
 
 function configOf(folder: string, { url, token }: { readonly url: string; readonly token: string }): string {
@@ -87,11 +75,11 @@ function configOf(folder: string, { url, token }: { readonly url: string; readon
   });
 }
 
-/** It tells the port that it was given in its log. */
+/** Its log contains the port that the system assigned. */
 async function listeningAt(child: ChildProcess): Promise<string> {
   const said: string[] = [];
   const { stderr } = child;
-  if (stderr === null) throw new Error('it has no log');
+  if (stderr === null) throw new Error('the registry has no log');
   for await (const line of createInterface({ input: stderr })) {
     said.push(line);
     const host = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];

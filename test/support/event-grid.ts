@@ -3,13 +3,13 @@ import { Changes } from './changes.ts';
 import type { Cleanup } from './stub-brigade.ts';
 import { exchange, type HttpAnswer } from './webhooks.ts';
 
-/** Event Grid's own first waits are 10 s, 30 s, 1 min, 5 min; after the last of these it goes on with it. */
+/** Event Grid's own waits are 10 s, 30 s, 1 min, 5 min, …; the last one here repeats. */
 const RETRY_MS = [10, 30, 60, 300];
 
 /** Its default, after which an event is dead-lettered, or dropped. */
 const MAX_ATTEMPTS = 30;
 
-/** What it calls a success; any other 2xx is a failure like another. */
+/** What it calls a success; any other 2xx is a failure. */
 const SUCCESSES: ReadonlySet<number> = new Set([200, 201, 202, 203, 204]);
 
 /** Never tried again (learn.microsoft.com/azure/event-grid/delivery-and-retry). */
@@ -24,7 +24,7 @@ export interface GridEvent {
   readonly data: unknown;
 }
 
-/** A push as Event Grid tells of it; its id is that of the native event, too. */
+/** A push in Event Grid's format; the native event has the same id. */
 export function aGridPush(id: string, data: object = {}): GridEvent {
   return aGridEvent(id, {
     id,
@@ -55,15 +55,15 @@ export function aGridEvent(id: string, data: unknown): GridEvent {
   return Object.assign({ id, topic: TOPIC, eventType, data }, rest);
 }
 
-/** Plays Event Grid towards one endpoint, as documented but for its waits, which are a thousand times shorter. */
+/** Delivers to one endpoint as Event Grid is documented to, with waits that are a thousand times shorter. */
 export class EventGrid {
-  /** Where it sends to; may change, as an address behind a name may. */
+  /** The port that it sends to; it may change, as the address of a name may. */
   port: number;
-  /** What it sends along with every delivery. */
+  /** Sent with every delivery. */
   headers: Readonly<Record<string, string>>;
   readonly delivered: string[] = [];
   readonly deadLettered: string[] = [];
-  /** Of every attempt; 0 when nobody answered. */
+  /** Of every attempt; 0 if there was no answer. */
   readonly statuses: number[] = [];
   readonly #changes = new Changes();
   #isOver = false;
@@ -76,7 +76,7 @@ export class EventGrid {
     });
   }
 
-  /** Asks whether somebody wants the events of a new subscription, and how it answered. */
+  /** Sends the validation of a new subscription; resolves to the answer. */
   validate(code: string, headers = this.headers): Promise<HttpAnswer> {
     const data = { validationCode: code, validationUrl: 'https://rp-westeurope.eventgrid.azure.net:553/validate?id=1' };
     const event = {
@@ -89,7 +89,7 @@ export class EventGrid {
     return this.#post([event], 'SubscriptionValidation', headers);
   }
 
-  /** Delivers a batch, as a whole or not at all; resolves once it is delivered or given up. */
+  /** Delivers a batch as a whole or not at all; resolves once it is delivered or dead-lettered. */
   async publish(events: readonly GridEvent[]): Promise<void> {
     const ids = events.map(({ id }) => id);
     for (let attempt = 0; attempt < MAX_ATTEMPTS && !this.#isOver; attempt++) {
@@ -99,13 +99,13 @@ export class EventGrid {
       );
       this.statuses.push(status);
       if (SUCCESSES.has(status)) this.delivered.push(...ids);
-      this.#changes.tell();
+      this.#changes.notify();
       if (SUCCESSES.has(status)) return;
       if (FINAL.has(status)) break;
       await sleep(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]);
     }
     this.deadLettered.push(...ids);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   async untilTried(status: number): Promise<void> {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PATIENCE_MS } from './changes.ts';
 
-/** Milliseconds from one look to the next. */
+/** From one check to the next, milliseconds. */
 const PAUSE_MS = 25;
 
 /**
- * Looks until it is so. Only for what nobody tells of and one has to ask again and again, such as whether a gateway would
- * take a webhook by now: what is logged or arrives somewhere is waited for itself, with `Changes`.
+ * Checks again and again until it is so. Only for what no event reports, such as whether a gateway accepts webhooks again:
+ * wait with `Changes` for what is logged or arrives.
  */
 export async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;

@@ -44,14 +44,25 @@ export class RecordingObserver implements IngestObserver {
   }
 }
 
-/** Accepts every webhook of one caller, `tester` with the token `good`: one event, whose id is the text of the body. */
+/** By their tokens. */
+const CALLERS: ReadonlyMap<string, string> = new Map([
+  ['Bearer good', 'tester'],
+  ['Bearer other', 'other'],
+]);
+
+/**
+ * Accepts every webhook of `tester`, whose token is `good`, and of `other`: one event, whose id is the text of the body. Without a
+ * token, the text of a validation is its code.
+ */
 export async function receiveAnything({ headers, readBody }: IncomingWebhook): Promise<Reception> {
-  if (headers['authorization'] !== 'Bearer good') return { answer: { kind: 'unauthenticated' } };
-  const body = await readBody();
-  if (body.kind !== 'body') return { caller: 'tester', answer: body };
+  const caller = CALLERS.get(String(headers['authorization']));
+  if (caller === undefined && headers['aeg-event-type'] === undefined) return { answer: { kind: 'unauthenticated' } };
+  const body = await readBody(caller);
+  if (body.kind !== 'body') return caller === undefined ? { answer: body } : { caller, answer: body };
+  if (caller === undefined) return { answer: { kind: 'validation', code: Buffer.from(body.bytes).toString() } };
   const id = body.bytes.length > 100 ? `${body.bytes.length} bytes` : Buffer.from(body.bytes).toString();
   return {
-    caller: 'tester',
+    caller,
     answer: { kind: 'receipt', events: [{ id, action: 'push', result: { kind: 'accepted', seq: 1 } }] },
   };
 }
@@ -89,6 +100,11 @@ export function head(...headers: readonly string[]): string {
   return ['POST /events HTTP/1.1', 'Host: gateway', 'Authorization: Bearer good', ...headers, '', ''].join('\r\n');
 }
 
+interface PeerOptions {
+  readonly allowHalfOpen?: boolean;
+  readonly localAddress?: string;
+}
+
 /** The client's end of a TCP connection. */
 export class Peer {
   readonly socket: Socket;
@@ -96,8 +112,9 @@ export class Peer {
   #ended = false;
   readonly #waiting: (() => void)[] = [];
 
-  constructor({ address }: Pick<IngestServer, 'address'>, { allowHalfOpen = false } = {}) {
-    this.socket = connect({ ...address, allowHalfOpen });
+  /** `localAddress`: such as `127.0.0.2`. Every address of 127.0.0.0/8 is this machine. */
+  constructor({ address }: Pick<IngestServer, 'address'>, options: PeerOptions = {}) {
+    this.socket = connect({ ...address, ...options });
     this.socket.setEncoding('latin1');
     this.socket.on('data', (text: string) => {
       this.#text += text;
@@ -140,8 +157,8 @@ export class Peer {
   }
 }
 
-/** A Receive that, once it is called, waits until the test lets it go on. */
-export function aSlowReceive(): {
+/** A Receive that waits, before it reads the body or before it answers, until the test lets it go on. */
+export function aSlowReceive(waitsBefore: 'reading' | 'answering' = 'reading'): {
   readonly receive: Receive;
   readonly called: Promise<void>;
   readonly goOn: () => void;
@@ -149,9 +166,10 @@ export function aSlowReceive(): {
   const called = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const receive: Receive = async (webhook) => {
+    const early = waitsBefore === 'answering' ? receiveAnything(webhook) : undefined;
     called.resolve();
     await gate.promise;
-    return receiveAnything(webhook);
+    return early ?? receiveAnything(webhook);
   };
   return { receive, called: called.promise, goOn: () => gate.resolve() };
 }

@@ -8,36 +8,36 @@ export interface KillOptions {
   readonly rounds: number;
   /** Two runs with one seed kill after the same times. */
   readonly seed: number;
-  /** Senders that send one webhook after the other, all at the same time. */
+  /** Concurrent senders, each of which sends one webhook after the other. */
   readonly senders: number;
-  /** The latest moment of a kill, milliseconds after the first webhook. */
+  /** The latest time of a kill, milliseconds after the first webhook. */
   readonly maxLifeMs: number;
 }
 
 export interface KillReport {
   /** Events whose webhook got a 2xx. */
   readonly acknowledged: number;
-  /** Webhooks that were cut off without an answer; their events may or may not have been kept. */
+  /** Webhooks that were cut off without an answer; the journal may have their events or not. */
   readonly unanswered: number;
-  /** Events that the stub was offered again, all after an attempt whose end the killed process could not write down. */
+  /** Events that arrived again, all after an attempt whose end the killed process could not store. */
   readonly repeated: number;
-  /** From each restart with something to resume to the first event that the stub gets from it, milliseconds. */
+  /** From each restart with pending events to the first event that it delivers, milliseconds. */
   readonly resumedAfterMs: readonly number[];
 }
 
-/** What one life of the gateway left behind. Its token for Brigade tells which life an arrival came from. */
+/** What one life of the gateway left behind. Each life has another token for Brigade, which identifies its arrivals. */
 interface Life {
   readonly token: string;
   readonly startedAt: number;
   /** Acknowledged before it began and not yet taken by Brigade. */
   readonly owed: number;
-  /** The ids of events that it had written down as completed, as far as its log got out. */
+  /** The ids of events that it logged as completed. */
   readonly completed: ReadonlySet<string>;
 }
 
 /**
- * Starts the gateway, sends it webhooks, kills it with SIGKILL at a random moment, again and again on one journal, and
- * lets a last life deliver what is left. Rejects unless every acknowledged event arrived, and each that arrived more
+ * Starts the gateway, sends it webhooks and kills it with SIGKILL at a random time, again and again on one journal; a last
+ * life delivers what is left. Rejects unless every acknowledged event arrived, and each that arrived more
  * than once had an attempt cut off by a kill.
  */
 export async function killAgainAndAgain(
@@ -93,8 +93,8 @@ function completedIn({ process }: ServingGateway): ReadonlySet<string> {
 }
 
 /**
- * An event may come again only from a later life, and only if no earlier one had told that it completed it: such a line
- * is written when the decision is durable. Lines that the kill kept from getting out make this check milder, never wrong.
+ * An event may arrive again only from a later life, and only if no earlier life had logged its completion: that line is
+ * written when the decision is durable. Lines that a kill cut off make this check weaker, never wrong.
  */
 function countRepeated(brigade: StubBrigade, lives: readonly Life[]): number {
   const lifeOf = new Map(lives.map((life, number) => [life.token, { ...life, number }]));

@@ -11,11 +11,11 @@ interface Descriptor {
 
 export interface OciLayout {
   readonly folder: string;
-  /** Of every manifest in it: those of the platforms, and last the one that the tag `multi` names. */
+  /** The digests of its manifests: those of the platforms, and last the index with the tag `multi`. */
   readonly manifests: readonly string[];
 }
 
-/** Writes a layout with an image of one layer under the tag `single`, and one for two platforms under `multi`. */
+/** Writes a layout with an image of one layer with the tag `single`, and one for two platforms with the tag `multi`. */
 export function writeOciLayout(folder: string, text: string): OciLayout {
   const blobs = join(folder, 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });

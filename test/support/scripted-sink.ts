@@ -32,7 +32,7 @@ export class ScriptedSink implements Sink {
       return outcome;
     } finally {
       this.running -= 1;
-      this.#changes.tell();
+      this.#changes.notify();
     }
   }
 
@@ -42,7 +42,7 @@ export class ScriptedSink implements Sink {
 
   async probe(signal: AbortSignal): Promise<Probe> {
     this.probes += 1;
-    this.#changes.tell();
+    this.#changes.notify();
     const probe = this.onProbe();
     if (probe !== 'hang') return probe;
     await aborted(signal);
@@ -67,7 +67,7 @@ export class ScriptedSink implements Sink {
 
   async #answer(claim: Claim, signal: AbortSignal): Promise<Outcome> {
     const answer = this.onDeliver(claim);
-    this.#changes.tell();
+    this.#changes.notify();
     const isAborted = aborted(signal).then(() => ABORTED);
     return answer === 'hang' ? isAborted : Promise.race([answer, isAborted]);
   }

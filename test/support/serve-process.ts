@@ -9,10 +9,10 @@ import type { Cleanup } from './stub-brigade.ts';
 
 const BIN = new URL('../../bin.js', import.meta.url).pathname;
 
-/** After which a command that should end by itself has failed to. */
-const PATIENCE_MS = 20_000;
+/** The longest run of a command that should end by itself. */
+const PATIENCE_MS = 60_000;
 
-/** What every test's installation knows its caller, operator and itself by. */
+/** The tokens of the caller `ci`, of the operator and of the gateway in every installation. */
 export const WEBHOOK_TOKEN = 'token-of-the-caller-ci';
 export const ADMIN_TOKEN = 'token-of-the-operator';
 export const API_TOKEN = 'token-of-the-gateway';
@@ -28,7 +28,7 @@ export interface LogLine {
 
 /** How a process is started. */
 export interface Launch {
-  /** Nothing of this process's own environment goes with it, but what finds programs and temporary files. */
+  /** Of this process's own environment only what finds programs and temporary files is passed on. */
   readonly env: Env;
   /** A command that runs the program, such as `strace -o FILE` or `setpriv --reuid N`. */
   readonly runner?: readonly string[];
@@ -43,7 +43,7 @@ export interface Installation extends Launch {
 
 export async function aFolder(t: Cleanup): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'acr-gateway-'));
-  // A worker that outlives its program for a moment may still write.
+  // A worker may still write for a moment after its program has ended.
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
@@ -69,18 +69,18 @@ export async function anInstallation(t: Cleanup, brigadeAddress: string, env: En
   return { folder, tokensPath, journalFolder, env: settings };
 }
 
-/** Settings of a journal with that path that takes its disk to the last byte. */
+/** Settings of a journal at that path that may fill its disk to the last byte. */
 export function journalAt(path: string): Env {
   return { JOURNAL_URL: `sqlite:${path}`, JOURNAL_RESERVE: '0' };
 }
 
-/** A process of the gateway's program, whatever its command, and everything that it prints. */
+/** A process that runs any command of the program, and everything that it prints. */
 export class GatewayProcess {
-  /** Lines of the log, and those for people, as they come. */
+  /** Log lines, and lines for people, in order. */
   readonly log: LogLine[] = [];
   readonly printed: string[] = [];
   readonly errors: string[] = [];
-  /** Resolves to the exit code, or the signal that ended it, once everything that it printed was read. */
+  /** Resolves to the exit code, or the signal that ended it, once all its output was read. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
   readonly #child: ChildProcess;
   readonly #changes = new Changes();
@@ -92,7 +92,7 @@ export class GatewayProcess {
     this.#read(child.stderr, (line) => this.errors.push(line));
     this.ended = once(child, 'close').then(([code, signal]) => {
       this.#hasEnded = true;
-      this.#changes.tell();
+      this.#changes.notify();
       return code ?? signal;
     });
   }
@@ -102,7 +102,7 @@ export class GatewayProcess {
     return GatewayProcess.spawn(t, [...runner, process.execPath, BIN, ...args], env);
   }
 
-  /** Likewise, where the program is started by others. */
+  /** Starts any other program that runs the gateway. */
   static spawn(t: Cleanup, [file = '', ...args]: readonly string[], env: Env): GatewayProcess {
     const { PATH = '', TMPDIR = '' } = process.env;
     const child = spawn(file, args, {
@@ -131,7 +131,7 @@ export class GatewayProcess {
     this.#child.kill(signal);
   }
 
-  /** As the kernel does it: nothing of the process runs any more. Resolves when it is gone. */
+  /** Ends the process with SIGKILL. Resolves when it is gone. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.ended;
@@ -141,18 +141,18 @@ export class GatewayProcess {
     return this.log.filter(({ msg }) => msg === name);
   }
 
-  /** The first line of that name for which the condition holds, once it is there. */
+  /** Resolves to the first log line of that name for which the condition holds. */
   line(name: string, condition: (line: LogLine) => boolean = () => true): Promise<LogLine> {
     return this.#until(() => this.log.find((line) => line.msg === name && condition(line)), name);
   }
 
-  /** The first line for people that matches, once it is there. */
+  /** Resolves to the first line for people that matches. */
   print(pattern: RegExp): Promise<string> {
     return this.#until(() => this.printed.find((line) => pattern.test(line)), String(pattern));
   }
 
-  /** The first line of standard error that matches, once it is there. */
-  complaint(pattern: RegExp): Promise<string> {
+  /** Resolves to the first line of standard error that matches. */
+  error(pattern: RegExp): Promise<string> {
     return this.#until(() => this.errors.find((line) => pattern.test(line)), String(pattern));
   }
 
@@ -162,7 +162,7 @@ export class GatewayProcess {
       if (found === undefined && this.#hasEnded) throw new Error(`ended without ${wanted}:\n${this.everything}`);
       return found;
     };
-    return this.#changes.until(orEnd, () => `${wanted}; it told:\n${this.everything}`);
+    return this.#changes.until(orEnd, () => `${wanted}; the output was:\n${this.everything}`);
   }
 
   #take(line: string): void {
@@ -174,12 +174,12 @@ export class GatewayProcess {
     if (stream === null) return;
     createInterface({ input: stream }).on('line', (line) => {
       take(line);
-      this.#changes.tell();
+      this.#changes.notify();
     });
   }
 }
 
-/** A gateway that listens, as `serve` runs it. */
+/** A gateway that `serve` runs and that listens. */
 export interface ServingGateway {
   readonly process: GatewayProcess;
   readonly ingestPort: number;
@@ -192,7 +192,7 @@ export async function serve(t: Cleanup, launch: Launch, changes: Env = {}): Prom
   return { process: started, ingestPort: Number(ingestPort), adminPort: Number(adminPort) };
 }
 
-/** Runs a command to its end; one that finds none is killed. */
+/** Runs a command to its end; kills it if there is none. */
 export async function run(
   t: Cleanup,
   args: readonly string[],

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Changes } from './changes.ts';
+import { aFreePort } from './ports.ts';
 
-/** What a test or a benchmark gives to be told when it ends. */
+/** A test, or a benchmark: runs the work when it ends. */
 export interface Cleanup {
   after(work: () => unknown): void;
 }
@@ -40,7 +41,7 @@ interface Answer {
   readonly after?: Promise<unknown>;
 }
 
-/** What the stub does with a request that it has read. */
+/** How the stub reacts to a request. */
 export type Reaction = Answer | { readonly kind: 'reset' } | { readonly kind: 'hang' };
 
 export const CREATED = {
@@ -49,7 +50,7 @@ export const CREATED = {
   body: '{"kind":"EventList","items":[{"metadata":{"id":"created-1"},"projectID":"hello"}]}',
 } as const;
 
-/** An error as Brigade words it. */
+/** An error in Brigade's format. */
 export function anError(status: number, reason: string, headers: Readonly<Record<string, string>> = {}): Reaction {
   const body = JSON.stringify({ apiVersion: 'brigade.sh/v2', kind: 'Error', reason });
   return { kind: 'answer', status, body, headers };
@@ -58,18 +59,15 @@ export function anError(status: number, reason: string, headers: Readonly<Record
 const WHO: Reaction = { kind: 'answer', status: 200, body: '{"type":"SERVICE_ACCOUNT","id":"stub"}' };
 const NOTHING_CREATED: Reaction = { kind: 'answer', status: 201, body: '{"kind":"EventList","items":[]}' };
 
-/** Below the ports that systems give out by themselves: nobody takes the port of a stub that is down. */
-const PORTS = { from: 10_000, count: 20_000 };
-
 /**
- * A server that speaks what the gateway needs of Brigade 2, and behaves as a test wants it to. It takes every event until
- * it is told otherwise, and remembers each.
+ * A server with the part of Brigade's API that the gateway uses. It creates every event unless a test sets another
+ * reaction, and records each.
  */
 export class StubBrigade {
   readonly arrivals: Arrival[] = [];
-  /** How it reacts to an event. */
+  /** The reaction to an event. */
   onEvent: (event: PostedEvent, token: string) => Reaction = () => CREATED;
-  /** How it reacts to both requests of a preflight; undefined: as it should. */
+  /** The reaction to both requests of a preflight; undefined: the right one. */
   onProbe: (token: string) => Reaction | undefined = () => undefined;
   readonly #taken = new Set<string>();
   #probes = 0;
@@ -82,12 +80,8 @@ export class StubBrigade {
   static async start(t: Cleanup): Promise<StubBrigade> {
     const stub = new StubBrigade();
     t.after(() => stub.goDown());
-    while (stub.#port === 0) {
-      stub.#port = PORTS.from + Math.floor(Math.random() * PORTS.count);
-      await stub.comeBack().catch(() => {
-        stub.#port = 0;
-      });
-    }
+    stub.#port = await aFreePort();
+    await stub.comeBack();
     return stub;
   }
 
@@ -107,7 +101,7 @@ export class StubBrigade {
     return this.arrivals.filter((arrival) => arrival.id === id);
   }
 
-  /** The ids of those that were answered with a list of created events. */
+  /** The ids of the events that got the answer of a created event. */
   get taken(): ReadonlySet<string> {
     return this.#taken;
   }
@@ -130,7 +124,7 @@ export class StubBrigade {
     );
   }
 
-  /** Connections are refused from now on, and those that are open are cut. */
+  /** Refuses connections from now on, and cuts those that are open. */
   goDown(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#server === undefined) return resolve();
@@ -140,11 +134,11 @@ export class StubBrigade {
     });
   }
 
-  /** At the same address as before. */
+  /** Listens at the same address as before. */
   comeBack(): Promise<void> {
     return new Promise((resolve, reject) => {
       const server = createServer((request, response) => {
-        // A connection that was cut in the middle is part of the game.
+        // Tests cut connections in the middle.
         this.#serve(request, response).catch(() => response.destroy());
       });
       server.once('error', reject);
@@ -167,22 +161,22 @@ export class StubBrigade {
     if (event.projectID === undefined) return this.#take(event, token, response);
     await perform(this.onProbe(token) ?? NOTHING_CREATED, response);
     this.#probes += 1;
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   async #take(event: PostedEvent, token: string, response: ServerResponse): Promise<void> {
     const reaction = this.onEvent(event, token);
     const id = event.sourceState.state.eventID;
     this.arrivals.push({ id, event, at: Date.now(), token, reaction });
-    this.#changes.tell();
+    this.#changes.notify();
     const answer = await perform(reaction, response);
     if (answer?.body !== CREATED.body) return;
     this.#taken.add(id);
-    this.#changes.tell();
+    this.#changes.notify();
   }
 }
 
-/** Resolves to the answer, unless none was given or whoever asked was gone by then. */
+/** Resolves to the answer, unless there was none or the client was gone by then. */
 async function perform(reaction: Reaction, response: ServerResponse): Promise<Answer | undefined> {
   if (reaction.kind === 'hang') return undefined;
   if (reaction.kind === 'reset') {

@@ -22,6 +22,11 @@ export function aPush(id: string, target: Fields = {}, request: Fields = {}): st
   });
 }
 
+/** That many event ids: `prefix-0`, `prefix-1`, … */
+export function names(prefix: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, number) => `${prefix}-${number}`);
+}
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -37,7 +42,7 @@ export interface Request {
 
 const AUTHORIZED = { authorization: `Bearer ${WEBHOOK_TOKEN}` };
 
-/** A request on a connection of its own. Rejects when no answer comes. */
+/** Sends a request on a connection of its own. Rejects without an answer. */
 export function exchange(
   port: number,
   { method = 'POST', path = '/events', headers, body }: Request,
@@ -72,18 +77,18 @@ export function send(
 }
 
 /** One event of a receipt. */
-export interface LoggedEvent {
+export interface EventReceipt {
   readonly id: string;
   readonly result: string;
   readonly seq?: number;
   readonly reason?: string;
 }
 
-/** Sends a webhook that must be accepted; resolves to the number of its event. */
+/** Sends a webhook that must be accepted; resolves to the sequence number of its event. */
 export async function accept(gateway: ServingGateway, body: string | Uint8Array): Promise<number> {
   const { status, text } = await send(gateway, body);
   assert.equal(status, 200, text);
-  const [event]: readonly LoggedEvent[] = JSON.parse(text).events;
+  const [event]: readonly EventReceipt[] = JSON.parse(text).events;
   assert.equal(event?.result, 'accepted', text);
   return event?.seq ?? assert.fail(text);
 }
@@ -93,7 +98,7 @@ export function push(gateway: ServingGateway, id: string): Promise<number> {
   return accept(gateway, aPush(id));
 }
 
-/** An event as the admin API tells of it. */
+/** An event in the admin API. */
 export interface AdminEvent {
   readonly state: 'pending' | 'delivered' | 'dead-lettered';
   readonly dueAt?: string;
@@ -110,7 +115,7 @@ export async function adminGet(gateway: ServingGateway, path: string): Promise<H
   return exchange(gateway.adminPort, { method: 'GET', path, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
 }
 
-/** Resolves once `/readyz` answers with that status; no line of the log tells of it. */
+/** Resolves once `/readyz` answers with that status, which no log line reports. */
 export function untilReadyz(gateway: ServingGateway, status: 200 | 503): Promise<void> {
   return eventually(`/readyz answers ${status}`, async () => (await adminGet(gateway, '/readyz')).status === status);
 }
@@ -121,7 +126,7 @@ export async function eventOf(gateway: ServingGateway, seq: number): Promise<Adm
   return JSON.parse(text);
 }
 
-/** What a command that talks to the admin port needs. */
+/** The settings of a command that uses the admin port. */
 export function operatorEnv({ adminPort }: ServingGateway): Readonly<Record<string, string>> {
   return { ADMIN_URL: `http://127.0.0.1:${adminPort}`, ADMIN_TOKEN };
 }

@@ -87,13 +87,18 @@ spec:
     {{- end }}
   # Opening a journal after a crash, or one of an older version, may take minutes.
   startupProbe:
-    httpGet: {{- include "gateway.healthz" . | nindent 6 }}
+    httpGet:
+      path: /healthz
+      port: admin
     periodSeconds: 1
     failureThreshold: 300
     timeoutSeconds: 5
   # If the journal does not recover, the process ends by itself after a minute. This probe is for a process that hangs.
+  # It asks the admin port, so that a flood from the internet cannot make it fail.
   livenessProbe:
-    httpGet: {{- include "gateway.healthz" . | nindent 6 }}
+    httpGet:
+      path: /healthz
+      port: admin
     periodSeconds: 10
     failureThreshold: 6
     timeoutSeconds: 5
@@ -110,14 +115,6 @@ spec:
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-{{- end -}}
-
-{{- define "gateway.healthz" -}}
-path: /healthz
-port: webhooks
-{{- if .Values.tls.enabled }}
-scheme: HTTPS
-{{- end }}
 {{- end -}}
 
 {{- define "gateway.env" -}}

@@ -165,7 +165,7 @@ async function watch(t: TestContext, folder: string): Promise<Watch> {
   const projects = await WatchedProjects.open({
     folder,
     pollMs: 10,
-    onChange: () => changes.tell(),
+    onChange: () => changes.notify(),
     onFault: (fault) => assert.fail(String(fault)),
   });
   t.after(() => projects.close());

@@ -66,11 +66,11 @@ export class WorkerHarness {
       concurrency,
       onOutput: ({ metadata }) => {
         this.#printed.add(metadata.id);
-        this.#changes.tell();
+        this.#changes.notify();
       },
       onEnd: ({ metadata }, phase) => {
         this.#ended.set(metadata.id, phase);
-        this.#changes.tell();
+        this.#changes.notify();
       },
       onFault: (fault) => this.faults.push(fault),
     });

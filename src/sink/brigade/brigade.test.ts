@@ -70,7 +70,7 @@ class FarSide {
     this.#asked += 1;
     if (request.url === '/v2/whoami') this.#answer(response, () => response.writeHead(200).end(WHO));
     else this.#answer(response, () => this.#take(JSON.parse(body), response));
-    this.#changes.tell();
+    this.#changes.notify();
   }
 
   async start(t: TestContext): Promise<string> {

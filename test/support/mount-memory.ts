@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** Mounts a file system in memory of that size; skips the test and returns undefined where that is not allowed. */
+/** Mounts a file system in memory of that size; skips the test and returns undefined if that is not allowed. */
 export function mountMemory(t: TestContext, size: string): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'disk-'));
   try {

@@ -1,0 +1,52 @@
+import { type LimitTable, valuesOf } from '../model/limit.ts';
+
+/** The limits on what one webhook takes of the process and of the journal. */
+export const RECEIVE_LIMITS = {
+  sliceMs: {
+    value: 2,
+    unit: 'ms',
+    about: 'How long the events of one webhook are decoded and judged without a pause.',
+    at: 'Other requests are served first.',
+    affects: 'the webhook',
+  },
+  growthFactor: {
+    value: 1.5,
+    unit: 'count',
+    about:
+      'How much larger than a body the events in it may be when each is written out alone. `1e20` is written out as 21 digits, a byte that is not UTF-8 as three. No event of a registry has either.',
+    at: '400.',
+    affects: 'the webhook',
+  },
+  growthBytes: {
+    value: 4_096,
+    unit: 'bytes',
+    about: 'How much larger they may be in any case: the envelope around each event takes a few bytes.',
+    at: '400, together with `growthFactor`.',
+    affects: 'the webhook',
+  },
+  maxKeptHeaderChars: {
+    value: 512,
+    unit: 'characters',
+    about:
+      'The value of a header that the journal keeps. An attribute of a CloudEvent that is longer is unreadable, so none is cut off.',
+    at: 'Cut off.',
+    affects: 'the record',
+  },
+  maxKeptHeadersChars: {
+    value: 4_096,
+    unit: 'characters',
+    about:
+      'All headers of one webhook that the journal keeps, with their names. The attributes of a CloudEvent come first; they have at most 3,124.',
+    at: 'A header that does not fit is not kept.',
+    affects: 'the record',
+  },
+  maxListedIssues: {
+    value: 5,
+    unit: 'count',
+    about: 'Issues in the detail of a dead letter.',
+    at: 'The others are left out.',
+    affects: 'the dead letter',
+  },
+} as const satisfies LimitTable;
+
+export const LIMITS = valuesOf(RECEIVE_LIMITS);
