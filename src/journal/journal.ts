@@ -7,7 +7,7 @@ import type { ByteRange, Format } from '../model/webhook.ts';
 export const KEY_RELEASING_REASONS = ['rejected', 'unreadable', 'out-of-scope'] as const satisfies DeadLetterReason[];
 
 /** Whether a dead letter of this reason leaves its key and its content to a later event. */
-export function releasesKey(reason: DeadLetterReason): boolean {
+export function releasesKey(reason: unknown): boolean {
   return KEY_RELEASING_REASONS.some((each) => each === reason);
 }
 
@@ -55,8 +55,9 @@ export type AppendOutcome =
  * - exactly one of the records with the same key is kept, also of concurrent ones, for `LIMITS.keysMs`;
  * - exactly one of the records with the same content is kept until its window ends; those that become dead letters at once
  *   do not count;
- * - a dead letter of the `KEY_RELEASING_REASONS` has neither key nor content: a later record with either is kept. Redelivered,
- *   it takes its key again unless another record has it. Dead letters of other reasons keep both;
+ * - a dead letter of the `KEY_RELEASING_REASONS` leaves its key and its content to a later record that is to be delivered: that
+ *   is kept; only a dead letter with the same key is a duplicate. Redelivered, it takes its key again unless another record
+ *   has it. Dead letters of other reasons keep both;
  * - `unavailable` within `LIMITS.appendMs`, whatever the disk does;
  * - a caller that keeps as many records waiting as it may delays no append of another caller by more than a commit. Beyond
  *   that number, `busy` for that caller alone;

@@ -92,7 +92,7 @@ export class MemoryJournal implements Journal {
     const headers = headerBytes(records);
     const sized = records.map((record) => ({ record, bytes: bytesOf(record) + (headers.get(record.headers) ?? 0) }));
     const added = new Map(sized.map(({ record, bytes }) => [record.dedupKey, bytes]));
-    for (const key of added.keys()) if (this.#keys.has(key)) added.delete(key);
+    for (const record of records) if (this.#ownerOf(record) !== undefined) added.delete(record.dedupKey);
     const bytes = added.values().reduce((sum, each) => sum + each, 0);
     if (added.size > 0 && !this.#hasRoom(bytes, added.size)) return { kind: 'unavailable', reason: 'full' };
     return { kind: 'appended', records: sized.map(({ record, bytes }) => this.#keep(record, bytes)) };
@@ -122,13 +122,14 @@ export class MemoryJournal implements Journal {
     if (entry === undefined) return false;
     const tried = attempt ? [{ ...attempt, delivery: entry.delivery, decision: decision.kind }] : [];
     const attempts = [...entry.attempts, ...tried].slice(-MAX_ATTEMPTS);
+    const { content } = entry.record;
     const completed = { ...entry, attempts, fence: 0, leasedUntil: 0, at: this.#clock.now() };
     if (decision.kind === 'retry') this.#put({ ...completed, at: decision.at, history: decision.history });
     if (decision.kind === 'complete') this.#put({ ...completed, state: 'delivered' });
     if (decision.kind === 'dead-letter') {
       const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
       this.#put({ ...completed, state: 'dead-lettered', deadLetter: { reason: decision.reason, detail } });
-      if (releasesKey(decision.reason)) this.#release(entry);
+      if (content && releasesKey(decision.reason)) this.#dropIfOwned(this.#contents, content.key, seq);
       this.#pruneDeadLetters();
     }
     return true;
@@ -171,8 +172,7 @@ export class MemoryJournal implements Journal {
     const at = this.#clock.now();
     const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined };
     this.#put({ ...renewed, state: 'pending', delivery: entry.delivery + 1, event: event ?? entry.event });
-    const { dedupKey } = entry.record;
-    if (!this.#keys.has(dedupKey)) this.#keys.set(dedupKey, { seq, at });
+    if (this.#isFree(entry.record.dedupKey)) this.#takeKey(entry.record.dedupKey, { seq, at });
     return true;
   }
 
@@ -231,8 +231,8 @@ export class MemoryJournal implements Journal {
 
   #keep(record: NewRecord, bytes: number): Appended {
     const { dedupKey, content, receivedAt, deadLetter, raw } = record;
-    const original = this.#keys.get(dedupKey);
-    if (original !== undefined) return { kind: 'duplicate', of: original.seq };
+    const original = this.#ownerOf(record);
+    if (original !== undefined) return { kind: 'duplicate', of: original };
     const first = content && this.#contents.get(content.key);
     if (first !== undefined && first.until > receivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
     const now = this.#clock.now();
@@ -253,16 +253,31 @@ export class MemoryJournal implements Journal {
       leasedUntil: 0,
       deadLetter,
     });
-    if (deadLetter === undefined || !releasesKey(deadLetter.reason)) this.#keys.set(dedupKey, { seq, at: now });
+    this.#takeKey(dedupKey, { seq, at: now });
     if (content && !deadLetter) this.#contents.set(content.key, { seq, until: receivedAt + content.windowMs });
     if (deadLetter) this.#pruneDeadLetters();
     return { kind: 'kept', seq };
   }
 
-  /** Leaves the key and the content of a record to a later one. */
-  #release({ seq, record: { dedupKey, content } }: Entry): void {
-    if (this.#keys.get(dedupKey)?.seq === seq) this.#keys.delete(dedupKey);
-    if (content && this.#contents.get(content.key)?.seq === seq) this.#contents.delete(content.key);
+  /** Whether an event that is to be delivered can take the key: no record has it, or one that leaves it. */
+  #isFree(key: string): boolean {
+    const owner = this.#keys.get(key);
+    return owner === undefined || releasesKey(this.#entries.get(owner.seq)?.deadLetter?.reason);
+  }
+
+  /** The number of the record that makes this one a duplicate. */
+  #ownerOf({ dedupKey, deadLetter }: NewRecord): number | undefined {
+    return deadLetter === undefined && this.#isFree(dedupKey) ? undefined : this.#keys.get(dedupKey)?.seq;
+  }
+
+  #takeKey(key: string, owner: { readonly seq: number; readonly at: number }): void {
+    // Behind the others: they are in the order of their times.
+    this.#keys.delete(key);
+    this.#keys.set(key, owner);
+  }
+
+  #dropIfOwned(owners: Map<string, { readonly seq: number }>, key: string, seq: number): void {
+    if (owners.get(key)?.seq === seq) owners.delete(key);
   }
 
   #pruneDeadLetters(): number {
@@ -278,6 +293,7 @@ export class MemoryJournal implements Journal {
   }
 
   #remove(entry: Entry): void {
+    if (releasesKey(entry.deadLetter?.reason)) this.#dropIfOwned(this.#keys, entry.record.dedupKey, entry.seq);
     this.#entries.delete(entry.seq);
     this.#bytes -= entry.bytes;
     this.#shares.drop(countedOf(entry));

@@ -205,6 +205,8 @@ function deadLetterKeySuite(proves: Proof): void {
       const { journal, now } = harness;
       const dead = await keepReleased(journal, now());
       const current = harness.durable ? await harness.reopen() : journal;
+      const again = aDeadLetter('a', now(), { deadLetter: UNREADABLE });
+      assert.deepEqual(await append(current, again), [{ kind: 'duplicate', of: dead }]);
 
       const answers = await Promise.all(
         Array.from({ length: 20 }, () => append(current, aRecord('a', now(), { content }))),

@@ -21,21 +21,19 @@ export function addDeadLetter({ sql, counters }: JournalDatabase, deadLetter: Ne
   counters.deadLetters++;
 }
 
-/** Makes a pending event a dead letter: it has a key and may have a content. */
+/** Makes a pending event a dead letter. It may have taken a content. */
 export function giveUp(database: JournalDatabase, deadLetter: NewDeadLetter): void {
   addDeadLetter(database, deadLetter);
-  if (!releasesKey(deadLetter.reason)) return;
-  const { sql, keys } = database;
-  const { seq } = deadLetter;
-  keys.delete(String(sql.keyOf.get(seq)?.['key']), seq);
-  sql.releaseContent.run(seq);
+  if (releasesKey(deadLetter.reason)) database.sql.releaseContent.run(deadLetter.seq);
 }
 
 /** The record is to be delivered again: it takes its key, unless another record has it. False: it was no dead letter. */
 export function dropDeadLetter({ sql, counters, keys }: JournalDatabase, seq: number): boolean {
   if (sql.dropDeadLetter.run(seq).changes === 0) return false;
   counters.deadLetters--;
-  keys.take(String(sql.keyOf.get(seq)?.['key']), seq);
+  const key = String(sql.keyOf.get(seq)?.['key']);
+  const owner = keys.find(key);
+  if (owner === undefined || sql.hasReleasedKey.get(owner) !== undefined) keys.take(key, seq);
   return true;
 }
 
@@ -85,7 +83,10 @@ function removeOldest(database: JournalDatabase, { caller, excess, max }: Excess
   return count;
 }
 
-/** Deletes a record that is not pending, given its `seq`, `dedup_key`, `received_at` and `shared_headers`. */
+/**
+ * Deletes a record that is not pending, given its `seq`, `dedup_key`, `received_at` and `shared_headers`, and the `reason` if it
+ * is a dead letter.
+ */
 export function removeRecord({ sql, counters, keys }: JournalDatabase, row: Row, now: number): void {
   const seq = Number(row['seq']);
   const key = toHex(row['dedup_key']);
@@ -97,8 +98,8 @@ export function removeRecord({ sql, counters, keys }: JournalDatabase, row: Row,
     sql.releaseHeaders.run(row['shared_headers']);
     sql.deleteHeaders.run(row['shared_headers']);
   }
-  // It may have released its key, and another record may have it.
-  if (keys.find(key) !== seq) return;
-  if (receivedAt > now - LIMITS.keysMs) sql.keepKey.run(seq, row['dedup_key'] ?? null, receivedAt);
+  // Another record may have its key.
+  const keepsKey = receivedAt > now - LIMITS.keysMs && !releasesKey(row['reason']) && keys.find(key) === seq;
+  if (keepsKey) sql.keepKey.run(seq, row['dedup_key'] ?? null, receivedAt);
   else keys.delete(key, seq);
 }

@@ -124,10 +124,7 @@ const MIGRATIONS: readonly string[] = [
    CREATE TRIGGER dead_letter_dropped AFTER DELETE ON dead_letter BEGIN
      UPDATE dead_letter_bytes SET bytes = bytes - old.bytes WHERE caller = old.caller;
      DELETE FROM dead_letter_bytes WHERE caller = old.caller AND bytes <= 0;
-   END;
-   -- Dead letters of these reasons do not have their keys any more.
-   DELETE FROM dedup WHERE (key, seq) IN (SELECT e.dedup_key, e.seq FROM dead_letter d JOIN event e ON e.seq = d.seq
-     WHERE d.reason IN ('rejected', 'unreadable', 'out-of-scope'));`,
+   END;`,
 ];
 
 /**

@@ -18,12 +18,16 @@ const SQL = {
   freelist: 'PRAGMA freelist_count',
   pages: 'PRAGMA page_count',
 
-  takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq',
   keyOwner: 'SELECT seq FROM dedup WHERE key = ?',
   // The keys of records that were pruned early live on without them.
-  keysAfter: `SELECT lower(hex(dedup_key)) AS key, e.seq FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq
-      WHERE e.seq > ? AND (d.reason IS NULL OR d.reason NOT IN (${RELEASING}))
-    UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?`,
+  // The last with a key has it: those that released theirs come first.
+  keysAfter: `SELECT lower(hex(e.dedup_key)) AS key, e.seq FROM dead_letter d JOIN event e ON e.seq = d.seq
+      WHERE d.seq > ?1 AND d.reason IN (${RELEASING})
+    UNION ALL SELECT lower(hex(dedup_key)), e.seq FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq
+      WHERE e.seq > ?1 AND (d.reason IS NULL OR d.reason NOT IN (${RELEASING}))
+    UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?1`,
+  hasReleasedKey: `SELECT 1 FROM dead_letter WHERE seq = ? AND reason IN (${RELEASING})`,
   contentOwner: 'SELECT seq FROM recent_content WHERE key = ? AND until > ?',
   takeContent: `INSERT INTO recent_content (key, seq, until) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until`,
@@ -77,10 +81,10 @@ const SQL = {
 
   mostDeadLetters: `SELECT caller, bytes, (SELECT sum(bytes) FROM dead_letter_bytes) AS total FROM dead_letter_bytes
     ORDER BY bytes DESC LIMIT 1`,
-  oldestDeadLetters: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.bytes
+  oldestDeadLetters: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.reason, d.bytes
     FROM dead_letter d INDEXED BY dead_letter_by_caller CROSS JOIN event e ON e.seq = d.seq
     WHERE d.caller = ? ORDER BY d.dead_lettered_at, d.seq LIMIT ?`,
-  scan: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.dead_lettered_at,
+  scan: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.reason, d.dead_lettered_at,
       EXISTS (SELECT 1 FROM fresh f WHERE f.seq = e.seq) OR EXISTS (SELECT 1 FROM waiting w WHERE w.seq = e.seq) AS pending
     FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
   deleteEvent: 'DELETE FROM event WHERE seq = ?',

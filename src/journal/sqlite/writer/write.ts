@@ -1,6 +1,6 @@
 import type { Completion } from '../../../model/delivery.ts';
 import type { Time } from '../../clock.ts';
-import { type Appended, releasesKey } from '../../journal.ts';
+import type { Appended } from '../../journal.ts';
 import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
 import type { Leases } from './claim.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
@@ -133,17 +133,18 @@ function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, h
     const headerBytes = headers.count > 1 ? Math.ceil(headers.json.length / headers.count) : 0;
     addDeadLetter(database, { seq, at: row.receivedAt, headerBytes, ...row.deadLetter });
   }
-  if (row.deadLetter === undefined || !releasesKey(row.deadLetter.reason)) keys.add(row.dedupKey, seq);
+  keys.add(row.dedupKey, seq);
   return { kind: 'kept', seq };
 }
 
 /** By its key, or by its content if that was taken and its window has not ended. */
 function duplicateOf(
   { sql, keys }: JournalDatabase,
-  { dedupKey, content, receivedAt }: PackedRecord,
+  { dedupKey, content, receivedAt, deadLetter }: PackedRecord,
 ): Appended | undefined {
   const of = keys.find(dedupKey);
-  if (of !== undefined) return { kind: 'duplicate', of };
+  const isFree = of === undefined || (deadLetter === undefined && sql.hasReleasedKey.get(of) !== undefined);
+  if (!isFree) return { kind: 'duplicate', of };
   const first = content && maybeNumber(sql.contentOwner, Buffer.from(content.key, 'hex'), receivedAt);
   return first === undefined ? undefined : { kind: 'duplicate', of: first, by: 'content' };
 }
