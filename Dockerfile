@@ -35,5 +35,5 @@ USER 65532:65532
 # Comes after USER: WORKDIR would otherwise create the folder for the user of the build.
 WORKDIR /app
 EXPOSE 8080 8081
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "/app/bin.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--disable-sigusr1", "/app/bin.js"]
 CMD ["serve"]

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=8 --disable-sigusr1
 import module from 'node:module';
 
 // Plain JavaScript, so that a Node that cannot run the TypeScript sources can still say so in a sentence.

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
 
 /** The options in the first line of bin.js. */
-const NODE_FLAGS = ['--max-semi-space-size=8'];
+const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-sigusr1'];
 
 export interface Usage {
   /** CPU seconds since its start, of all its threads. */

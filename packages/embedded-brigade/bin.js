@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-sigusr1
 // Plain JavaScript, so that an older Node can still report that it cannot run the TypeScript sources.
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 24) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { text as allText } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import {
   claimDue,
@@ -359,16 +360,50 @@ test('GET /healthz says whether the gateway is healthy, without credentials and 
   assert.equal((await ask(rig, '/healthz', { headers })).status, 503);
 });
 
-test('there may be as many connections as the limit, and one more is closed at once', async (t) => {
-  const rig = await aRig(t, { maxConnections: 2 });
-  const aConnection = async () => {
-    const socket = connect({ host: '127.0.0.1', port: rig.port });
-    t.after(() => socket.destroy());
-    await once(socket, 'connect');
-    return socket;
-  };
-  const [first] = [await aConnection(), await aConnection()];
-  await once(await aConnection(), 'close');
-  first.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-  assert.match(String((await once(first, 'data'))[0]), /^HTTP\/1.1 200 OK/);
+async function aConnection(t: TestContext, { port }: Rig): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port });
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+const READYZ = 'GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+async function isReady(socket: Socket): Promise<boolean> {
+  socket.write(READYZ);
+  const [answer] = await once(socket, 'data');
+  return String(answer).startsWith('HTTP/1.1 200 ');
+}
+
+test('up to 256 connections stay open, and beyond that the oldest makes room', async (t) => {
+  const rig = await aRig(t);
+  const sockets: Socket[] = [];
+  for (let n = 0; n < 256; n++) sockets.push(await aConnection(t, rig));
+  const [oldest, second] = sockets;
+  const newest = sockets.at(-1);
+  assert.ok(oldest && second && newest);
+  assert.ok(await isReady(oldest));
+  assert.ok(await isReady(newest));
+  const closed = once(oldest, 'close');
+  oldest.resume();
+  assert.equal((await ask(rig, '/readyz')).status, 200);
+  await closed;
+  assert.ok(await isReady(second));
+});
+
+test('a request may arrive in parts for 5 seconds; after that its connection is closed', async (t) => {
+  const rig = await aRig(t);
+  const [slow, stuck, silent] = [await aConnection(t, rig), await aConnection(t, rig), await aConnection(t, rig)];
+  const startedAt = performance.now();
+  stuck.write(READYZ.slice(0, 20));
+  slow.write(READYZ.slice(0, 20));
+  const isAnswered = new Promise((resolve) => setTimeout(resolve, 3000)).then(() => {
+    slow.write(READYZ.slice(20));
+    return once(slow, 'data');
+  });
+  const [answer] = await isAnswered;
+  assert.match(String(answer), /^HTTP\/1\.1 200 /);
+  for (const answers of await Promise.all([allText(stuck), allText(silent)])) assert.match(answers, /^HTTP\/1\.1 408 /);
+  const ms = performance.now() - startedAt;
+  assert.ok(ms > 4900 && ms < 8000, String(ms));
 });

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -11,10 +12,11 @@ import { guard } from './guard.ts';
 /** Requests to the admin port are small: lists of numbers. In bytes. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** How long a request may take to arrive, milliseconds. */
-const REQUEST_MS = 10_000;
+/** How long a request may take to arrive, and how often that is checked; milliseconds. */
+const REQUEST_MS = 5_000;
+const CHECK_MS = 1_000;
 
-/** Connections of an operator's tools, of probes and of Prometheus. One more is closed at once. */
+/** Operators, probes and Prometheus together need a few. */
 const MAX_CONNECTIONS = 256;
 
 export interface AdminOptions {
@@ -32,8 +34,6 @@ export interface AdminOptions {
   readonly history: History;
   readonly redeliver: Redeliver;
   readonly onFault: (error: unknown) => void;
-  /** Instead of `MAX_CONNECTIONS`. */
-  readonly maxConnections?: number;
 }
 
 /** The admin port cannot be listened on. `cause` has the system's code. */
@@ -81,13 +81,31 @@ function createApp(options: AdminOptions): Hono {
   return app;
 }
 
-function listen(app: Hono, options: AdminOptions): Promise<ServerType> {
+function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
   return new Promise((resolve, reject) => {
-    const { host, port } = options;
-    const serverOptions = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, maxHeaderSize: 16 * 1024 };
+    const serverOptions = {
+      headersTimeout: REQUEST_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      maxHeaderSize: 16 * 1024,
+    };
     const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () => resolve(server));
     server.once('error', (cause) => reject(new AdminListenFault(`cannot listen on ${host}:${port}`, { cause })));
-    server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+    limitConnections(server);
+  });
+}
+
+/** Beyond the limit the oldest connection is closed, so that a probe is answered even if one client holds all the others. */
+function limitConnections(server: ServerType): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= MAX_CONNECTIONS) return;
+    const [oldest] = open;
+    if (oldest === undefined) return;
+    open.delete(oldest);
+    oldest.destroy();
   });
 }
 

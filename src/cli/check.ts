@@ -3,6 +3,7 @@ import { environment, readSettings, warningsAbout } from '../config/read-setting
 import type { Settings } from '../config/settings.ts';
 import { connectSink } from '../gateway/connect-sink.ts';
 import { FileWatcher, unboundCallers, watchCallers } from '../gateway/watched-files.ts';
+import { printable } from '../model/printable.ts';
 import { createLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Sink } from '../sink/sink.ts';
@@ -44,7 +45,7 @@ async function checkDelivery(settings: Settings, callers: Callers, sink: Sink): 
     print(`Warning: callers without a registry, which may send events of any: ${unbound.join(', ')}`);
   const probe = await sink.probe(AbortSignal.timeout(PROBE_MS));
   const name = settings.sink.kind === 'brigade' ? 'Brigade' : 'CloudEvents receiver';
-  print(`${name} at ${settings.sink.address}: ${probe.kind}: ${probe.detail}`);
+  print(printable(`${name} at ${settings.sink.address}: ${probe.kind}: ${probe.detail}`));
   if (probe.kind === 'ready') return EXIT_CODES.ok.code;
   return probe.credentials ? EXIT_CODES.rejected.code : EXIT_CODES.unavailable.code;
 }

@@ -1,8 +1,9 @@
 import { environment, readOperatorSettings, secretOf } from '../config/read-settings.ts';
+import { printable } from '../model/printable.ts';
 import type { DeadLetterReason } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { print, printable, printError, printIssues } from './terminal.ts';
+import { print, printError, printIssues } from './terminal.ts';
 
 /** How long the gateway may take to answer, milliseconds: it spreads a hundred redeliveries over two seconds. */
 const ANSWER_MS = 30_000;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -83,6 +83,46 @@ test('the root password is what stands in its file', async (t) => {
   await writeFile(rootPasswordPath, 'chosen\n');
   assert.equal((await prepareDevFiles(folder)).rootPassword, 'chosen');
 });
+
+test('secrets that others can read become readable by their owner only', async (t) => {
+  const folder = await aFolder(t);
+  const first = await prepareDevFiles(folder);
+  await writeSecret(first.brigadeTokenPath, 'given');
+  const paths = [...secretPaths(first), first.brigadeTokenPath];
+  for (const path of paths) await chmod(path, 0o666);
+  await prepareDevFiles(folder);
+  for (const path of paths) assert.equal((await stat(path)).mode & 0o777, 0o600, path);
+});
+
+test('a secret that is written over a file of others can be read by its owner only', async (t) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'dev-files-')), 'secret');
+  t.after(() => rm(path));
+  await writeFile(path, 'old');
+  await chmod(path, 0o666);
+  await writeSecret(path, 'new');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.equal(await read(path), 'new');
+});
+
+for (const [mode, isTaken] of [
+  [0o700, true],
+  [0o755, true],
+  [0o775, false],
+  [0o777, false],
+  [0o1777, false],
+] as const) {
+  test(`a folder with mode ${mode.toString(8)} is ${isTaken ? 'used' : 'refused, and nothing is written to it'}`, async (t) => {
+    const folder = await aFolder(t);
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, mode);
+    if (isTaken) {
+      await prepareDevFiles(folder);
+      return;
+    }
+    await assert.rejects(prepareDevFiles(folder), { name: 'SecretsFault', message: /chmod go-w/ });
+    assert.deepEqual(await readdir(folder), []);
+  });
+}
 
 test('a secret that cannot be read is an error, and is not replaced', async (t) => {
   const folder = await aFolder(t);

@@ -1,11 +1,22 @@
 import { hash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EmbeddedBrigade } from 'embedded-brigade';
+import { Fault } from '../model/fault.ts';
 import { SOURCE } from '../sink/brigade/event-mapping.ts';
 
 /** The service account with which the gateway authenticates to the embedded Brigade. */
 const SERVICE_ACCOUNT = 'brigade-acr-gateway';
+
+/** Other users of the machine could read or replace the secrets. */
+export class SecretsFault extends Fault {
+  override readonly name = 'SecretsFault';
+  readonly code = 'file_invalid';
+}
+
+/** Write access for the group or for all. */
+const WRITABLE_BY_OTHERS = 0o022;
+const ANY_ACCESS_BY_OTHERS = 0o077;
 
 /** The files of `dev` in its data folder. Secrets are random, created on first start, and readable by their owner only. */
 export interface DevFiles {
@@ -22,9 +33,17 @@ export interface DevFiles {
   readonly brigadeToken: string | undefined;
 }
 
-/** Creates the folder and the secrets that are missing. */
+/**
+ * Creates the folder and the secrets that are missing. What there is becomes readable by its owner only. Rejects with a
+ * `SecretsFault`.
+ */
 export async function prepareDevFiles(folder: string): Promise<DevFiles> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (((await stat(folder)).mode & WRITABLE_BY_OTHERS) !== 0) {
+    throw new SecretsFault(
+      `other users can write to ${folder}: take that right away (chmod go-w), or set DATA_DIR to another folder`,
+    );
+  }
   const webhookTokenPath = join(folder, 'webhook-token');
   const tokensPath = join(folder, 'tokens.json');
   const adminTokenPath = join(folder, 'admin-token');
@@ -59,8 +78,11 @@ export async function provideBrigadeToken(
   roles.grant({ role: 'EVENT_CREATOR', serviceAccount: SERVICE_ACCOUNT, scope: SOURCE });
 }
 
+/** Writes a file that only its owner can read, even if there was another. */
 export async function writeSecret(path: string, secret: string): Promise<void> {
-  await writeFile(path, `${secret}\n`, { mode: 0o600 });
+  await using file = await open(path, 'w', 0o600);
+  await keepSecret(path, file);
+  await file.writeFile(`${secret}\n`);
 }
 
 async function makeSecret(path: string): Promise<string> {
@@ -72,9 +94,19 @@ async function makeSecret(path: string): Promise<string> {
 /** Undefined if there is no such file. Throws if it cannot be read. */
 async function readSecret(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')).trim();
+    await using file = await open(path);
+    const secret = await file.readFile('utf8');
+    await keepSecret(path, file);
+    return secret.trim();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+async function keepSecret(path: string, file: FileHandle): Promise<void> {
+  if (((await file.stat()).mode & ANY_ACCESS_BY_OTHERS) === 0) return;
+  await file.chmod(0o600).catch((cause: unknown) => {
+    throw new SecretsFault(`other users can read ${path}, and that right cannot be taken away`, { cause });
+  });
 }

@@ -4,6 +4,7 @@ import type { DecodedEvent } from '../decode/decoder.ts';
 import { answerTo } from '../http/answers.ts';
 import { payloadOf } from '../journal/payload.ts';
 import type { Caller } from '../model/caller.ts';
+import { printable } from '../model/printable.ts';
 import type { EventResult, Rejection } from '../model/receipt.ts';
 import { isRegistryEvent } from '../model/registry-event.ts';
 import type { Headers } from '../model/webhook.ts';
@@ -11,7 +12,7 @@ import { formatIssues, isRejected, type Judgement, judge } from '../receive/judg
 import type { Deliverable, Sink } from '../sink/sink.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
-import { print, printable, printError } from './terminal.ts';
+import { print, printError } from './terminal.ts';
 
 export interface ExplainOptions {
   /** The file with the body. */

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { environment, readSendSettings, secretOf } from '../config/read-settings.ts';
 import type { Credential } from '../config/settings.ts';
+import { printable } from '../model/printable.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { type Sample, type SampleWebhook, sampleWebhook } from './sample-webhook.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
-import { print, printable, printError, printIssues } from './terminal.ts';
+import { print, printError, printIssues } from './terminal.ts';
 
 /** How long Event Grid waits for an answer, which is longest of all; milliseconds. */
 const ANSWER_MS = 30_000;

@@ -1,18 +1,18 @@
 import { formatIssue } from '../config/schema.ts';
 import type { ParseIssue } from '../model/parsed.ts';
+import { printableLines } from '../model/printable.ts';
 
-/** Writes a line to standard output. */
-export function print(line = ''): void {
-  process.stdout.write(`${line}\n`);
+/**
+ * Writes one or more lines to standard output, whose text cannot control the terminal. A text from outside that must not begin
+ * a line of its own goes through `printable` first.
+ */
+export function print(lines = ''): void {
+  process.stdout.write(`${printableLines(lines)}\n`);
 }
 
-export function printError(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-/** A text from outside must not steer the terminal. */
-export function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '�');
+/** Likewise, to standard error. */
+export function printError(lines: string): void {
+  process.stderr.write(`${printableLines(lines)}\n`);
 }
 
 /** Every issue of the configuration, a line each. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { appendFile, mkdir, mkdtemp, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rename, rm, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 /** A watched file that looks only when the test says so. */
-async function watch<T>(names: readonly string[], parse: ParseFiles<T>) {
+async function watch<T>(names: readonly string[], parse: ParseFiles<T>, now = Date.now) {
   const rejections: (readonly ParseIssue[])[] = [];
   const changes: T[] = [];
   let next: (() => Promise<void>) | undefined;
@@ -36,6 +36,7 @@ async function watch<T>(names: readonly string[], parse: ParseFiles<T>) {
     paths: names.map((name) => join(directory, name)),
     parse,
     onRejected: (issues) => rejections.push(issues),
+    now,
     later: (look) => {
       next = look;
       return () => {
@@ -85,6 +86,48 @@ describe('a watched file', () => {
     assert.deepEqual([watched.current(), changes, rejections], ['one', [], []]);
     await look();
     assert.deepEqual(changes, ['two']);
+  });
+
+  /** How many bytes this process has read. */
+  const bytesRead = () => Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
+  const aMinuteLater = () => Date.now() + 60_000;
+
+  it('is not read again as long as its inode, size and times stay', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    await write('file', 'x'.repeat(100_000));
+    const { look, lookTwice } = await watch(['file'], parseText, aMinuteLater);
+    await lookTwice();
+    const before = bytesRead();
+    for (let n = 0; n < 10; n++) await look();
+    assert.ok(bytesRead() - before < 100_000);
+  });
+
+  it('is read again as long as it is new', { skip: process.platform !== 'linux' }, async () => {
+    await write('file', 'x'.repeat(100_000));
+    const { look } = await watch(['file'], parseText);
+    const before = bytesRead();
+    for (let n = 0; n < 10; n++) await look();
+    assert.ok(bytesRead() - before >= 1_000_000);
+  });
+
+  it('follows an old file that is replaced by one of the same size and time', async () => {
+    const [one, two, file] = ['one', 'two', 'file'].map((name) => join(directory, name));
+    assert.ok(one && two && file);
+    for (const path of [one, two]) {
+      await writeFile(path, path.slice(-3));
+      await utimes(path, 1000, 1000);
+    }
+    await rename(one, file);
+    const { watched, lookTwice } = await watch(['file'], parseText, aMinuteLater);
+    await lookTwice();
+    await rename(two, file);
+    await lookTwice();
+    assert.equal(watched.current(), 'two');
+    await writeFile(file, 'six');
+    await utimes(file, 1000, 1000);
+    await lookTwice();
+    assert.equal(watched.current(), 'six');
   });
 
   it('follows a file that another is renamed over', async () => {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Parsed, ParseIssue } from '../model/parsed.ts';
 
@@ -8,6 +8,9 @@ const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Kubernetes takes up to a minute to update a mounted secret, so a second more or less changes nothing. */
 const POLL_MS = 1000;
+
+/** A file that changed less than so many milliseconds ago may change again within the same tick of its file system's clock. */
+const OLD_ENOUGH_MS = 2000;
 
 /** Issues of one file that are reported: one mistake in the syntax of a large file can lead to thousands. */
 const MAX_ISSUES = 100;
@@ -28,6 +31,8 @@ export interface WatchOptions<T> {
   readonly onRejected: (issues: readonly ParseIssue[]) => void;
   /** Calls once after some time, unless the returned function is called first. Absent: after a second. */
   readonly later?: (look: () => Promise<void>) => () => void;
+  /** Milliseconds since 1970; the system's clock if absent. */
+  readonly now?: () => number;
 }
 
 /**
@@ -36,7 +41,8 @@ export interface WatchOptions<T> {
  * It promises:
  * - `current()` is always a value that was parsed whole: a bad, half-written or missing file never replaces it;
  * - it compares contents, not names or times, so that a rewrite, a rename over the file and the symlink swap of a mounted
- *   Kubernetes secret are all the same to it;
+ *   Kubernetes secret are all the same to it; it reads a file again when its inode, size or times have changed, and as long as
+ *   they are so new that a later change could leave them as they are;
  * - a content counts once two looks in a row found it, so that a file that is still being written is neither taken nor
  *   reported;
  * - it does not keep the process alive.
@@ -49,6 +55,8 @@ export class WatchedFile<T> {
   #seen: string;
   /** Fingerprint of the content that was taken or rejected last. */
   #parsed: string;
+  /** What `stampsOf` gave before the files were read; absent if they must be read again. */
+  #stamps: string | undefined;
   #cancel: () => void = () => {};
   #isClosed = false;
 
@@ -87,9 +95,14 @@ export class WatchedFile<T> {
   }
 
   async #look(): Promise<void> {
-    const contents = await readFiles(this.#options.paths);
+    const { paths, now = Date.now } = this.#options;
+    const stamps = await stampsOf(paths, now());
+    const isRead = stamps !== undefined && stamps === this.#stamps && this.#seen === this.#parsed;
+    const contents = isRead ? undefined : await readFiles(paths);
     if (this.#isClosed) return;
     this.#arm();
+    if (contents === undefined) return;
+    this.#stamps = contents.kind === 'value' ? stamps : undefined;
     const fingerprint = fingerprintOf(contents);
     const isComplete = fingerprint === this.#seen;
     this.#seen = fingerprint;
@@ -127,6 +140,21 @@ function parseContents<T>(
 function fingerprintOf(contents: Parsed<readonly Uint8Array[]>): string {
   if (contents.kind === 'issues') return JSON.stringify(contents.issues);
   return contents.value.map((bytes) => hash('sha256', bytes)).join();
+}
+
+/** As long as it stays the same, the files have not changed. Undefined if they must be read. Never rejects. */
+async function stampsOf(paths: readonly string[], now: number): Promise<string | undefined> {
+  try {
+    const stats = await Promise.all(paths.map((path) => stat(path, { bigint: true })));
+    const areOld = stats.every(
+      ({ ctimeMs, mtimeMs }) => now - Number(ctimeMs > mtimeMs ? ctimeMs : mtimeMs) > OLD_ENOUGH_MS,
+    );
+    if (!areOld) return undefined;
+    return stats.map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join()).join(';');
+  } catch {
+    // Reading the file says why.
+    return undefined;
+  }
 }
 
 /** The contents of all the files, in the order of their paths, or why there are none. Never rejects. */

@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** A caller's name stands in log lines and in the journal. */
 export function isCallerName(text: string): boolean {
   return /^\P{C}{1,128}$/u.test(text);
@@ -13,10 +15,7 @@ export function isGlob(text: string): boolean {
   return /^[\w./*-]{1,256}$/.test(text);
 }
 
-/** Controls, characters that are invisible or reorder text, line separators, unpaired surrogates, unassigned characters. */
-const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
-
 /** Whether no character of the text is invisible, ends a line, or changes how a terminal shows the others. */
 export function isPrintable(text: string): boolean {
-  return !UNPRINTABLE.test(text);
+  return printable(text) === text;
 }

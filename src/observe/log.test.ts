@@ -103,6 +103,36 @@ test('a pretty line is a text that contains the event’s name', async () => {
   assert.doesNotMatch(output, /S3CRET/);
 });
 
+for (const [what, pretty] of [
+  ['a JSON line', false],
+  ['a pretty line', true],
+] as const) {
+  test(`${what} has no character that a terminal obeys or hides`, async () => {
+    // JSON escapes the first of them itself.
+    const harmful = [
+      '\u001b',
+      '\n',
+      '\u007f',
+      '\u009b',
+      '\u061c',
+      '\u200b',
+      '\u202e',
+      '\u2066',
+      '\u2028',
+      '\ufeff',
+      '\ud800',
+    ];
+    const text = JSON.stringify(harmful.join('x'));
+    const script = `const text = ${text};
+      log.info({ text, [text]: 1, list: [text], in: { text } }, text);
+      log.error({ err: new Error(text) }, 'failed');`;
+    const output = (await outputOf(script, 'trace', pretty)).replaceAll('\n', '');
+    assert.ok(output.includes('\\u202ex'));
+    assert.doesNotMatch(output, /[\p{C}\p{Zl}\p{Zp}]/u);
+    if (!pretty) assert.ok(output.includes(`"msg":"\\u001bx\\nx\\u007fx`));
+  });
+}
+
 test('an unknown level throws', async () => {
   await assert.rejects(createLog({ level: 'loud', pretty: false }));
 });

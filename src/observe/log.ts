@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { printableLines } from '../model/printable.ts';
 
 /** The logger as the rest of the program sees it. */
 export type Log = pino.Logger;
@@ -19,8 +20,8 @@ export interface LogOptions {
 }
 
 /**
- * Logs to standard output: one JSON object a line, with the event's name as `msg`. Lines are buffered for a moment, which
- * makes them cheap; `flushLog` writes what is left.
+ * Logs to standard output: one JSON object a line, with the event's name as `msg`. What is not printable is escaped, so that a
+ * line can be shown on a terminal. Lines are buffered for a moment, which makes them cheap; `flushLog` writes what is left.
  */
 export async function createLog({ level, pretty }: LogOptions): Promise<Log> {
   const options: pino.LoggerOptions = {
@@ -52,6 +53,7 @@ function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStr
   let lines: string[] = [];
   let characters = 0;
   let dropped = 0;
+  let timer: NodeJS.Timeout | undefined;
   stream.on('drop', (text: string) => {
     dropped += text.split('\n').length - 1;
   });
@@ -66,25 +68,39 @@ function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStr
     return text;
   };
   const writeBuffer = () => {
+    clearTimeout(timer);
+    timer = undefined;
     if (lines.length > 0) stream.write(takeBuffer());
   };
   const flush = () => {
     stream.flushSync();
     if (lines.length > 0) finalStream.write(takeBuffer());
   };
-  setInterval(writeBuffer, BUFFER.ms).unref();
   process.on('exit', flush);
   return {
     write: (line) => {
-      lines.push(line);
+      lines.push(printableLines(line));
       characters += line.length;
       if (characters >= BUFFER.characters) writeBuffer();
+      else timer ??= setTimeout(writeBuffer, BUFFER.ms).unref();
     },
     flush,
   };
 }
 
 async function prettyStream(): Promise<pino.DestinationStream> {
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({ sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', singleLine: true });
+  const { prettyFactory } = await import('pino-pretty');
+  const format = prettyFactory({ translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', singleLine: true });
+  const stdout = pino.destination({ dest: 1, sync: true });
+  return { write: (line) => void stdout.write(format(withPrintableTexts(JSON.parse(line)))) };
+}
+
+/** The colours are added later. */
+function withPrintableTexts(value: unknown): unknown {
+  if (typeof value === 'string') return printableLines(value);
+  if (Array.isArray(value)) return value.map(withPrintableTexts);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [printableLines(name), withPrintableTexts(item)]),
+  );
 }

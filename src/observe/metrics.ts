@@ -1,6 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DEAD_LETTER_REASONS, UNAVAILABLE_REASONS } from '../model/receipt.ts';
 
+/** How often the delay of the event loop is measured, milliseconds. Each time wakes the process, also when it is idle. */
+const EVENT_LOOP_MS = 100;
+
 interface Declaration {
   readonly kind: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
@@ -151,7 +154,7 @@ export class Metrics {
 
   /** Adds prom-client's metrics of the process and of Node, which need timers. */
   watchProcess(): void {
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_MS });
   }
 
   count<N extends NameOf<'counter'>>(name: N, labels?: LabelsOf<N>, by = 1): void {

@@ -6,6 +6,8 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, suite, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import packageJson from '../../package.json' with { type: 'json' };
+import { absolute } from '../house/repository.ts';
 import { Changes } from '../support/changes.ts';
 import { aFreePort } from '../support/ports.ts';
 import { aFolder, type Env, GatewayProcess } from '../support/serve-process.ts';
@@ -78,6 +80,19 @@ suite('npm start', { concurrency: 4 }, () => {
     }
   });
 
+  test('a signal to the shell that npm starts ends it in order', async (t) => {
+    const { PATH = '' } = globalThis.process.env;
+    const env = {
+      ...ANY_PORT,
+      DATA_DIR: join(await aFolder(t), 'data'),
+      PATH: `${absolute('node_modules/.bin')}:${PATH}`,
+    };
+    const process = GatewayProcess.spawn(t, ['sh', '-c', `cd '${absolute('.')}'; ${packageJson.scripts.start}`], env);
+    await process.print(/^ +curl /);
+    process.signal('SIGTERM');
+    assert.equal(await process.ended, 0);
+  });
+
   test('listens on PORT, ADMIN_PORT and BRIGADE_PORT, and prints them', async () => {
     const { port, adminPort, brigadePort, dev } = shared;
     await dev.process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
@@ -140,7 +155,7 @@ suite('npm start', { concurrency: 4 }, () => {
     await dev.process.print(/^ {2}one ✓ SUCCEEDED$/);
     const shown = dev.process.printed.filter((line) => line.includes('│'));
     assert.equal(shown.length, 21);
-    assert.match(shown[0] ?? '', /^ {2}one │ �\[31mredx{152}…$/);
+    assert.match(shown[0] ?? '', /^ {2}one │ \\u001b\[31mredx{152}…$/);
     assert.match(shown[20] ?? '', /^ {2}one │ … \(the rest: brig event logs --id [\da-f-]{36}\)$/);
     await end(dev);
   });

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
@@ -224,3 +225,18 @@ function sendOverTls(port: number, id: string): Promise<number | undefined> {
     sent.end(aPush(id));
   });
 }
+
+test('an idle gateway wakes fewer than 50 times a second', { skip: process.platform !== 'linux' }, async (t) => {
+  const brigade = await StubBrigade.start(t);
+  const { process: gateway } = await serve(t, await anInstallation(t, brigade.address));
+  const wakes = async () => {
+    const status = await readFile(`/proc/${gateway.pid}/status`, 'utf8');
+    return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+  };
+  // Until what follows a start is over.
+  await setTimeout(3000);
+  const before = await wakes();
+  await setTimeout(3000);
+  const perSecond = ((await wakes()) - before) / 3;
+  assert.ok(perSecond < 50, `${perSecond} a second`);
+});

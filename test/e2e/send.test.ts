@@ -76,7 +76,7 @@ suite('send', { concurrency: 2 }, () => {
   test('exits with 1 after an error or without an answer, and prints no control characters', async (t) => {
     const server = await AnsweringServer.start(t, answering(403, 'no\u001b[2J'));
     const rejected = await run(t, ['send', server.address], {});
-    assert.deepEqual([rejected.code, rejected.output], [1, '403 no�[2J']);
+    assert.deepEqual([rejected.code, rejected.output], [1, '403 no\\u001b[2J']);
     const brigade = await StubBrigade.start(t);
     await brigade.goDown();
     const unanswered = await run(t, ['send', brigade.address, '--count', '3'], {});

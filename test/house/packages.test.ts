@@ -54,9 +54,24 @@ describe('package.json', () => {
   });
 
   it('starts the program with the same options of Node as bin.js, the image and the benchmarks', () => {
-    const [, options] = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(read('bin.js')) ?? [];
-    assert.equal(packageJson.scripts.start, `node ${options} bin.js dev`);
-    assert.match(read('Dockerfile'), new RegExp(`^ENTRYPOINT \\["/nodejs/bin/node", "${options}", `, 'm'));
-    assert.match(read('bench/gateway.ts'), new RegExp(`NODE_FLAGS = \\['${options}'\\]`));
+    const [, options = ''] = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(read('bin.js')) ?? [];
+    const each = options.split(' ');
+    assert.equal(packageJson.scripts.start, `exec node ${options} bin.js dev`);
+    const [, entrypoint = ''] = /^ENTRYPOINT (.+)$/m.exec(read('Dockerfile')) ?? [];
+    assert.deepEqual(JSON.parse(entrypoint), ['/nodejs/bin/node', ...each, '/app/bin.js']);
+    assert.ok(read('bench/gateway.ts').includes(`NODE_FLAGS = [${each.map((option) => `'${option}'`).join(', ')}];`));
+  });
+
+  it('opens no program to a debugger by a signal, which a worker of the embedded Brigade could send', () => {
+    for (const path of ['bin.js', 'packages/embedded-brigade/bin.js'])
+      assert.match(read(path), /^#!\/usr\/bin\/env -S node .*--disable-sigusr1/);
+    // A command would replace the entry point of the image.
+    assert.doesNotMatch(read('charts/brigade-acr-gateway/templates/_pod.tpl'), /\bcommand:/);
+  });
+});
+
+describe('the embedded Brigade', () => {
+  it('escapes what it prints as the gateway does', () => {
+    assert.equal(read('packages/embedded-brigade/src/printable.ts'), read('src/model/printable.ts'));
   });
 });

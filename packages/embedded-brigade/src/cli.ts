@@ -6,6 +6,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { startEmbeddedBrigade } from './embedded-brigade.ts';
 import { describeIssues, EventScreen } from './event-screen.ts';
 import { describeFault, EmbeddedBrigadeFault, FAULT_EXIT_CODES, type FaultCode } from './fault.ts';
+import { printableLines } from './printable.ts';
 import { type Examine, WatchedProjects } from './project-files.ts';
 
 /** The exit codes of the command; the numbers are those of sysexits.h. */
@@ -146,10 +147,10 @@ function ipAddress(text: string): string {
   throw new InvalidArgumentError('Expected an IP address.');
 }
 
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+function print(lines: string): void {
+  process.stdout.write(`${printableLines(lines)}\n`);
 }
 
-function printError(line: string): void {
-  process.stderr.write(`${line}\n`);
+function printError(lines: string): void {
+  process.stderr.write(`${printableLines(lines)}\n`);
 }

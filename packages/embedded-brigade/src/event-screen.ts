@@ -1,4 +1,5 @@
 import type { StoredEvent, TerminalPhase } from './event.ts';
+import { printable } from './printable.ts';
 import type { LoadedProjects, ProjectIssue } from './project-files.ts';
 
 /** How much of one worker's log is shown; `brig event logs` has the rest. */
@@ -15,7 +16,7 @@ export class EventScreen {
   }
 
   readonly onEvent = ({ type, projectID, shortTitle }: StoredEvent): void => {
-    this.#print(`event → project ${projectID}: ${printable(shortTitle ?? type)}`);
+    this.#print(printable(`event → project ${projectID}: ${shortTitle ?? type}`));
   };
 
   readonly onOutput = ({ metadata: { id }, projectID }: StoredEvent, line: string): void => {
@@ -40,10 +41,5 @@ export function describeIssues({ issues, warnings }: LoadedProjects): readonly s
 }
 
 function describe({ file, line, reason }: ProjectIssue): string {
-  return `${file}${line === undefined ? '' : `:${line}`}: ${reason}`;
-}
-
-/** Text from outside must not control the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '�');
+  return printable(`${file}${line === undefined ? '' : `:${line}`}: ${reason}`);
 }

@@ -36,7 +36,7 @@ export class WorkerHarness {
     this.logs = logs;
   }
 
-  static async make(t: TestContext): Promise<WorkerHarness> {
+  static async make(t: Pick<TestContext, 'after'>): Promise<WorkerHarness> {
     const data = await mkdtemp(join(tmpdir(), 'workers-'));
     const database = openDatabase(join(data, 'brigade.db'));
     const events = new EventStore(database, () => BigInt(Date.now()) * 1_000_000n);

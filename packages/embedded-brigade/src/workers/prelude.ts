@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import { EventRegistry, Job } from '@brigadecore/brigadier';
 
-// Loaded into each worker's process before its script; no other code of ours runs there. The brigadier on npm is made to try
-// scripts out. This turns it into the one in Brigade's worker image.
+// Loaded into each worker's process after `fence.ts` and before its script. The brigadier on npm is made to try scripts out.
+// This turns it into the one in Brigade's worker image.
 
 const EVENT_FILE = join(dirname(process.argv[1] ?? ''), '..', 'event.json');
 
@@ -39,12 +39,3 @@ Job.prototype.run = function run(this: Job): Promise<void> {
   );
   return Promise.resolve();
 };
-
-// Node's permission model does not cover signals, and a worker runs as the same user as its parent. This prevents mistakes,
-// not attacks.
-const send: unknown = Reflect.get(process, '_kill');
-const EPERM = -1;
-Reflect.set(process, '_kill', (pid: number, signal: number) =>
-  pid === process.pid && typeof send === 'function' ? send(pid, signal) : EPERM,
-);
-Reflect.deleteProperty(process, '_debugProcess');

@@ -64,7 +64,8 @@ ulimit -c 0; ulimit -f 0; ulimit -d "$1"; shift
 { read -r _; kill -KILL 0; } <&3 >/dev/null 2>&1 3<&- 4>&- &
 exec "$@" 3<&-`;
 
-const PRELUDE = fileURLToPath(new URL('./prelude.ts', import.meta.url));
+/** Loaded before the script, in this order. */
+const PRELOADED = ['./fence.ts', './prelude.ts'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 export const BRIGADIER = dirname(dirname(fileURLToPath(import.meta.resolve('@brigadecore/brigadier'))));
 
 /** Runs a script in a process and a session of its own, under limits. Rejects if it cannot start. */
@@ -132,12 +133,13 @@ function flags({ folder, script }: WorkerOptions): readonly string[] {
   const noSqlite = '--no-experimental-sqlite';
   return [
     '--permission',
-    ...[folder, BRIGADIER, PRELUDE].map((path) => `--allow-fs-read=${path}`),
+    '--disable-sigusr1',
+    ...[folder, BRIGADIER, ...PRELOADED].map((path) => `--allow-fs-read=${path}`),
     ...(process.allowedNodeEnvironmentFlags.has(noSqlite) ? [noSqlite] : []),
     // A script need not declare whether it is an ES module.
     '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
     `--max-old-space-size=${HEAP_MIB}`,
-    `--import=${PRELUDE}`,
+    ...PRELOADED.map((path) => `--import=${path}`),
     script,
   ];
 }
