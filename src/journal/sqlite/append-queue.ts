@@ -10,7 +10,7 @@ interface WaitingAppend {
   /** How many of the records were given to a commit. */
   taken: number;
   /** Those of the commits that have ended. */
-  readonly results: Appended[];
+  results: readonly Appended[];
 }
 
 /** Records of one append that travel in one commit. */
@@ -90,7 +90,7 @@ export class AppendQueue {
 
   /** The portion is durable. Its append is answered once all of it is. */
   stored({ append }: Portion, results: readonly Appended[]): void {
-    append.results.push(...results);
+    append.results = append.results.length === 0 ? results : [...append.results, ...results];
     if (append.results.length === append.records.length) {
       this.#answer(append, { kind: 'appended', records: append.results });
     }
@@ -142,7 +142,7 @@ function takeTurn(line: Line, turn: Size): readonly Portion[] {
     return true;
   };
   for (let [append] = line.appends; append !== undefined; [append] = line.appends) {
-    const rest = append.records.slice(append.taken);
+    const rest = append.taken === 0 ? append.records : append.records.slice(append.taken);
     const end = rest.findIndex((record) => !fits(record));
     const records = end < 0 ? rest : rest.slice(0, end);
     if (records.length === 0) break;
