@@ -1,4 +1,5 @@
 import { LIMITS as HTTP_LIMITS } from '../src/http/limits.ts';
+import { JOURNAL_LIMITS } from '../src/journal/limits.ts';
 import type { Limit, LimitTable } from '../src/model/limit.ts';
 
 interface Section {
@@ -16,6 +17,13 @@ const SECTIONS: readonly Section[] = [
 proxy (\`TRUSTED_PROXIES\`) it is the address that the proxy names. An anonymous connection closes with its first answer.`,
     source: 'src/http/limits.ts',
     limits: HTTP_LIMITS,
+  },
+  {
+    title: 'Journal',
+    about: `The journal commits the events of all callers together, and callers take turns to fill a commit: a caller that keeps as many
+events waiting as it may delays no event of another by more than a commit.`,
+    source: 'src/journal/limits.ts',
+    limits: JOURNAL_LIMITS,
   },
 ];
 
@@ -47,9 +55,13 @@ function row(name: string, { value, unit, about, at, affects }: Limit): string {
   return `| \`${name}\` | ${shown(value, unit)} | ${about} | ${at} | ${affects} |`;
 }
 
+const DAY_MS = 86_400_000;
+
 function shown(value: number, unit: Limit['unit']): string {
   const number = (amount: number): string => amount.toLocaleString('en');
   if (unit === 'count') return number(value);
+  if (unit === 'share') return `1/${number(1 / value)}`;
+  if (unit === 'ms' && value % DAY_MS === 0) return `${number(value / DAY_MS)} days`;
   if (unit === 'ms') return value % 1000 === 0 ? `${number(value / 1000)} s` : `${number(value)} ms`;
   if (unit !== 'bytes') return `${number(value)} ${unit}`;
   const [size, name] =

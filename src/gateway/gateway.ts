@@ -92,7 +92,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   void deliverer.preflight();
   onCredentialChange(() => deliverer.probeNow());
   const stopping = new AbortController();
-  const pruning = pruneLoop(journal, log, stopping.signal);
+  const pruning = pruneLoop(journal, log, metrics, stopping.signal);
   const running = started.move();
   return {
     ingestPort: ingest.address.port,

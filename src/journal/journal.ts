@@ -3,31 +3,13 @@ import type { DeadLetterReason, UnavailableReason } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import type { ByteRange, Format } from '../model/webhook.ts';
 
-// The numbers that every journal keeps. Times are in milliseconds.
+/** The event is not what its key says, or the sink will never take it. */
+export const KEY_RELEASING_REASONS = ['rejected', 'unreadable', 'out-of-scope'] as const satisfies DeadLetterReason[];
 
-/** An append takes at most this long: ACR waits five seconds for an answer. */
-export const APPEND_LIMIT_MS = 4_000;
-
-/** A claimed event belongs to its claim for this long: more than the 90 s that an attempt may take. */
-export const LEASE_MS = 120_000;
-
-/** A claim waits this long for something to fall due. */
-export const CLAIM_WAIT_MS = 60_000;
-
-/** The payloads of one claim, without the first, add up to at most this many bytes. */
-export const MAX_CLAIM_BYTES = 8 * 1024 * 1024;
-
-/** One `wake` makes this many waiting events due; the others fall due by themselves. */
-export const WAKE_LIMIT = 1_000;
-
-const DAY_MS = 86_400_000;
-
-/** How long each thing is kept. A key lives on when its record is pruned early. */
-export const RETENTION = {
-  deliveredMs: 7 * DAY_MS,
-  deadLettersMs: 30 * DAY_MS,
-  keysMs: 7 * DAY_MS,
-} as const;
+/** Whether a dead letter of this reason leaves its key and its content to a later event. */
+export function releasesKey(reason: unknown): boolean {
+  return KEY_RELEASING_REASONS.some((each) => each === reason);
+}
 
 /** A registry event on its way into the journal, with everything that is needed to understand or replay it later. */
 export interface NewRecord {
@@ -39,7 +21,7 @@ export interface NewRecord {
   readonly receivedAt: number;
   readonly format: Format;
   readonly caller: string;
-  /** The allow-listed headers of the webhook. */
+  /** The allow-listed headers of the webhook: one object for all of its events, which is stored once. */
   readonly headers: Readonly<Record<string, string>>;
   /** The webhook's trace (W3C Trace Context, `traceparent`), where it names one. */
   readonly traceparent?: string;
@@ -53,7 +35,7 @@ export interface NewRecord {
   readonly deadLetter?: { readonly reason: DeadLetterReason; readonly detail: string };
 }
 
-/** What became of one record of an append. `seq` numbers the records in the order in which they were kept. */
+/** What became of one record of an append. `seq` numbers all records in the order in which they were kept. */
 export type Appended =
   | { readonly kind: 'kept'; readonly seq: number }
   | { readonly kind: 'duplicate'; readonly of: number; readonly by?: 'content' }
@@ -70,12 +52,19 @@ export type AppendOutcome =
  *
  * Every implementation promises, and the suite proves:
  * - `appended` only when every kept record is on stable storage, and the original of every duplicate is too;
- * - exactly one of the records with the same key is kept, also of concurrent ones, for `RETENTION.keysMs`;
- * - exactly one of the records with the same content is kept until its window ends; dead letters do not count;
- * - `unavailable` within `APPEND_LIMIT_MS`, whatever the disk does;
+ * - exactly one of the records with the same key is kept, also of concurrent ones, for `LIMITS.keysMs`;
+ * - exactly one of the records with the same content is kept until its window ends; those that become dead letters at once
+ *   do not count;
+ * - a dead letter of the `KEY_RELEASING_REASONS` leaves its key and its content to a later record that is to be delivered: that
+ *   is kept; only a dead letter with the same key is a duplicate. Redelivered, it takes its key again unless another record
+ *   has it. Dead letters of other reasons keep both;
+ * - `unavailable` within `LIMITS.appendMs`, whatever the disk does;
+ * - a caller that keeps as many records waiting as it may delays no append of another caller by more than a commit. Beyond
+ *   that number, `busy` for that caller alone;
  * - after `unavailable`, the same records can be appended again.
  */
 export interface Intake {
+  /** All records are of one webhook, and so of one caller. */
   append(records: readonly NewRecord[]): Promise<AppendOutcome>;
 }
 
@@ -83,13 +72,13 @@ export interface Intake {
  * Hands out events to deliverers.
  *
  * Every implementation promises, and the suite proves:
- * - an event belongs to one claim at a time; it can be claimed again when its lease of `LEASE_MS` ended without renewal,
+ * - an event belongs to one claim at a time; it can be claimed again when its lease of `LIMITS.leaseMs` ended without renewal,
  *   or when the journal was reopened;
  * - new events are due at once, in the order in which they were kept; a retried event comes back when it is due, behind
  *   the events that were due before it;
- * - a claim carries at most `MAX_CLAIM_BYTES` of payloads beside its first;
- * - `claim` waits until something is due, the signal is aborted (then it resolves to an empty list), or `CLAIM_WAIT_MS`
- *   have passed;
+ * - a claim carries at most `LIMITS.maxClaimBytes` of payloads beside its first;
+ * - `claim` waits until something is due, the signal is aborted (then it resolves to an empty list), or
+ *   `LIMITS.claimWaitMs` have passed;
  * - `complete` resolves to true once its decision is durable. It resolves to false, and has no effect, when the lease
  *   has ended, the claim was completed before, its fence is stale, or the journal is closed;
  * - a record that fails its checksum is never handed out: it becomes a dead letter (`damaged`).
@@ -100,7 +89,7 @@ export interface Queue {
   renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void>;
   complete(completion: Completion): Promise<boolean>;
   /**
-   * Makes up to `WAKE_LIMIT` waiting events due now, the oldest first and `spreadMs` apart, for when the sink is back. It
+   * Makes up to `LIMITS.maxWoken` waiting events due now, the oldest first and `spreadMs` apart, for when the sink is back. It
    * postpones none. An event that the sink may have taken keeps its time: its waits are long on purpose.
    */
   wake(spreadMs: number): Promise<void>;
@@ -180,14 +169,19 @@ export interface Pruned {
   readonly gone: number;
   /** Whether another step may find more. It may, even if this one found nothing. */
   readonly mayBeMore: boolean;
+  /** How many dead letters were deleted before their time since the step before, by caller. */
+  readonly early: ReadonlyMap<string, number>;
 }
 
 /**
  * Keeps a journal in shape.
  *
  * Every implementation promises, and the suite proves:
- * - `prune` removes what is older than `RETENTION`, and delivered events earlier while the journal is beyond its size, the
- *   oldest first; it never removes a pending event;
+ * - `prune` removes what is older than `LIMITS` says, and delivered events earlier while the journal is beyond its size, the
+ *   oldest first; nothing ever removes a pending event;
+ * - the dead letters of one caller never take more than `LIMITS.maxCallerDeadLetters` of that size, and all together never
+ *   more than `LIMITS.maxDeadLetters`: its oldest, or those of the caller that has most, are deleted with the append or the
+ *   completion that goes beyond, and the next `prune` says so. The newest dead letter of a caller stays;
  * - once `close` resolves, everything that was taken in is durable and the files are closed. After that, appends are
  *   `unavailable`, claims are empty and completions are not taken; every other call rejects.
  */

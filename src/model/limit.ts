@@ -1,7 +1,8 @@
 /** A limit that the gateway enforces. `docs/limits.md` is generated from the tables of these. */
 export interface Limit {
   readonly value: number;
-  readonly unit: 'bytes' | 'ms' | 's' | 'characters' | 'count';
+  /** A `share` is a part of what `about` names. */
+  readonly unit: 'bytes' | 'ms' | 's' | 'characters' | 'count' | 'share';
   /** What is limited, and the reason for the number. Markdown, like the two below. */
   readonly about: string;
   /** What happens at the limit. */

@@ -70,15 +70,21 @@ export type Rejection =
   /** The journal cannot make it durable now. `lost` describes the events: ACR itself does not send them again. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly lost: readonly LostEvent[] };
 
-export type UnavailableReason =
+/** Why the journal could not make a webhook durable. */
+export const UNAVAILABLE_REASONS = [
   /** Less free disk than the journal's reserve, or none. */
-  | 'full'
+  'full',
   /** The disk cannot be written. */
-  | 'unwritable'
-  /** The append took longer than ACR waits, or too many appends wait already. */
-  | 'slow'
+  'unwritable',
+  /** The append took longer than ACR waits. */
+  'slow',
+  /** Too many events of this caller wait already. */
+  'busy',
   /** The journal is closed or closing. */
-  | 'closed';
+  'closed',
+] as const;
+
+export type UnavailableReason = (typeof UNAVAILABLE_REASONS)[number];
 
 /** What could be read of an event that the journal could not keep. */
 export type LostEvent = Omit<EventReceipt, 'result'>;

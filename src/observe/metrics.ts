@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { DEAD_LETTER_REASONS } from '../model/receipt.ts';
+import { DEAD_LETTER_REASONS, UNAVAILABLE_REASONS } from '../model/receipt.ts';
 
 /** How often the delay of the event loop is measured, milliseconds. Each time wakes the process, also when it is idle. */
 const EVENT_LOOP_MS = 100;
@@ -70,7 +70,7 @@ export const METRICS = {
   acr_gateway_lost_events_total: {
     kind: 'counter',
     help: 'Events answered 503 because the journal could not keep them. ACR itself does not send them again.',
-    labels: { reason: ['full', 'unwritable', 'slow', 'closed'] },
+    labels: { reason: UNAVAILABLE_REASONS },
   },
   acr_gateway_rejected_requests_total: {
     kind: 'counter',
@@ -97,6 +97,10 @@ export const METRICS = {
     kind: 'counter',
     help: 'Events that became dead letters. Damaged records are counted by acr_gateway_damaged_records alone.',
     labels: { reason: DEAD_LETTER_REASONS },
+  },
+  acr_gateway_pruned_dead_letters_total: {
+    kind: 'counter',
+    help: 'Dead letters that were deleted before their time because their caller, or all callers, had more than a share of the journal.',
   },
   acr_gateway_stale_completions_total: {
     kind: 'counter',

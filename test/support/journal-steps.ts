@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Appended, Intake, Maintenance, NewRecord, Queue } from '../../src/journal/journal.ts';
 import type { Attempt, Claim, DeliveryHistory } from '../../src/model/delivery.ts';
+import type { DeadLetterReason } from '../../src/model/receipt.ts';
 import { anAttempt, aRecord, DELIVERED, REJECTED, UNAVAILABLE } from './records.ts';
 
 const NEVER = new AbortController().signal;
@@ -64,13 +65,24 @@ export function completeDelivered(journal: Queue, { seq, fence }: Held, at: numb
   return journal.complete({ seq, fence, attempt: anAttempt(at, DELIVERED), decision: { kind: 'complete' } });
 }
 
-export function deadLetterClaim(journal: Queue, { seq, fence }: Held, at: number): Promise<boolean> {
-  return journal.complete({
-    seq,
-    fence,
-    attempt: anAttempt(at, REJECTED),
-    decision: { kind: 'dead-letter', reason: 'rejected' },
-  });
+export function deadLetterClaim(
+  journal: Queue,
+  { seq, fence }: Held,
+  at: number,
+  reason: DeadLetterReason = 'rejected',
+): Promise<boolean> {
+  return journal.complete({ seq, fence, attempt: anAttempt(at, REJECTED), decision: { kind: 'dead-letter', reason } });
+}
+
+/** Appends a record and gives it up. */
+export async function keepDeadLetter(
+  journal: Intake & Queue,
+  record: NewRecord,
+  reason: DeadLetterReason,
+): Promise<number> {
+  const seq = await keepOne(journal, record);
+  assert.equal(await deadLetterClaim(journal, await claimOne(journal), record.receivedAt, reason), true);
+  return seq;
 }
 
 export function retryClaim(journal: Queue, claim: Held & Pick<Claim, 'history'>, at: number, dueAt: number) {

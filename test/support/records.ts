@@ -53,8 +53,9 @@ export function aRecord(name: string, receivedAt: number, changes: Partial<NewRe
 }
 
 /** A record for the dead letters: its registry is not known. */
-export function aDeadLetter(name: string, receivedAt: number): NewRecord {
-  return aRecord(name, receivedAt, { deadLetter: { reason: 'no-registry', detail: 'request.host is absent' } });
+export function aDeadLetter(name: string, receivedAt: number, changes: Partial<NewRecord> = {}): NewRecord {
+  const deadLetter = { reason: 'no-registry', detail: 'request.host is absent' } as const;
+  return aRecord(name, receivedAt, { deadLetter, ...changes });
 }
 
 /** A record of so many bytes. */

@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import type { Time } from '../../src/journal/clock.ts';
 import type { NewRecord } from '../../src/journal/journal.ts';
-import type { WriteBatch, WriteResult } from '../../src/journal/sqlite/protocol.ts';
+import { pack, type WriteBatch, type WriteResult } from '../../src/journal/sqlite/protocol.ts';
 import { claimDue, Leases } from '../../src/journal/sqlite/writer/claim.ts';
 import { JournalDatabase } from '../../src/journal/sqlite/writer/database.ts';
 import { openForWriting } from '../../src/journal/sqlite/writer/schema.ts';
@@ -22,6 +22,12 @@ export function temporaryFolder(context: Pick<TestContext, 'after'>, parent = tm
   return folder;
 }
 
+interface TestDatabaseOptions {
+  /** Keys that are kept in memory before any goes to disk. */
+  readonly recentKeys?: number;
+  readonly maxBytes?: number;
+}
+
 /**
  * What the thread that owns a journal's database does, without the thread, on a real file. It never syncs: these tests do
  * not ask what a power failure leaves.
@@ -29,13 +35,15 @@ export function temporaryFolder(context: Pick<TestContext, 'after'>, parent = tm
 export class TestDatabase {
   readonly #path: string;
   readonly #recentKeys: number | undefined;
+  readonly #maxBytes: number;
   db: DatabaseSync;
   database: JournalDatabase;
   leases: Leases;
 
-  constructor(path: string, recentKeys?: number) {
+  constructor(path: string, { recentKeys, maxBytes = Number.MAX_SAFE_INTEGER }: TestDatabaseOptions = {}) {
     this.#path = path;
     this.#recentKeys = recentKeys;
+    this.#maxBytes = maxBytes;
     ({ db: this.db, database: this.database, leases: this.leases } = this.#open());
   }
 
@@ -46,11 +54,11 @@ export class TestDatabase {
   }
 
   append(time: Time, ...records: readonly NewRecord[]): WriteResult {
-    return this.write(time, { ...packed(records), completions: [] });
+    return this.write(time, { ...pack(records), completions: [] });
   }
 
   complete(time: Time, ...completions: readonly Completion[]): WriteResult {
-    return this.write(time, { ...packed([]), completions });
+    return this.write(time, { ...pack([]), completions });
   }
 
   write(time: Time, batch: WriteBatch): WriteResult {
@@ -70,16 +78,12 @@ export class TestDatabase {
     const db = openForWriting(this.#path, 0);
     db.exec('PRAGMA synchronous = OFF');
     const recent = this.#recentKeys === undefined ? {} : { recentKeys: this.#recentKeys };
-    const database = new JournalDatabase(db, { path: this.#path, reserveBytes: 0, ...recent });
+    const database = new JournalDatabase(db, {
+      path: this.#path,
+      reserveBytes: 0,
+      maxBytes: this.#maxBytes,
+      ...recent,
+    });
     return { db, database, leases: new Leases(0) };
   }
-}
-
-export function packed(records: readonly NewRecord[]): Pick<WriteBatch, 'records' | 'raw'> {
-  let rawEnd = 0;
-  const rows = records.map(({ headers, event, raw, ...rest }) => {
-    rawEnd += raw.byteLength;
-    return { ...rest, headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event), rawEnd };
-  });
-  return { records: rows, raw: new Uint8Array(Buffer.concat(records.map(({ raw }) => raw))) };
 }

@@ -4,27 +4,28 @@ import type { Clock } from '../clock.ts';
 import {
   type Appended,
   type AppendOutcome,
-  CLAIM_WAIT_MS,
   type Journal,
   type JournalRecord,
   type JournalStats,
-  LEASE_MS,
-  MAX_CLAIM_BYTES,
   type NewRecord,
   type Pruned,
-  RETENTION,
   type RecordedAttempt,
   type RecordQuery,
   type RecordState,
   type RecordSummary,
-  WAKE_LIMIT,
+  releasesKey,
 } from '../journal.ts';
 import { JournalFault } from '../journal-fault.ts';
+import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
+import { DeadLetterShares } from './dead-letter-shares.ts';
 
 /** How much a memory journal holds before its appends are `unavailable: full`. Every append looks at it. */
 export interface MemoryLimits {
-  /** Of raw events, and 1 KiB for each. Beyond half of it, delivered events are pruned early. */
+  /**
+   * Of raw events and headers, and 1 KiB for each event. Half of it is the size beyond which delivered events are pruned
+   * early, and of which dead letters have shares.
+   */
   readonly maxBytes: number;
   /** Of deduplication keys, which live for 7 days. */
   readonly maxKeys: number;
@@ -44,6 +45,8 @@ const PRUNE_STEP = 1_000;
 
 interface Entry {
   readonly seq: number;
+  /** With its part of the headers of its webhook. */
+  readonly bytes: number;
   readonly record: NewRecord;
   readonly event: KeptEvent;
   readonly delivery: number;
@@ -69,6 +72,9 @@ export class MemoryJournal implements Journal {
   /** In the order of their arrival. */
   readonly #keys = new Map<string, { readonly seq: number; readonly at: number }>();
   readonly #contents = new Map<string, { readonly seq: number; readonly until: number }>();
+  readonly #shares = new DeadLetterShares();
+  /** The dead letters that were deleted early since the last step of pruning, by caller. */
+  #early = new Map<string, number>();
   /** Wakes the claims that wait. */
   readonly #waiting = new Set<() => void>();
   #bytes = 0;
@@ -83,15 +89,17 @@ export class MemoryJournal implements Journal {
 
   async append(records: readonly NewRecord[]): Promise<AppendOutcome> {
     if (this.#closed) return { kind: 'unavailable', reason: 'closed' };
-    const added = new Map(records.map((record) => [record.dedupKey, bytesOf(record)]));
-    for (const key of added.keys()) if (this.#keys.has(key)) added.delete(key);
+    const headers = headerBytes(records);
+    const sized = records.map((record) => ({ record, bytes: bytesOf(record) + (headers.get(record.headers) ?? 0) }));
+    const added = new Map(sized.map(({ record, bytes }) => [record.dedupKey, bytes]));
+    for (const record of records) if (this.#ownerOf(record) !== undefined) added.delete(record.dedupKey);
     const bytes = added.values().reduce((sum, each) => sum + each, 0);
     if (added.size > 0 && !this.#hasRoom(bytes, added.size)) return { kind: 'unavailable', reason: 'full' };
-    return { kind: 'appended', records: records.map((record) => this.#keep(record)) };
+    return { kind: 'appended', records: sized.map(({ record, bytes }) => this.#keep(record, bytes)) };
   }
 
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
-    const deadline = this.#clock.now() + CLAIM_WAIT_MS;
+    const deadline = this.#clock.now() + LIMITS.claimWaitMs;
     while (!this.#closed && !signal.aborted) {
       const claims = this.#claimDue(max, this.#clock.now());
       if (claims.length > 0 || this.#clock.now() >= deadline) return claims;
@@ -105,7 +113,7 @@ export class MemoryJournal implements Journal {
     this.#assertOpen();
     for (const { seq, fence } of claims) {
       const entry = this.#held(seq, fence);
-      if (entry !== undefined) this.#put({ ...entry, leasedUntil: this.#clock.now() + LEASE_MS });
+      if (entry !== undefined) this.#put({ ...entry, leasedUntil: this.#clock.now() + LIMITS.leaseMs });
     }
   }
 
@@ -114,12 +122,15 @@ export class MemoryJournal implements Journal {
     if (entry === undefined) return false;
     const tried = attempt ? [{ ...attempt, delivery: entry.delivery, decision: decision.kind }] : [];
     const attempts = [...entry.attempts, ...tried].slice(-MAX_ATTEMPTS);
+    const { content } = entry.record;
     const completed = { ...entry, attempts, fence: 0, leasedUntil: 0, at: this.#clock.now() };
     if (decision.kind === 'retry') this.#put({ ...completed, at: decision.at, history: decision.history });
     if (decision.kind === 'complete') this.#put({ ...completed, state: 'delivered' });
     if (decision.kind === 'dead-letter') {
       const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
       this.#put({ ...completed, state: 'dead-lettered', deadLetter: { reason: decision.reason, detail } });
+      if (content && releasesKey(decision.reason)) this.#dropIfOwned(this.#contents, content.key, seq);
+      this.#pruneDeadLetters();
     }
     return true;
   }
@@ -130,7 +141,7 @@ export class MemoryJournal implements Journal {
     const waiting = this.#line
       .filter(({ at, leasedUntil, history }) => at > now && leasedUntil === 0 && history.uncertain === 0)
       .sort((a, b) => a.record.receivedAt - b.record.receivedAt)
-      .slice(0, WAKE_LIMIT);
+      .slice(0, LIMITS.maxWoken);
     for (const [index, entry] of waiting.entries()) {
       this.#put({ ...entry, at: Math.min(entry.at, now + index * spreadMs) });
     }
@@ -161,6 +172,7 @@ export class MemoryJournal implements Journal {
     const at = this.#clock.now();
     const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined };
     this.#put({ ...renewed, state: 'pending', delivery: entry.delivery + 1, event: event ?? entry.event });
+    if (this.#isFree(entry.record.dedupKey)) this.#takeKey(entry.record.dedupKey, { seq, at });
     return true;
   }
 
@@ -182,20 +194,21 @@ export class MemoryJournal implements Journal {
   async prune(now: number): Promise<Pruned> {
     this.#assertOpen();
     for (const [key, { at }] of this.#keys) {
-      if (at >= now - RETENTION.keysMs) break;
+      if (at >= now - LIMITS.keysMs) break;
       this.#keys.delete(key);
     }
     for (const [key, { until }] of this.#contents) if (until <= now) this.#contents.delete(key);
-    let gone = 0;
+    let gone = this.#pruneDeadLetters();
     for (const entry of this.#entries.values()) {
       if (gone === PRUNE_STEP) break;
       const isEarly = entry.state === 'delivered' && this.#bytes > this.#limits.maxBytes / 2;
       if (!isEarly && !isPastRetention(entry, now)) continue;
-      this.#entries.delete(entry.seq);
-      this.#bytes -= bytesOf(entry.record);
+      this.#remove(entry);
       gone += 1;
     }
-    return { gone, mayBeMore: gone > 0 };
+    const early = this.#early;
+    this.#early = new Map();
+    return { gone, mayBeMore: gone > 0, early };
   }
 
   async check(): Promise<void> {
@@ -216,16 +229,18 @@ export class MemoryJournal implements Journal {
     return this.#bytes + bytes <= this.#limits.maxBytes && this.#keys.size + keys <= this.#limits.maxKeys;
   }
 
-  #keep(record: NewRecord): Appended {
+  #keep(record: NewRecord, bytes: number): Appended {
     const { dedupKey, content, receivedAt, deadLetter, raw } = record;
-    const original = this.#keys.get(dedupKey);
-    if (original !== undefined) return { kind: 'duplicate', of: original.seq };
+    const original = this.#ownerOf(record);
+    if (original !== undefined) return { kind: 'duplicate', of: original };
     const first = content && this.#contents.get(content.key);
     if (first !== undefined && first.until > receivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
     const now = this.#clock.now();
     const seq = ++this.#lastSeq;
+    this.#bytes += bytes;
     this.#put({
       seq,
+      bytes,
       // A copy: the caller's bytes may be a view of a much larger buffer, or of one that is used again.
       record: { ...record, raw: new Uint8Array(raw) },
       event: record.event,
@@ -238,10 +253,50 @@ export class MemoryJournal implements Journal {
       leasedUntil: 0,
       deadLetter,
     });
-    this.#bytes += bytesOf(record);
-    this.#keys.set(dedupKey, { seq, at: now });
+    this.#takeKey(dedupKey, { seq, at: now });
     if (content && !deadLetter) this.#contents.set(content.key, { seq, until: receivedAt + content.windowMs });
+    if (deadLetter) this.#pruneDeadLetters();
     return { kind: 'kept', seq };
+  }
+
+  /** Whether an event that is to be delivered can take the key: no record has it, or one that leaves it. */
+  #isFree(key: string): boolean {
+    const owner = this.#keys.get(key);
+    return owner === undefined || releasesKey(this.#entries.get(owner.seq)?.deadLetter?.reason);
+  }
+
+  /** The number of the record that makes this one a duplicate. */
+  #ownerOf({ dedupKey, deadLetter }: NewRecord): number | undefined {
+    return deadLetter === undefined && this.#isFree(dedupKey) ? undefined : this.#keys.get(dedupKey)?.seq;
+  }
+
+  #takeKey(key: string, owner: { readonly seq: number; readonly at: number }): void {
+    // Behind the others: they are in the order of their times.
+    this.#keys.delete(key);
+    this.#keys.set(key, owner);
+  }
+
+  #dropIfOwned(owners: Map<string, { readonly seq: number }>, key: string, seq: number): void {
+    if (owners.get(key)?.seq === seq) owners.delete(key);
+  }
+
+  #pruneDeadLetters(): number {
+    let gone = 0;
+    for (;;) {
+      const { caller, seq } = this.#shares.surplus(this.#limits.maxBytes / 2) ?? {};
+      const entry = seq === undefined ? undefined : this.#entries.get(seq);
+      if (caller === undefined || entry === undefined) return gone;
+      this.#remove(entry);
+      this.#early.set(caller, (this.#early.get(caller) ?? 0) + 1);
+      gone += 1;
+    }
+  }
+
+  #remove(entry: Entry): void {
+    if (releasesKey(entry.deadLetter?.reason)) this.#dropIfOwned(this.#keys, entry.record.dedupKey, entry.seq);
+    this.#entries.delete(entry.seq);
+    this.#bytes -= entry.bytes;
+    this.#shares.drop(countedOf(entry));
   }
 
   #claimDue(max: number, now: number): readonly Claim[] {
@@ -253,11 +308,11 @@ export class MemoryJournal implements Journal {
       if (claimableAt(entry) > now) break;
       if (!isRegistryEvent(event)) continue;
       if (claims.length > 0) bytesBeyondFirst += raw.byteLength;
-      if (bytesBeyondFirst > MAX_CLAIM_BYTES) break;
+      if (bytesBeyondFirst > LIMITS.maxClaimBytes) break;
       const fence = ++this.#lastFence;
       const trace = traceparent === undefined ? {} : { traceparent };
       claims.push({ seq, fence, delivery, receivedAt, history, event, payload: payloadOf(raw, payload), ...trace });
-      this.#put({ ...entry, fence, leasedUntil: now + LEASE_MS });
+      this.#put({ ...entry, fence, leasedUntil: now + LIMITS.leaseMs });
     }
     return claims;
   }
@@ -272,6 +327,8 @@ export class MemoryJournal implements Journal {
   #put(entry: Entry): void {
     const old = this.#entries.get(entry.seq);
     if (old?.state === 'pending') this.#line.splice(this.#placeOf(old), 1);
+    if (old?.state === 'dead-lettered') this.#shares.drop(countedOf(old));
+    if (entry.state === 'dead-lettered') this.#shares.add(countedOf(entry));
     this.#entries.set(entry.seq, entry);
     if (entry.state === 'pending') this.#line.splice(this.#placeOf(entry), 0, entry);
     this.#wakeClaims();
@@ -318,9 +375,13 @@ function newHistory(agesFrom: number): DeliveryHistory {
   return { attempts: 0, uncertain: 0, agesFrom, lastAttemptAt: 0 };
 }
 
+function countedOf({ seq, bytes, record: { caller } }: Entry) {
+  return { seq, bytes, caller };
+}
+
 function isPastRetention({ state, at }: Entry, now: number): boolean {
-  if (state === 'delivered') return at < now - RETENTION.deliveredMs;
-  return state === 'dead-lettered' && at < now - RETENTION.deadLettersMs;
+  if (state === 'delivered') return at < now - LIMITS.deliveredMs;
+  return state === 'dead-lettered' && at < now - LIMITS.deadLettersMs;
 }
 
 function summaryOf({ seq, state, record, event, at, deadLetter }: Entry): RecordSummary {
@@ -330,6 +391,15 @@ function summaryOf({ seq, state, record, event, at, deadLetter }: Entry): Record
 
 function bytesOf({ raw }: NewRecord): number {
   return raw.byteLength + OVERHEAD_BYTES;
+}
+
+/** Of each `headers` object, the part of each record that has it. */
+function headerBytes(records: readonly NewRecord[]): ReadonlyMap<NewRecord['headers'], number> {
+  const counts = new Map<NewRecord['headers'], number>();
+  for (const { headers } of records) counts.set(headers, (counts.get(headers) ?? 0) + 1);
+  return new Map(
+    Array.from(counts, ([headers, count]) => [headers, Math.ceil(JSON.stringify(headers).length / count)]),
+  );
 }
 
 function least(numbers: readonly number[]): number {

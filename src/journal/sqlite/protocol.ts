@@ -9,7 +9,7 @@ export interface ThreadData {
   readonly path: string;
   /** Free disk below which nothing is taken in, bytes. */
   readonly reserveBytes: number;
-  /** Size beyond which delivered events are pruned early, bytes. */
+  /** Size beyond which delivered events are pruned early, bytes. Dead letters have shares of it. */
   readonly maxBytes: number;
 }
 
@@ -18,15 +18,33 @@ export interface ThreadData {
  */
 export interface WriteBatch {
   readonly records: readonly PackedRecord[];
+  /** Those of each webhook once, as JSON. */
+  readonly headers: readonly string[];
   readonly raw: Uint8Array<ArrayBuffer>;
   readonly completions: readonly Completion[];
 }
 
 /** A `NewRecord` whose raw event ends at `rawEnd` of its batch, and begins where that of the record before it ends. */
 export interface PackedRecord extends Omit<NewRecord, 'headers' | 'event' | 'raw'> {
-  readonly headersJson: string;
+  /** Their place in the batch. */
+  readonly headers: number;
   readonly eventJson: string;
   readonly rawEnd: number;
+}
+
+/** Records of one webhook share one `headers` object. */
+export function pack(records: readonly NewRecord[]): Omit<WriteBatch, 'completions'> {
+  const raw = new Uint8Array(records.reduce((sum, record) => sum + record.raw.byteLength, 0));
+  const places = new Map<NewRecord['headers'], number>();
+  let rawEnd = 0;
+  const packed = records.map(({ headers, event, raw: own, ...record }): PackedRecord => {
+    raw.set(own, rawEnd);
+    rawEnd += own.byteLength;
+    const place = places.get(headers) ?? places.size;
+    places.set(headers, place);
+    return { ...record, headers: place, eventJson: JSON.stringify(event), rawEnd };
+  });
+  return { records: packed, headers: Array.from(places.keys(), (each) => JSON.stringify(each)), raw };
 }
 
 export interface WriteResult {

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { aLargeRecord, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
+import { aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Completion } from '../../model/delivery.ts';
-import { APPEND_LIMIT_MS, CLAIM_WAIT_MS, type NewRecord } from '../journal.ts';
+import type { NewRecord } from '../journal.ts';
 import type { JournalFault } from '../journal-fault.ts';
+import { LIMITS } from '../limits.ts';
 import type { Claimed, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
 import { WriteQueue } from './write-queue.ts';
 import type { Writer } from './writer/writer.ts';
 
 const HANG = { timeout: 30_000 };
-const MIB = 1024 * 1024;
 const SECOND = 1_000;
 const COMPLETED: Completion = { seq: 1, fence: 1, decision: { kind: 'complete' } };
 const NOTHING: Claimed = { claims: [], fences: new Map(), nextDueAt: Number.POSITIVE_INFINITY };
@@ -50,6 +50,10 @@ class ScriptedWriter {
     }
   }
 
+  get isWriting(): boolean {
+    return this.#owed.length > 0;
+  }
+
   /** Answers the oldest commit. */
   answer(result: (batch: WriteBatch) => WriteResult = kept): void {
     const batch = this.batches[this.batches.length - this.#owed.length] ?? assert.fail('no commit is under way');
@@ -70,6 +74,18 @@ function failed(kind: StoreFailure['kind']): (batch: WriteBatch) => WriteResult 
 
 function many(count: number): readonly NewRecord[] {
   return Array.from({ length: count }, (_, index) => aRecord(`record ${index}`, 0));
+}
+
+/** Answers commits until all are over. */
+async function answerAll(writer: ScriptedWriter, answers: readonly Promise<unknown>[]): Promise<void> {
+  let isOver = false;
+  const all = Promise.all(answers).then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    if (writer.isWriting) writer.answer();
+    await Promise.race([all, new Promise((resolve) => setImmediate(resolve))]);
+  }
 }
 
 function aQueue() {
@@ -113,36 +129,78 @@ describe('group commit', () => {
     await queue.close();
   });
 
-  test('while too many records wait, an append is unavailable at once', HANG, async () => {
+  test('a large append is spread over several commits, and answered once all of them are durable', HANG, async () => {
     const { writer, queue } = aQueue();
-    const under = queue.append(many(1));
-    await writer.until(1);
-    const waiting = queue.append(many(4_096));
-
-    assert.deepEqual(await queue.append(many(1)), { kind: 'unavailable', reason: 'slow' });
-
-    writer.answer();
-    await writer.until(2);
-    writer.answer();
-    assert.equal((await under).kind, 'appended');
-    assert.equal((await waiting).kind, 'appended');
+    let isAnswered = false;
+    const appended = queue.append(many(1_000)).then((outcome) => {
+      isAnswered = true;
+      return outcome;
+    });
+    for (const [index, size] of [512, 488].entries()) {
+      await writer.until(index + 1);
+      assert.equal(writer.batches[index]?.records.length, size);
+      assert.equal(isAnswered, false);
+      writer.answer();
+    }
+    const outcome = await appended;
+    assert.equal(outcome.kind === 'appended' && outcome.records.length, 1_000);
     await queue.close();
   });
 
-  test('while too many bytes wait, an append is unavailable at once, and no commit takes them all', HANG, async () => {
+  test('while a caller has 10,000 events waiting, an event of another is in the next commit', HANG, async () => {
     const { writer, queue } = aQueue();
-    const large = Array.from({ length: 65 }, () => queue.append([aLargeRecord('large', 0, MIB)]));
-    assert.deepEqual(await large.at(-1), { kind: 'unavailable', reason: 'slow' });
-    let isOver = false;
-    const all = Promise.all(large).then(() => {
-      isOver = true;
-    });
-    for (let batch = 1; !isOver; batch++) {
-      await Promise.race([all, writer.until(batch)]);
-      if (!isOver) writer.answer();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    assert.ok(writer.batches.every(({ raw }) => raw.byteLength <= 8 * MIB));
+    const under = queue.append(many(1));
+    await writer.until(1);
+    const flood = [queue.append(many(5_000)), queue.append(many(5_000))];
+    assert.deepEqual(await queue.append(many(1)), { kind: 'unavailable', reason: 'busy' });
+    const other = queue.append([aRecord('other', 0, { caller: 'release' })]);
+    const completed = queue.complete(COMPLETED);
+    writer.answer();
+    await writer.until(2);
+    assert.equal(writer.batches[1]?.records.filter(({ caller }) => caller === 'release').length, 1);
+    writer.answer();
+
+    assert.equal((await under).kind, 'appended');
+    assert.equal((await other).kind, 'appended');
+    assert.equal(await completed, true);
+    await answerAll(writer, flood);
+    assert.deepEqual(await Promise.all(flood.map(async (each) => (await each).kind)), ['appended', 'appended']);
+    await queue.close();
+  });
+
+  test(
+    'an append of which a part cannot be written is unavailable, and the rest of it is not written',
+    HANG,
+    async () => {
+      const { writer, queue } = aQueue();
+      const appended = queue.append(many(2_000));
+      await writer.until(1);
+      writer.answer();
+      await writer.until(2);
+      writer.answer(failed('full'));
+
+      assert.deepEqual(await appended, { kind: 'unavailable', reason: 'full' });
+      await queue.close();
+      assert.equal(writer.batches.length, 2);
+    },
+  );
+
+  test('completions do not wait for appends, however many wait, nor appends for completions', HANG, async () => {
+    const { writer, queue } = aQueue();
+    const under = queue.append(many(1));
+    await writer.until(1);
+    const completed = Array.from({ length: 1_000 }, () => queue.complete(COMPLETED));
+    const appended = queue.append(many(10_000));
+    await answerAll(writer, [under, appended, ...completed]);
+
+    const [, second, third] = writer.batches.map(({ records, completions }) => [records.length, completions.length]);
+    assert.deepEqual(
+      [second, third],
+      [
+        [512, 512],
+        [512, 488],
+      ],
+    );
     await queue.close();
   });
 
@@ -154,7 +212,7 @@ describe('group commit', () => {
     clock.advance(SECOND);
     const younger = queue.append(many(3));
 
-    clock.advance(APPEND_LIMIT_MS - SECOND);
+    clock.advance(LIMITS.appendMs - SECOND);
     assert.deepEqual(await under, { kind: 'unavailable', reason: 'slow' });
     assert.deepEqual(await waiting, { kind: 'unavailable', reason: 'slow' });
     clock.advance(SECOND);
@@ -269,7 +327,7 @@ describe('group commit', () => {
     await writer.until(1);
     const closing = queue.close();
 
-    clock.advance(APPEND_LIMIT_MS);
+    clock.advance(LIMITS.appendMs);
     assert.deepEqual(await under, { kind: 'unavailable', reason: 'slow' });
 
     writer.answer();
@@ -318,7 +376,7 @@ describe('waiting claims', () => {
     await untilIdle();
     assert.equal(writer.asked, 2);
 
-    clock.advance(CLAIM_WAIT_MS);
+    clock.advance(LIMITS.claimWaitMs);
     assert.deepEqual(await claim, []);
     await queue.close();
   });

@@ -1,18 +1,14 @@
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
 import type { Clock, Time } from '../clock.ts';
-import { APPEND_LIMIT_MS, type Appended, type AppendOutcome, CLAIM_WAIT_MS, type NewRecord } from '../journal.ts';
+import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
 import { JournalFault } from '../journal-fault.ts';
+import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
-import type { PackedRecord, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
+import { AppendQueue, type Portion } from './append-queue.ts';
+import { pack, type StoreFailure, type WriteResult } from './protocol.ts';
 import type { Thread } from './thread.ts';
 import type { Writer } from './writer/writer.ts';
-
-/** What one commit takes at most. More would delay the appends that came first. */
-const COMMIT = { records: 512, bytes: 8 * 1024 * 1024 };
-
-/** What may wait for the disk at most, beside the commit under way. Beyond it, an append is unavailable at once. */
-const WAITING = { records: 4096, bytes: 64 * 1024 * 1024 };
 
 /**
  * A completion waits this long for others to share a commit with, milliseconds. After a crash within this time, its event
@@ -28,14 +24,6 @@ const CLAIM_LINGER_MS = 2;
 
 /** The disk may fail for this long, other than by being full, before the journal gives up, milliseconds. */
 const UNWRITABLE_LIMIT_MS = 60_000;
-
-interface WaitingAppend {
-  readonly records: readonly NewRecord[];
-  readonly bytes: number;
-  /** By the clock that never jumps. */
-  readonly since: number;
-  readonly resolve: (outcome: AppendOutcome) => void;
-}
 
 interface WaitingCompletion {
   readonly completion: Completion;
@@ -58,19 +46,16 @@ export interface WriteQueueOptions {
  * Everything that waits for the thread that writes. One commit is under way at a time; what arrives meanwhile travels
  * together in the next: that is the group commit. With two commits under way, each would be smaller and the disk would
  * sync twice as often. A claim that waits gets its events along with the commit that brings them: this saves two messages,
- * and reading back what was just written. Bounded in records, bytes and time.
+ * and reading back what was just written.
+ *
+ * A commit has a turn of each caller that waits, and of the completions, which are as many as events are claimed.
  */
 export class WriteQueue {
   readonly #writer: Pick<Thread<Writer>, 'call'>;
   readonly #clock: Clock;
   readonly #disk: DiskWatch;
 
-  #appends: WaitingAppend[] = [];
-  /** Of the waiting appends together. */
-  #records = 0;
-  #bytes = 0;
-  /** Appends of the commit under way whose callers have no answer yet. */
-  #committing: readonly WaitingAppend[] = [];
+  readonly #appends = new AppendQueue();
   #cancelLimit: (() => void) | undefined;
 
   #completions: WaitingCompletion[] = [];
@@ -93,13 +78,10 @@ export class WriteQueue {
 
   append(records: readonly NewRecord[]): Promise<AppendOutcome> {
     if (this.#closed) return Promise.resolve({ kind: 'unavailable', reason: 'closed' });
-    if (this.#records >= WAITING.records || this.#bytes >= WAITING.bytes) return Promise.resolve(SLOW);
+    if (records.length === 0) return Promise.resolve({ kind: 'appended', records: [] });
     return new Promise((resolve) => {
-      const bytes = records.reduce((sum, { raw }) => sum + raw.byteLength, 0);
-      this.#appends.push({ records, bytes, since: this.#clock.tick(), resolve });
-      this.#records += records.length;
-      this.#bytes += bytes;
-      this.#cancelLimit ??= this.#clock.after(APPEND_LIMIT_MS, () => this.#answerLateAppends());
+      if (!this.#appends.add(records, this.#clock.tick(), resolve)) return resolve(BUSY);
+      this.#cancelLimit ??= this.#clock.after(LIMITS.appendMs, () => this.#answerLateAppends());
       this.#start();
     });
   }
@@ -114,7 +96,7 @@ export class WriteQueue {
   }
 
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
-    const deadline = this.#clock.tick() + CLAIM_WAIT_MS;
+    const deadline = this.#clock.tick() + LIMITS.claimWaitMs;
     while (!signal.aborted && !this.#closed) {
       const untilDueMs = this.#nextDueAt - this.#clock.now();
       const leftMs = deadline - this.#clock.tick();
@@ -150,7 +132,7 @@ export class WriteQueue {
   }
 
   #hasWork(): boolean {
-    return this.#appends.length > 0 || (this.#completions.length > 0 && !this.#isRetryPending);
+    return !this.#appends.isEmpty || (this.#completions.length > 0 && !this.#isRetryPending);
   }
 
   #start(): void {
@@ -169,19 +151,18 @@ export class WriteQueue {
     await new Promise((resolve) => setImmediate(resolve));
     if (this.#hasWork()) await this.#commit();
     this.#underWay = undefined;
-    if (this.#appends.length > 0) this.#start();
+    if (!this.#appends.isEmpty) this.#start();
     else if (this.#hasWork()) this.#startSoon();
   }
 
   async #commit(): Promise<void> {
-    const appends = this.#takeAppends();
-    const completions = this.#completions.splice(0);
+    const portions = this.#appends.take();
+    const completions = this.#completions.splice(0, LIMITS.maxCommitRecords);
     const claim = this.#takeClaim();
-    const records = appends.flatMap((append) => append.records);
-    this.#committing = appends;
+    const records = portions.flatMap((portion) => portion.records);
     let result: WriteResult;
     try {
-      const batch = pack(records, completions);
+      const batch = { ...pack(records), completions: completions.map(({ completion }) => completion) };
       result = await this.#writer.call('write', [batch, claim?.max ?? 0, this.#time()], [batch.raw.buffer]);
       this.#disk.look(result);
     } catch {
@@ -189,48 +170,29 @@ export class WriteQueue {
       this.#closed = true;
       result = { failure: BROKEN, completed: completions.map(() => false) };
     }
-    this.#committing = [];
     this.#noteDue(result, completions);
-    answerAppends(appends, result);
+    this.#answerAppends(portions, result);
     this.#answerCompletions(completions, result);
     claim?.end(claimsOf(result, records));
   }
 
-  #takeAppends(): readonly WaitingAppend[] {
-    let records = 0;
-    let bytes = 0;
-    let count = 0;
-    for (const append of this.#appends) {
-      records += append.records.length;
-      bytes += append.bytes;
-      if (count > 0 && (records > COMMIT.records || bytes > COMMIT.bytes)) break;
-      count++;
+  #answerAppends(portions: readonly Portion[], { appended, failure }: WriteResult): void {
+    let start = 0;
+    for (const portion of portions) {
+      const end = start + portion.records.length;
+      if (appended !== undefined) this.#appends.stored(portion, appended.slice(start, end));
+      else this.#appends.failed(portion, failure?.kind === 'full' ? FULL : UNWRITABLE);
+      start = end;
     }
-    return this.#shiftAppends(count);
   }
 
-  #shiftAppends(count: number): readonly WaitingAppend[] {
-    const taken = this.#appends.slice(0, count);
-    this.#appends = this.#appends.slice(count);
-    for (const { records, bytes } of taken) {
-      this.#records -= records.length;
-      this.#bytes -= bytes;
-    }
-    return taken;
-  }
-
-  /**
-   * What still waits is not written any more. What is being committed may yet become durable; its caller gets this answer
-   * in time all the same, and when it tries again, that is a duplicate.
-   */
+  /** What is being committed may yet become durable; when its caller tries again, that is a duplicate. */
   #answerLateAppends(): void {
-    const latest = this.#clock.tick() - APPEND_LIMIT_MS;
-    const isLate = ({ since }: WaitingAppend) => since <= latest;
-    const late = [...this.#committing.filter(isLate), ...this.#shiftAppends(this.#appends.filter(isLate).length)];
-    for (const { resolve } of late) resolve(SLOW);
-    this.#committing = this.#committing.filter((append) => !isLate(append));
-    const [oldest = this.#appends[0]] = this.#committing;
-    this.#cancelLimit = oldest && this.#clock.after(oldest.since - latest, () => this.#answerLateAppends());
+    const latest = this.#clock.tick() - LIMITS.appendMs;
+    this.#appends.failLate(latest, SLOW);
+    const { oldest } = this.#appends;
+    this.#cancelLimit =
+      oldest === undefined ? undefined : this.#clock.after(oldest - latest, () => this.#answerLateAppends());
   }
 
   #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
@@ -333,28 +295,10 @@ class DiskWatch {
 }
 
 const SLOW: AppendOutcome = { kind: 'unavailable', reason: 'slow' };
+const BUSY: AppendOutcome = { kind: 'unavailable', reason: 'busy' };
+const FULL: AppendOutcome = { kind: 'unavailable', reason: 'full' };
+const UNWRITABLE: AppendOutcome = { kind: 'unavailable', reason: 'unwritable' };
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
-
-function pack(records: readonly NewRecord[], completions: readonly WaitingCompletion[]): WriteBatch {
-  const raw = new Uint8Array(records.reduce((sum, record) => sum + record.raw.byteLength, 0));
-  let rawEnd = 0;
-  const packed = records.map(({ headers, event, raw: own, ...record }): PackedRecord => {
-    raw.set(own, rawEnd);
-    rawEnd += own.byteLength;
-    return { ...record, headersJson: JSON.stringify(headers), eventJson: JSON.stringify(event), rawEnd };
-  });
-  return { records: packed, raw, completions: completions.map(({ completion }) => completion) };
-}
-
-function answerAppends(appends: readonly WaitingAppend[], { appended, failure }: WriteResult): void {
-  let start = 0;
-  for (const { records, resolve } of appends) {
-    const end = start + records.length;
-    if (appended !== undefined) resolve({ kind: 'appended', records: appended.slice(start, end) });
-    else resolve({ kind: 'unavailable', reason: failure?.kind === 'full' ? 'full' : 'unwritable' });
-    start = end;
-  }
-}
 
 /** What a waiting claim gets along with a commit: stored events, and records of the commit itself. */
 function claimsOf({ claimed, appended = [] }: WriteResult, records: readonly NewRecord[]): readonly Claim[] {

@@ -7,6 +7,7 @@ import {
   keep,
   keepDelivered,
   keepOne,
+  pruneAll,
   retryClaim,
   seqs,
 } from '../../../test/support/journal-steps.ts';
@@ -92,6 +93,25 @@ function getSuite(proves: Proof): void {
         attempts: [],
       },
     );
+  });
+
+  proves('the events of one webhook have its headers, also when other events of it are deleted', async (harness) => {
+    const { journal, now, advance } = harness;
+    const shared = { headers: { 'content-type': 'application/json', 'aeg-event-type': 'Notification' } };
+    const records = ['a', 'b', 'c'].map((name) => aRecord(name, now(), shared));
+    const [a = 0, b = 0, c = 0] = await keep(journal, ...records, aDeadLetter('d', now(), shared), aRecord('e', now()));
+    for (const claim of await claimAllDue(journal, now())) {
+      if (claim.seq === a) await completeDelivered(journal, claim, now());
+      else await deadLetterClaim(journal, claim, now());
+    }
+    await advance(8 * 24 * 60 * MINUTE);
+    await pruneAll(journal, now());
+    const current = harness.durable ? await harness.reopen() : journal;
+
+    assert.equal(await current.get(a), undefined);
+    for (const seq of [b, c, c + 1]) assert.deepEqual({ ...(await current.get(seq))?.headers }, shared.headers);
+    assert.equal(await current.redeliver(b), true);
+    assert.equal((await claimOne(current)).seq, b);
   });
 
   proves('a record does not change when the bytes that were appended change later', async ({ journal, now }) => {

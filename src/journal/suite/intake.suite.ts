@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
-import { append, claimAllDue, keep, keepOne, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
+import {
+  append,
+  claimAllDue,
+  keep,
+  keepDeadLetter,
+  keepOne,
+  pruneAll,
+  seqs,
+} from '../../../test/support/journal-steps.ts';
 import { aDeadLetter, aKey, aRecord } from '../../../test/support/records.ts';
-import type { Appended } from '../journal.ts';
+import type { Appended, Journal } from '../journal.ts';
 import type { Proof } from './journal-harness.ts';
 
 export function intakeSuite(proves: Proof): void {
+  appendSuite(proves);
+  deadLetterKeySuite(proves);
+}
+
+function appendSuite(proves: Proof): void {
   proves('a redelivered webhook is acknowledged and kept once', async ({ journal, now }) => {
     const seq = await keepOne(journal, aRecord('a', now()));
 
@@ -123,13 +136,22 @@ export function intakeSuite(proves: Proof): void {
     },
   );
 
-  proves('a duplicate of a dead letter does not revive it', async ({ journal, now }) => {
-    const seq = await keepOne(journal, aDeadLetter('a', now()));
+  proves('an append of one caller does not wait until all events of another are written', async ({ journal, now }) => {
+    const names = Array.from({ length: 5_000 }, (_, index) => `event ${index}`);
+    const flood = ['a', 'b', 'c'].map((part) =>
+      journal.append(names.map((name) => aRecord(`${part} ${name}`, now(), { caller: 'flood' }))),
+    );
+    const other = journal.append([aRecord('other', now(), { caller: 'release' })]);
 
-    assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
+    const first = await Promise.race([other.then(() => 'other'), Promise.all(flood).then(() => 'flood')]);
 
-    assert.deepEqual(await claimAllDue(journal, now()), []);
-    assert.equal((await journal.get(seq))?.state, 'dead-lettered');
+    assert.equal(first, 'other');
+    assert.equal((await other).kind, 'appended');
+    for (const outcome of await Promise.all(flood)) {
+      if (outcome.kind === 'appended') assert.equal(outcome.records.length, names.length);
+      else assert.equal(outcome.reason, 'busy');
+    }
+    await keepOne(journal, aRecord('later', now(), { caller: 'flood' }));
   });
 
   proves(
@@ -154,6 +176,70 @@ export function intakeSuite(proves: Proof): void {
     },
   );
 }
+
+function deadLetterKeySuite(proves: Proof): void {
+  proves('a duplicate of a dead letter that keeps its key does not revive it', async (harness) => {
+    const { journal, now } = harness;
+    const kept = [
+      ['no registry', await keepOne(journal, aDeadLetter('no registry', now()))],
+      ['uncertain', await keepDeadLetter(journal, aRecord('uncertain', now()), 'uncertain')],
+      ['expired', await keepDeadLetter(journal, aRecord('expired', now()), 'expired')],
+    ] as const;
+    const current = harness.durable ? await harness.reopen() : journal;
+
+    for (const [name, seq] of kept) {
+      assert.deepEqual(await append(current, aRecord(name, now())), [{ kind: 'duplicate', of: seq }]);
+      assert.equal((await current.get(seq))?.state, 'dead-lettered');
+    }
+    assert.deepEqual(await claimAllDue(current, now()), []);
+  });
+
+  const content = { key: aKey('content'), windowMs: 3_600_000 };
+  const releasing: Readonly<Record<string, (journal: Journal, now: number) => Promise<number>>> = {
+    unreadable: (journal, now) => keepOne(journal, aDeadLetter('a', now, { content, deadLetter: UNREADABLE })),
+    'out-of-scope': (journal, now) => keepOne(journal, aDeadLetter('a', now, { content, deadLetter: OUT_OF_SCOPE })),
+    rejected: (journal, now) => keepDeadLetter(journal, aRecord('a', now, { content }), 'rejected'),
+  };
+  for (const [reason, keepReleased] of Object.entries(releasing)) {
+    proves(`a dead letter leaves its key and its content to one later event (${reason})`, async (harness) => {
+      const { journal, now } = harness;
+      const dead = await keepReleased(journal, now());
+      const current = harness.durable ? await harness.reopen() : journal;
+      const again = aDeadLetter('a', now(), { deadLetter: UNREADABLE });
+      assert.deepEqual(await append(current, again), [{ kind: 'duplicate', of: dead }]);
+
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, () => append(current, aRecord('a', now(), { content }))),
+      );
+
+      const kept = answers.flat().filter(({ kind }) => kind === 'kept');
+      assert.equal(kept.length, 1);
+      const seq = keptSeq(kept[0]);
+      const reopened = harness.durable ? await harness.reopen() : journal;
+      assert.deepEqual(await append(reopened, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
+      const sameContent = await append(reopened, aRecord('b', now(), { content }));
+      assert.deepEqual(sameContent, [{ kind: 'duplicate', of: seq, by: 'content' }]);
+      assert.deepEqual(seqs(await claimAllDue(reopened, now())), [seq]);
+      assert.equal((await reopened.get(dead))?.state, 'dead-lettered');
+    });
+  }
+
+  proves('a dead letter that is redelivered has its key again, unless a later event has it', async (harness) => {
+    const { journal, now } = harness;
+    const free = await keepDeadLetter(journal, aRecord('free', now()), 'rejected');
+    const taken = await keepDeadLetter(journal, aRecord('taken', now()), 'rejected');
+    const later = await keepOne(journal, aRecord('taken', now()));
+    for (const seq of [free, taken]) assert.equal(await journal.redeliver(seq), true);
+    const current = harness.durable ? await harness.reopen() : journal;
+
+    assert.deepEqual(await append(current, aRecord('free', now())), [{ kind: 'duplicate', of: free }]);
+    assert.deepEqual(await append(current, aRecord('taken', now())), [{ kind: 'duplicate', of: later }]);
+    assert.deepEqual(new Set(seqs(await claimAllDue(current, now()))), new Set([free, taken, later]));
+  });
+}
+
+const UNREADABLE = { reason: 'unreadable', detail: 'no action' } as const;
+const OUT_OF_SCOPE = { reason: 'out-of-scope', detail: 'not the binding of ci' } as const;
 
 function keptSeq(answer: Appended | undefined): number {
   return answer?.kind === 'kept' ? answer.seq : assert.fail(`expected a kept record, got ${JSON.stringify(answer)}`);

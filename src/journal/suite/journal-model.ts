@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { append, claimDue } from '../../../test/support/journal-steps.ts';
 import { anAttempt, aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Claim, Decision } from '../../model/delivery.ts';
-import { type Journal, LEASE_MS, type RecordState } from '../journal.ts';
+import type { Journal, RecordState } from '../journal.ts';
+import { LIMITS } from '../limits.ts';
 import type { Harness } from './journal-harness.ts';
+
+/** `reject` releases the key of the event; `dead-letter` does not. */
+type CompletionKind = Decision['kind'] | 'reject';
 
 export type Step =
   | { readonly kind: 'append'; readonly names: readonly string[] }
   | { readonly kind: 'claim'; readonly max: number }
-  | { readonly kind: 'complete'; readonly claim: number; readonly decision: Decision['kind'] }
+  | { readonly kind: 'complete'; readonly claim: number; readonly decision: CompletionKind }
   | { readonly kind: 'renew'; readonly claim: number }
   | { readonly kind: 'redeliver'; readonly record: number }
   | { readonly kind: 'advance'; readonly ticks: number }
@@ -18,13 +22,15 @@ export type Step =
 export const TICK_MS = 50_000;
 const RETRY_AFTER_MS = 75_000;
 
-const STATE_AFTER: Readonly<Record<Decision['kind'], RecordState>> = {
+const STATE_AFTER: Readonly<Record<CompletionKind, RecordState>> = {
   complete: 'delivered',
   retry: 'pending',
   'dead-letter': 'dead-lettered',
+  reject: 'dead-lettered',
 };
 
 interface Known {
+  readonly name: string;
   readonly seq: number;
   state: RecordState;
   delivery: number;
@@ -81,7 +87,7 @@ export class JournalModel {
         continue;
       }
       assert.ok(answer?.kind === 'kept' && answer.seq > (this.#known.at(-1)?.seq ?? 0));
-      const known: Known = { seq: answer.seq, state: 'pending', delivery: 1, dueAt: this.#now, lease: undefined };
+      const known: Known = { name, seq: answer.seq, state: 'pending', delivery: 1, dueAt: this.#now, lease: undefined };
       this.#byName.set(name, known);
       this.#known.push(known);
     }
@@ -96,19 +102,20 @@ export class JournalModel {
       const known = due.get(claim.seq) ?? assert.fail(`${claim.seq} was claimed, but is not due, or claimed already`);
       due.delete(claim.seq);
       assert.equal(claim.delivery, known.delivery);
-      known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
+      known.lease = { fence: claim.fence, endsAt: this.#now + LIMITS.leaseMs };
       this.#claims.push(claim);
     }
   }
 
-  async #complete(claim: Claim | undefined, kind: Decision['kind']): Promise<void> {
+  async #complete(claim: Claim | undefined, kind: CompletionKind): Promise<void> {
     if (claim === undefined) return;
     const { seq, fence, history } = claim;
     const startedAt = this.#harness.now();
-    const decisions: Readonly<Record<Decision['kind'], Decision>> = {
+    const decisions: Readonly<Record<CompletionKind, Decision>> = {
       complete: { kind: 'complete' },
       retry: { kind: 'retry', at: startedAt + RETRY_AFTER_MS, history },
       'dead-letter': { kind: 'dead-letter', reason: 'expired' },
+      reject: { kind: 'dead-letter', reason: 'rejected' },
     };
     const attempt = anAttempt(startedAt, UNAVAILABLE);
     const known = this.#held(claim);
@@ -117,13 +124,14 @@ export class JournalModel {
     known.state = STATE_AFTER[kind];
     known.dueAt = this.#now + RETRY_AFTER_MS;
     known.lease = undefined;
+    if (kind === 'reject' && this.#byName.get(known.name) === known) this.#byName.delete(known.name);
   }
 
   async #renew(claim: Claim | undefined): Promise<void> {
     const known = claim && this.#held(claim);
     if (claim === undefined || known === undefined) return;
     await this.journal.renew([claim]);
-    known.lease = { fence: claim.fence, endsAt: this.#now + LEASE_MS };
+    known.lease = { fence: claim.fence, endsAt: this.#now + LIMITS.leaseMs };
   }
 
   async #redeliver(known: Known | undefined): Promise<void> {
@@ -131,6 +139,7 @@ export class JournalModel {
     const isCompleted = known.state !== 'pending';
     assert.equal(await this.journal.redeliver(known.seq), isCompleted);
     if (!isCompleted) return;
+    if (!this.#byName.has(known.name)) this.#byName.set(known.name, known);
     known.state = 'pending';
     known.delivery += 1;
     known.dueAt = this.#now;

@@ -5,6 +5,7 @@ import {
   claimOne,
   completeDelivered,
   keep,
+  keepDeadLetter,
   keepDelivered,
   keepOne,
   pruneAll,
@@ -19,6 +20,7 @@ const DAY = 24 * HOUR;
 
 export function maintenanceSuite(proves: Proof): void {
   retentionSuite(proves);
+  deadLetterSuite(proves);
   keySuite(proves);
   closeSuite(proves);
 }
@@ -80,6 +82,70 @@ function retentionSuite(proves: Proof): void {
       assert.equal((await journal.get(pending))?.state, 'pending');
       assert.equal((await journal.get(dead))?.state, 'dead-lettered');
       assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: delivered[0] ?? 0 }]);
+    },
+  );
+}
+
+function deadLetterSuite(proves: Proof): void {
+  proves(
+    'the dead letters of a caller give way to its newer ones, the oldest first, beyond an eighth of the journal',
+    async ({ journal, now, maxHistoryBytes }, context) => {
+      if (maxHistoryBytes === undefined) return context.skip('no test can reach its size');
+      const others = await keepOne(journal, aDeadLetter('other', now(), { caller: 'other' }));
+      const raw = new Uint8Array(maxHistoryBytes / 8 / 16);
+      const flood: number[] = [];
+      for (let index = 0; index < 30; index++) {
+        flood.push(await keepOne(journal, aDeadLetter(`arrived ${index}`, now(), { caller: 'flood', raw })));
+        const record = aRecord(`rejected ${index}`, now(), { caller: 'flood', raw });
+        flood.push(await keepDeadLetter(journal, record, 'rejected'));
+      }
+
+      const left = seqs(await journal.find({ state: 'dead-lettered', limit: 100 }));
+      assert.ok(left.length > 10 && left.length <= 16, `${left.length} are left`);
+      assert.deepEqual(left, [...flood.slice(1 - left.length).reverse(), others]);
+      assert.equal((await journal.stats()).deadLetters, left.length);
+      assert.deepEqual((await journal.prune(now())).early, new Map([['flood', 61 - left.length]]));
+      assert.deepEqual((await journal.prune(now())).early, new Map());
+      assert.equal(await journal.get(flood[0] ?? 0), undefined);
+      assert.deepEqual(await append(journal, aRecord('arrived 0', now())), [{ kind: 'duplicate', of: flood[0] ?? 0 }]);
+      await keepOne(journal, aRecord('rejected 0', now()));
+    },
+  );
+
+  proves(
+    'all dead letters take at most half of the journal: those of the caller that has most give way',
+    async ({ journal, now, maxHistoryBytes }, context) => {
+      if (maxHistoryBytes === undefined) return context.skip('no test can reach its size');
+      const raw = new Uint8Array(maxHistoryBytes / 8 / 16);
+      const small = await keepOne(journal, aDeadLetter('small', now(), { caller: 'small', raw }));
+      for (let caller = 0; caller < 6; caller++) {
+        const names = Array.from({ length: 15 }, (_, index) => `${caller} ${index}`);
+        await keep(journal, ...names.map((name) => aDeadLetter(name, now(), { caller: `caller ${caller}`, raw })));
+      }
+
+      const left = await journal.find({ state: 'dead-lettered', limit: 1_000 });
+      assert.ok(left.length > 50 && left.length <= 64, `${left.length} are left`);
+      assert.equal(left.at(-1)?.seq, small);
+      const { early } = await journal.prune(now());
+      assert.equal(
+        early.values().reduce((sum, count) => sum + count, 0),
+        91 - left.length,
+      );
+      assert.ok(early.size >= 5);
+    },
+  );
+
+  proves(
+    'the newest dead letter of a caller stays, however large',
+    async ({ journal, now, maxHistoryBytes }, context) => {
+      if (maxHistoryBytes === undefined) return context.skip('no test can reach its size');
+      await keepOne(journal, aDeadLetter('a', now()));
+      const raw = new Uint8Array(maxHistoryBytes / 8);
+      const large = await keepOne(journal, aDeadLetter('b', now(), { raw }));
+
+      assert.deepEqual(seqs(await journal.find({ limit: 10 })), [large]);
+      await pruneAll(journal, now());
+      assert.deepEqual(seqs(await journal.find({ limit: 10 })), [large]);
     },
   );
 }

@@ -15,7 +15,7 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('complete'),
       claim: fc.nat(7),
-      decision: fc.constantFrom('complete', 'retry', 'dead-letter'),
+      decision: fc.constantFrom('complete', 'retry', 'dead-letter', 'reject'),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), claim: fc.nat(7) }) },

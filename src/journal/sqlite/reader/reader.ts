@@ -10,7 +10,7 @@ import { serve } from '../thread.ts';
 
 const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
 
-const COLUMNS = `e.seq, e.received_at, e.format, e.caller, e.headers, e.event, e.delivery, d.dead_lettered_at, d.reason, d.detail,
+const COLUMNS = `e.seq, e.received_at, e.format, e.caller, e.event, e.delivery, d.dead_lettered_at, d.reason, d.detail,
   CASE WHEN d.seq IS NOT NULL THEN 'dead-lettered' WHEN f.seq IS NOT NULL OR w.seq IS NOT NULL THEN 'pending' ELSE 'delivered' END AS state,
   coalesce(w.due_at, f.received_at) AS due_at`;
 const JOINS =
@@ -45,8 +45,8 @@ export class Reader {
 
   get(seq: number): JournalRecord | undefined {
     const row = this.#all(
-      `SELECT ${COLUMNS}, e.raw, e.payload_start, e.payload_end, e.traceparent
-         FROM event e ${JOINS} WHERE e.seq = ?`,
+      `SELECT ${COLUMNS}, coalesce(s.headers, e.headers) AS headers, e.raw, e.payload_start, e.payload_end, e.traceparent
+         FROM event e ${JOINS} LEFT JOIN shared_headers s ON s.id = e.shared_headers WHERE e.seq = ?`,
       seq,
     )[0];
     if (row === undefined) return undefined;

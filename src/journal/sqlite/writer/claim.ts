@@ -1,10 +1,11 @@
 import type { Claim, DeliveryHistory } from '../../../model/delivery.ts';
 import type { Time } from '../../clock.ts';
-import { LEASE_MS, MAX_CLAIM_BYTES } from '../../journal.ts';
+import { LIMITS } from '../../limits.ts';
 import { payloadOf } from '../../payload.ts';
 import type { Claimed } from '../protocol.ts';
 import type { Row } from '../row.ts';
 import { checkedOf, checksum, type JournalDatabase, maybeNumber } from './database.ts';
+import { addDeadLetter } from './dead-letters.ts';
 
 /** An event that is due, from one of the two queues. */
 export interface DueEvent {
@@ -51,7 +52,7 @@ export class Leases {
   /** Returns the fence. */
   start({ seq, receivedAt, isFresh }: Claimable, delivery: number, tick: number): number {
     const fence = ++this.#lastFence;
-    this.#leases.set(seq, { seq, receivedAt, isFresh, delivery, fence, until: tick + LEASE_MS });
+    this.#leases.set(seq, { seq, receivedAt, isFresh, delivery, fence, until: tick + LIMITS.leaseMs });
     if (isFresh) this.#freshCursor = Math.max(this.#freshCursor, seq);
     else this.#waitingCount += 1;
     return fence;
@@ -69,7 +70,7 @@ export class Leases {
 
   renew(claim: Pick<Claim, 'seq' | 'fence'>, tick: number): void {
     const lease = this.held(claim, tick);
-    if (lease !== undefined) lease.until = tick + LEASE_MS;
+    if (lease !== undefined) lease.until = tick + LIMITS.leaseMs;
   }
 
   end(seq: number): void {
@@ -131,7 +132,7 @@ function claimRows(database: JournalDatabase, leases: Leases, { max, time, own }
       continue;
     }
     if (claims.length + fences.size > 0) bytes += loaded.bytes;
-    if (bytes > MAX_CLAIM_BYTES) return { claims, fences, damaged, isCut: true };
+    if (bytes > LIMITS.maxClaimBytes) return { claims, fences, damaged, isCut: true };
     const fence = leases.start(due, loaded.claim?.delivery ?? 1, time.tick);
     if (loaded.claim === undefined) fences.set(due.seq, fence);
     else claims.push({ ...loaded.claim, fence });
@@ -205,10 +206,9 @@ function deadLetterDamaged(database: JournalDatabase, events: readonly DueEvent[
   database.transaction(() => {
     for (const { seq, isFresh } of events) {
       (isFresh ? sql.dropFresh : sql.dropWaiting).run(seq);
-      sql.deadLetter.run(seq, now, 'damaged', 'the record fails its checksum');
+      addDeadLetter(database, { seq, at: now, reason: 'damaged', detail: 'the record fails its checksum' });
     }
     counters.pending -= events.length;
-    counters.deadLetters += events.length;
     counters.damaged += events.length;
   });
 }

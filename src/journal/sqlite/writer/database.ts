@@ -15,12 +15,16 @@ interface Counters {
   pending: number;
   deadLetters: number;
   damaged: number;
+  /** Dead letters that were deleted before their time since this was last reported, by caller. */
+  early: ReadonlyMap<string, number>;
 }
 
 export interface JournalDatabaseOptions {
   readonly path: string;
   /** Free disk below which no record is taken in, bytes. */
   readonly reserveBytes: number;
+  /** Dead letters have shares of it, bytes. */
+  readonly maxBytes: number;
   /** Keys of records that are kept in memory before any goes to the tree on disk. */
   readonly recentKeys?: number;
 }
@@ -29,6 +33,7 @@ export interface JournalDatabaseOptions {
 export class JournalDatabase {
   readonly sql: Statements;
   readonly keys: DedupIndex;
+  readonly maxBytes: number;
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #files: OwnFiles;
@@ -39,6 +44,7 @@ export class JournalDatabase {
   constructor(db: DatabaseSync, options: JournalDatabaseOptions) {
     this.sql = prepareStatements(db);
     this.keys = new DedupIndex(this.sql, options.recentKeys);
+    this.maxBytes = options.maxBytes;
     this.#db = db;
     this.#path = options.path;
     this.#reserveBytes = options.reserveBytes;
@@ -48,6 +54,7 @@ export class JournalDatabase {
       pending: number(this.sql.countPending),
       deadLetters: number(this.sql.countDeadLetters),
       damaged: 0,
+      early: new Map(),
     };
     this.#files = new OwnFiles(options.path);
   }

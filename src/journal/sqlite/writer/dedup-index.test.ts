@@ -17,7 +17,7 @@ const START: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
 const POISON: NewRecord = { ...aRecord('poison', START.now), receivedAt: 0.5 };
 
 function open(context: TestContext): TestDatabase {
-  const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'), RECENT);
+  const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'), { recentKeys: RECENT });
   context.after(() => journal.db.close());
   return journal;
 }
@@ -117,6 +117,26 @@ describe('keys of the SQLite journal', () => {
     assertDuplicates(journal, known);
   });
 
+  test('a key that a dead letter leaves is that of the later record: in memory, on disk, after crashes', (context) => {
+    const journal = open(context);
+    const all = names('event', 300);
+    const deadLetter = { reason: 'unreadable', detail: 'no action' } as const;
+    for (const name of all) journal.append(START, aRecord(name, START.now, { deadLetter }));
+    journal.crash();
+    const known = keep(journal, ...all);
+    assertDuplicates(journal, known);
+    journal.crash();
+    assertDuplicates(journal, known);
+
+    journal.deliverAll(START);
+    prune(journal, START.now, 0);
+    journal.crash();
+    assertDuplicates(journal, known);
+    prune(journal, START.now + 31 * DAY, Number.MAX_SAFE_INTEGER);
+    assert.equal(onDisk(journal), 0);
+    keep(journal, ...all);
+  });
+
   test('after 7 days, a key is deleted in memory and on disk', (context) => {
     const journal = open(context);
     const carried = keep(journal, ...names('event', 300));
@@ -155,7 +175,7 @@ describe('keys of the SQLite journal', () => {
     fc.assert(
       fc.property(fc.array(STEP, { minLength: 5, maxLength: 40 }), (steps) => {
         const folder = mkdtempSync(join(IN_MEMORY, 'journal-'));
-        const model = new KeyModel(new TestDatabase(join(folder, 'journal.db'), RECENT));
+        const model = new KeyModel(new TestDatabase(join(folder, 'journal.db'), { recentKeys: RECENT }));
         try {
           for (const step of steps) model.take(step);
           model.take({ kind: 'crash' });

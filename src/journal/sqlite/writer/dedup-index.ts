@@ -37,7 +37,7 @@ export class DedupIndex {
     this.#recentLimit = recentLimit;
     const watermark = Number(sql.getMeta.get(WATERMARK)?.['value'] ?? 0);
     this.#roundSeq = watermark;
-    for (const row of sql.keysAfter.iterate(watermark, watermark)) this.#add(String(row['key']), Number(row['seq']));
+    for (const row of sql.keysAfter.iterate(watermark)) this.#add(String(row['key']), Number(row['seq']));
   }
 
   /** The seq of the record with this key, if there is one. */
@@ -48,6 +48,7 @@ export class DedupIndex {
     return typeof seq === 'number' ? seq : undefined;
   }
 
+  /** Takes the key over if another record has it. */
   add(key: string, seq: number): void {
     this.#staged.set(key, seq);
   }
@@ -84,6 +85,12 @@ export class DedupIndex {
     this.#staged.clear();
   }
 
+  /** For a record of any age: its key goes to disk at once. */
+  take(key: string, seq: number): void {
+    this.#sql.takeKey.run(Buffer.from(key, 'hex'), seq);
+    this.add(key, seq);
+  }
+
   #empty(bucket: number): void {
     const keys = this.#recent[bucket];
     this.#size -= keys?.size ?? 0;
@@ -97,8 +104,9 @@ export class DedupIndex {
   }
 
   #add(key: string, seq: number): void {
-    this.#bucketOf(key).set(key, seq);
-    this.#size++;
+    const bucket = this.#bucketOf(key);
+    if (!bucket.has(key)) this.#size++;
+    bucket.set(key, seq);
   }
 
   #bucketOf(key: string): Map<string, number> {

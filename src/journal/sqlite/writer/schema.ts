@@ -94,7 +94,37 @@ const MIGRATIONS: readonly string[] = [
      decision = CASE decision WHEN 'settle' THEN 'complete' WHEN 'bury' THEN 'dead-letter' ELSE decision END,
      outcome = CASE WHEN outcome LIKE '%"refused"%' AND json_valid(outcome) AND outcome ->> '$.kind' = 'refused'
        THEN json_set(outcome, '$.kind', 'rejected') ELSE outcome END
-     WHERE decision IN ('settle', 'bury') OR outcome LIKE '%"refused"%';`,
+     WHERE decision IN ('settle', 'bury') OR outcome LIKE '%"refused"%';
+   -- The headers of a webhook with several events: once for all of them. Their own column is empty then.
+   CREATE TABLE shared_headers (
+     id INTEGER PRIMARY KEY,
+     headers TEXT NOT NULL,
+     uses INTEGER NOT NULL
+   ) STRICT;
+   ALTER TABLE event ADD COLUMN shared_headers INTEGER;
+   -- The content that the event takes, to release it.
+   ALTER TABLE event ADD COLUMN content_key BLOB;
+   UPDATE event SET content_key = c.key FROM recent_content c WHERE c.seq = event.seq;
+   ALTER TABLE dead_letter ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+   ALTER TABLE dead_letter ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+   UPDATE dead_letter SET caller = e.caller,
+     bytes = octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers) + 512
+     FROM event e WHERE e.seq = dead_letter.seq;
+   CREATE INDEX dead_letter_by_caller ON dead_letter (caller, dead_lettered_at, seq);
+   -- What the dead letters of each caller take.
+   CREATE TABLE dead_letter_bytes (
+     caller TEXT PRIMARY KEY,
+     bytes INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO dead_letter_bytes SELECT caller, sum(bytes) FROM dead_letter GROUP BY caller;
+   CREATE TRIGGER dead_letter_added AFTER INSERT ON dead_letter BEGIN
+     INSERT INTO dead_letter_bytes (caller, bytes) VALUES (new.caller, new.bytes)
+       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+   END;
+   CREATE TRIGGER dead_letter_dropped AFTER DELETE ON dead_letter BEGIN
+     UPDATE dead_letter_bytes SET bytes = bytes - old.bytes WHERE caller = old.caller;
+     DELETE FROM dead_letter_bytes WHERE caller = old.caller AND bytes <= 0;
+   END;`,
 ];
 
 /**

@@ -1,4 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { KEY_RELEASING_REASONS } from '../../journal.ts';
+
+/** The dead letters that do not have their keys. */
+const RELEASING = KEY_RELEASING_REASONS.map((reason) => `'${reason}'`).join();
+
+/** What a record takes beside its texts and bytes. */
+const RECORD_OVERHEAD_BYTES = 512;
 
 /** Every statement of the writer, prepared once. */
 const SQL = {
@@ -11,27 +18,42 @@ const SQL = {
   freelist: 'PRAGMA freelist_count',
   pages: 'PRAGMA page_count',
 
-  takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq',
   keyOwner: 'SELECT seq FROM dedup WHERE key = ?',
   // The keys of records that were pruned early live on without them.
-  keysAfter: `SELECT lower(hex(dedup_key)) AS key, seq FROM event WHERE seq > ?
-    UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?`,
+  // The last with a key has it: those that released theirs come first.
+  keysAfter: `SELECT lower(hex(e.dedup_key)) AS key, e.seq FROM dead_letter d JOIN event e ON e.seq = d.seq
+      WHERE d.seq > ?1 AND d.reason IN (${RELEASING})
+    UNION ALL SELECT lower(hex(dedup_key)), e.seq FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq
+      WHERE e.seq > ?1 AND (d.reason IS NULL OR d.reason NOT IN (${RELEASING}))
+    UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?1`,
+  hasReleasedKey: `SELECT 1 FROM dead_letter WHERE seq = ? AND reason IN (${RELEASING})`,
   contentOwner: 'SELECT seq FROM recent_content WHERE key = ? AND until > ?',
   takeContent: `INSERT INTO recent_content (key, seq, until) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until`,
   deleteContents: `DELETE FROM recent_content WHERE key IN
     (SELECT key FROM recent_content WHERE until <= ? ORDER BY until LIMIT ?)`,
+  releaseContent: 'DELETE FROM recent_content WHERE seq = ?1 AND key = (SELECT content_key FROM event WHERE seq = ?1)',
   insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum,
-    payload_start, payload_end, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+    payload_start, payload_end, traceparent, content_key, shared_headers)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`,
+  shareHeaders: 'INSERT INTO shared_headers (id, headers, uses) VALUES (?, ?, ?)',
+  releaseHeaders: 'UPDATE shared_headers SET uses = uses - 1 WHERE id = ?',
+  deleteHeaders: 'DELETE FROM shared_headers WHERE id = ? AND uses <= 0',
   insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
-  deadLetter: 'INSERT INTO dead_letter (seq, dead_lettered_at, reason, detail) VALUES (?, ?, ?, ?)',
+  deadLetter: `INSERT INTO dead_letter (seq, dead_lettered_at, reason, detail, caller, bytes)
+    SELECT e.seq, ?, ?, ?, e.caller, octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers)
+      + coalesce((SELECT octet_length(s.headers) / s.uses FROM shared_headers s WHERE s.id = e.shared_headers), ?)
+      + ${RECORD_OVERHEAD_BYTES} FROM event e WHERE e.seq = ?`,
 
   freshAfter: 'SELECT seq, received_at FROM fresh WHERE seq > ? ORDER BY seq LIMIT ?',
   waitingDue: `SELECT seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at FROM waiting
     WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?`,
   nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
-  loadEvent: `SELECT received_at, headers, event, delivery, raw, checksum, payload_start, payload_end, traceparent
-    FROM event WHERE seq = ?`,
+  loadEvent: `SELECT e.received_at, coalesce(s.headers, e.headers) AS headers, e.event, e.delivery, e.raw, e.checksum,
+      e.payload_start, e.payload_end, e.traceparent
+    FROM event e LEFT JOIN shared_headers s ON s.id = e.shared_headers WHERE e.seq = ?`,
+  keyOf: 'SELECT lower(hex(dedup_key)) AS key FROM event WHERE seq = ?',
 
   insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, decision) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET outcome = excluded.outcome, decision = excluded.decision`,
@@ -57,7 +79,12 @@ const SQL = {
   countPending: 'SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM waiting) AS n',
   countDeadLetters: 'SELECT count(*) AS n FROM dead_letter',
 
-  scan: `SELECT e.seq, e.received_at, e.dedup_key, d.dead_lettered_at,
+  mostDeadLetters: `SELECT caller, bytes, (SELECT sum(bytes) FROM dead_letter_bytes) AS total FROM dead_letter_bytes
+    ORDER BY bytes DESC LIMIT 1`,
+  oldestDeadLetters: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.reason, d.bytes
+    FROM dead_letter d INDEXED BY dead_letter_by_caller CROSS JOIN event e ON e.seq = d.seq
+    WHERE d.caller = ? ORDER BY d.dead_lettered_at, d.seq LIMIT ?`,
+  scan: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.reason, d.dead_lettered_at,
       EXISTS (SELECT 1 FROM fresh f WHERE f.seq = e.seq) OR EXISTS (SELECT 1 FROM waiting w WHERE w.seq = e.seq) AS pending
     FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
   deleteEvent: 'DELETE FROM event WHERE seq = ?',

@@ -4,6 +4,7 @@ import type { Appended } from '../../journal.ts';
 import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
 import type { Leases } from './claim.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
+import { addDeadLetter, giveUp, pruneDeadLetters } from './dead-letters.ts';
 
 /**
  * Commits a batch of records and completions together. When the disk does not take the records, the completions are tried
@@ -23,15 +24,27 @@ function attempt(database: JournalDatabase, leases: Leases, batch: WriteBatch, t
   const obstacle = batch.records.length > 0 ? database.obstacle() : undefined;
   if (obstacle !== undefined) return { failure: obstacle, ...completeAlone() };
   try {
-    return database.transaction(() => ({
+    return change(database, time, () => ({
       appended: insertAll(database, batch),
       completed: batch.completions.map((completion) => complete(database, leases, completion, time)),
     }));
   } catch (error) {
     const failure = heals(error);
     if (failure.kind !== 'unstorable') return { failure, ...completeAlone() };
-    return { appended: insertEach(database, batch), ...completeAlone() };
+    return { appended: insertEach(database, batch, time), ...completeAlone() };
   }
+}
+
+/** One transaction. What it adds to the dead letters beyond their share, older ones give. */
+function change<T>(database: JournalDatabase, time: Time, work: () => T): T {
+  return database.transaction(() => {
+    const before = database.counters.deadLetters;
+    const result = work();
+    const added = database.counters.deadLetters - before;
+    // More than were added, in case the share has become smaller.
+    if (added > 0) pruneDeadLetters(database, time.now, 2 * added);
+    return result;
+  });
 }
 
 function completeOnly(
@@ -42,7 +55,9 @@ function completeOnly(
 ): Pick<WriteResult, 'completed'> {
   if (completions.length === 0) return { completed: [] };
   try {
-    return { completed: database.transaction(() => completions.map((each) => complete(database, leases, each, time))) };
+    return {
+      completed: change(database, time, () => completions.map((each) => complete(database, leases, each, time))),
+    };
   } catch (error) {
     if (heals(error).kind !== 'unstorable') return {};
     if (completions.length === 1) return { completed: [false] };
@@ -71,9 +86,30 @@ function heals(error: unknown): StoreFailure {
   return failure;
 }
 
+/** The headers of a record. Where others of the batch have the same, they are stored once, beside the records. */
+interface BatchHeaders {
+  readonly json: string;
+  /** How many records of the batch have them. */
+  count: number;
+  /** Those that were kept, and the number of the first. */
+  uses: number;
+  id: number | undefined;
+}
+
 function insertAll(database: JournalDatabase, batch: WriteBatch): Appended[] {
-  if (batch.records.length > 0) database.keys.carry(database.counters.nextSeq - 1);
-  return eachRecord(batch, (row, raw) => insert(database, row, raw));
+  if (batch.records.length === 0) return [];
+  database.keys.carry(database.counters.nextSeq - 1);
+  const headers = batch.headers.map((json): BatchHeaders => ({ json, count: 0, uses: 0, id: undefined }));
+  for (const row of batch.records) headersOf(row, headers).count++;
+  const appended = eachRecord(batch, (row, raw) => insert(database, row, raw, headersOf(row, headers)));
+  for (const { id, json, uses } of headers) if (id !== undefined) database.sql.shareHeaders.run(id, json, uses);
+  return appended;
+}
+
+function headersOf<T>({ headers }: PackedRecord, all: readonly T[]): T {
+  const found = all[headers];
+  if (found === undefined) throw new Error('a batch lacks headers');
+  return found;
 }
 
 function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array) => Appended): Appended[] {
@@ -85,50 +121,81 @@ function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array
   });
 }
 
-function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array): Appended {
-  const { sql, counters, keys } = database;
-  const seq = counters.nextSeq;
-  const of = keys.find(row.dedupKey);
-  if (of !== undefined) return { kind: 'duplicate', of };
-  const first = contentOwner(database, row);
-  if (first !== undefined) return { kind: 'duplicate', of: first, by: 'content' };
-  const { receivedAt, format, caller, headersJson, eventJson, payload, traceparent = null, deadLetter } = row;
-  const sum = checksum({ raw, eventJson, headersJson, payload });
-  const range = [payload?.start ?? null, payload?.end ?? null];
-  const key = Buffer.from(row.dedupKey, 'hex');
-  sql.insertEvent.run(seq, receivedAt, key, format, caller, headersJson, eventJson, raw, sum, ...range, traceparent);
-  if (deadLetter === undefined) {
-    sql.insertFresh.run(seq, receivedAt);
-    counters.pending++;
+function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, headers: BatchHeaders): Appended {
+  const { counters, keys } = database;
+  const duplicate = duplicateOf(database, row);
+  if (duplicate !== undefined) return duplicate;
+  const seq = counters.nextSeq++;
+  insertEvent(database, row, { seq, raw, headers });
+  if (row.deadLetter === undefined) {
+    makePending(database, row, seq);
   } else {
-    sql.deadLetter.run(seq, receivedAt, deadLetter.reason, deadLetter.detail);
-    counters.deadLetters++;
+    const headerBytes = headers.count > 1 ? Math.ceil(headers.json.length / headers.count) : 0;
+    addDeadLetter(database, { seq, at: row.receivedAt, headerBytes, ...row.deadLetter });
   }
-  counters.nextSeq++;
   keys.add(row.dedupKey, seq);
-  takeContent(database, row, seq);
   return { kind: 'kept', seq };
 }
 
-/** The record with the same content, if its window has not ended. */
-function contentOwner({ sql }: JournalDatabase, { content, receivedAt }: PackedRecord): number | undefined {
-  return content === undefined ? undefined : maybeNumber(sql.contentOwner, Buffer.from(content.key, 'hex'), receivedAt);
+/** By its key, or by its content if that was taken and its window has not ended. */
+function duplicateOf(
+  { sql, keys }: JournalDatabase,
+  { dedupKey, content, receivedAt, deadLetter }: PackedRecord,
+): Appended | undefined {
+  const of = keys.find(dedupKey);
+  const isFree = of === undefined || (deadLetter === undefined && sql.hasReleasedKey.get(of) !== undefined);
+  if (!isFree) return { kind: 'duplicate', of };
+  const first = content && maybeNumber(sql.contentOwner, Buffer.from(content.key, 'hex'), receivedAt);
+  return first === undefined ? undefined : { kind: 'duplicate', of: first, by: 'content' };
 }
 
-/** A dead letter makes nothing a duplicate: it was not delivered. */
-function takeContent({ sql }: JournalDatabase, { content, receivedAt, deadLetter }: PackedRecord, seq: number): void {
-  if (content === undefined || deadLetter !== undefined) return;
+interface Insertion {
+  readonly seq: number;
+  readonly raw: Uint8Array;
+  readonly headers: BatchHeaders;
+}
+
+function insertEvent({ sql }: JournalDatabase, row: PackedRecord, { seq, raw, headers }: Insertion): void {
+  const { receivedAt, dedupKey, content, format, caller, eventJson, payload, traceparent = null } = row;
+  const isShared = headers.count > 1;
+  if (isShared) {
+    headers.id ??= seq;
+    headers.uses++;
+  }
+  sql.insertEvent.run(
+    seq,
+    receivedAt,
+    Buffer.from(dedupKey, 'hex'),
+    format,
+    caller,
+    isShared ? '' : headers.json,
+    eventJson,
+    raw,
+    checksum({ raw, eventJson, headersJson: headers.json, payload }),
+    payload?.start ?? null,
+    payload?.end ?? null,
+    traceparent,
+    content === undefined ? null : Buffer.from(content.key, 'hex'),
+    headers.id ?? null,
+  );
+}
+
+function makePending({ sql, counters }: JournalDatabase, { receivedAt, content }: PackedRecord, seq: number): void {
+  sql.insertFresh.run(seq, receivedAt);
+  counters.pending++;
+  if (content === undefined) return;
   sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, receivedAt + content.windowMs);
 }
 
-/** After a batch failed as a whole because of one of its records: each record is stored on its own. */
-function insertEach(database: JournalDatabase, batch: WriteBatch): Appended[] {
+/** After a batch failed as a whole because of one of its records: each record is stored on its own, with its headers. */
+function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): Appended[] {
   let diskFailed = false;
   return eachRecord(batch, (row, raw) => {
     // The disk may fail between two of them: those before are durable, and those after need not try.
     if (diskFailed) return { kind: 'unstorable' };
     try {
-      return database.transaction(() => insert(database, row, raw));
+      const headers = { json: headersOf(row, batch.headers), count: 1, uses: 0, id: undefined };
+      return change(database, time, () => insert(database, row, raw, headers));
     } catch (error) {
       diskFailed = heals(error).kind !== 'unstorable';
       return { kind: 'unstorable' };
@@ -155,8 +222,7 @@ function complete(database: JournalDatabase, leases: Leases, completion: Complet
   counters.pending--;
   if (decision.kind === 'dead-letter') {
     const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
-    sql.deadLetter.run(seq, time.now, decision.reason, detail);
-    counters.deadLetters++;
+    giveUp(database, { seq, at: time.now, reason: decision.reason, detail });
   }
   return true;
 }

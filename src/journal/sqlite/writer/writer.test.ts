@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { aDeadLetter, aLargeRecord, anAttempt, aRecord, DELIVERED } from '../../../../test/support/records.ts';
-import { IN_MEMORY, packed, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
+import { IN_MEMORY, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
 import type { Time } from '../../clock.ts';
-import { LEASE_MS, type NewRecord } from '../../journal.ts';
+import type { NewRecord } from '../../journal.ts';
+import { LIMITS } from '../../limits.ts';
+import { pack } from '../protocol.ts';
 import { claimDue, Leases } from './claim.ts';
+import { pruneDeadLetters } from './dead-letters.ts';
 import { Pruner } from './prune.ts';
 
 const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
@@ -77,7 +80,7 @@ describe('a commit', () => {
     );
     fill(journal, 1);
 
-    const result = journal.write(TIME, { ...packed([aLargeRecord('b', TIME.now, 100_000)]), completions });
+    const result = journal.write(TIME, { ...pack([aLargeRecord('b', TIME.now, 100_000)]), completions });
 
     assert.equal(result.failure?.kind, 'full');
     assert.equal(result.appended, undefined);
@@ -111,10 +114,10 @@ describe('leases', () => {
     const leases = new Leases(100);
     const fence = leases.start(fresh(1), 1, 0);
     assert.ok(fence > 100);
-    assert.equal(leases.held({ seq: 1, fence }, LEASE_MS - 1)?.seq, 1);
+    assert.equal(leases.held({ seq: 1, fence }, LIMITS.leaseMs - 1)?.seq, 1);
     assert.equal(leases.held({ seq: 1, fence: fence - 1 }, 0), undefined);
-    assert.equal(leases.held({ seq: 1, fence }, LEASE_MS), undefined);
-    assert.equal(leases.nextEnd(), LEASE_MS);
+    assert.equal(leases.held({ seq: 1, fence }, LIMITS.leaseMs), undefined);
+    assert.equal(leases.nextEnd(), LIMITS.leaseMs);
   });
 
   test('the cursor moves past what is claimed, and back to what was not completed in time', () => {
@@ -124,7 +127,7 @@ describe('leases', () => {
     leases.end(4);
     assert.equal(leases.freshCursor, 5);
 
-    leases.dropEnded(LEASE_MS);
+    leases.dropEnded(LIMITS.leaseMs);
 
     assert.equal(leases.freshCursor, 2);
     assert.equal(leases.isHeld(3), false);
@@ -144,10 +147,116 @@ describe('leases', () => {
   test('a renewed lease lasts from its renewal, and one that has ended is not renewed', () => {
     const leases = new Leases(0);
     const fence = leases.start(fresh(1), 1, 0);
-    leases.renew({ seq: 1, fence }, LEASE_MS - 1);
-    assert.ok(leases.held({ seq: 1, fence }, LEASE_MS));
-    leases.renew({ seq: 1, fence }, 2 * LEASE_MS);
-    assert.equal(leases.held({ seq: 1, fence }, 2 * LEASE_MS), undefined);
+    leases.renew({ seq: 1, fence }, LIMITS.leaseMs - 1);
+    assert.ok(leases.held({ seq: 1, fence }, LIMITS.leaseMs));
+    leases.renew({ seq: 1, fence }, 2 * LIMITS.leaseMs);
+    assert.equal(leases.held({ seq: 1, fence }, 2 * LIMITS.leaseMs), undefined);
+  });
+});
+
+describe('headers', () => {
+  const HEADERS = { 'aeg-event-type': 'x'.repeat(2_000) };
+
+  function rows(journal: TestDatabase): readonly unknown[] {
+    return journal.db
+      .prepare('SELECT uses FROM shared_headers')
+      .all()
+      .map(({ uses }) => uses);
+  }
+
+  test('of several events of a webhook are stored once, until none of the events is left', (context) => {
+    const journal = open(context);
+    journal.append(TIME, aRecord('known', TIME.now));
+    const names = ['a', 'known', 'b', 'c'];
+    journal.append(TIME, ...names.map((name) => aRecord(name, TIME.now, { headers: HEADERS })));
+    journal.append(TIME, ...['d', 'e'].map((name) => aDeadLetter(name, TIME.now, { headers: HEADERS })));
+    assert.deepEqual(rows(journal), [3, 2]);
+
+    journal.deliverAll(TIME);
+    new Pruner(journal.database, 0).step(TIME.now);
+    assert.deepEqual(rows(journal), [2]);
+
+    new Pruner(journal.database, 0).step(TIME.now + 31 * 86_400_000);
+    assert.deepEqual(rows(journal), []);
+  });
+
+  test('of a webhook whose events are stored one by one are stored with each of them', (context) => {
+    const journal = open(context);
+    const bad = aRecord('bad', TIME.now, { receivedAt: 0.5, headers: HEADERS });
+
+    journal.append(
+      TIME,
+      aRecord('a', TIME.now, { headers: HEADERS }),
+      bad,
+      aRecord('b', TIME.now, { headers: HEADERS }),
+    );
+
+    assert.deepEqual(rows(journal), []);
+    assert.equal(claimDue(journal.database, journal.leases, { max: 10, time: TIME }).claims.length, 2);
+  });
+
+  test('make a journal of batches of unreadable events no larger than three times what was sent', (context) => {
+    const journal = open(context);
+    const raw = new TextEncoder().encode('{"id":"x","action":"push","target":{"repository":"../x"}}'.padEnd(540));
+    const deadLetter = { reason: 'unreadable', detail: 'target.repository: expected a repository, got ../x' } as const;
+    const before = journal.database.bytesInUse();
+    for (let part = 0; part < 80; part++) {
+      const records = Array.from({ length: 64 }, (_, index) =>
+        aRecord(`${part} ${index}`, TIME.now, { raw, headers: HEADERS, deadLetter }),
+      );
+      journal.append(TIME, ...records.map((record) => ({ ...record, headers: HEADERS })));
+    }
+    const grown = journal.database.bytesInUse() - before;
+    assert.ok(grown < 3 * 80 * 64 * raw.byteLength, `${grown} bytes`);
+  });
+});
+
+describe('the share of dead letters', () => {
+  const MIB = 1024 * 1024;
+
+  function openOf(context: TestContext, maxBytes: number): TestDatabase {
+    const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'), { maxBytes });
+    context.after(() => journal.db.close());
+    return journal;
+  }
+
+  test('holds on disk while a caller sends more than it may keep', (context) => {
+    const journal = openOf(context, 16 * MIB);
+    for (let batch = 0; batch < 200; batch++) {
+      const names = Array.from({ length: 64 }, (_, index) => `${batch} ${index}`);
+      journal.append(TIME, ...names.map((name) => aDeadLetter(name, TIME.now, { raw: new Uint8Array(1_000) })));
+    }
+
+    const { early, deadLetters } = journal.database.counters;
+    assert.equal((early.get('ci') ?? 0) + deadLetters, 200 * 64);
+    assert.ok(journal.database.bytesInUse() < 4 * MIB, `${journal.database.bytesInUse()} bytes`);
+  });
+
+  test('holds again, step by step, when the journal is opened with a smaller size', (context) => {
+    const path = join(temporaryFolder(context, IN_MEMORY), 'journal.db');
+    const large = new TestDatabase(path);
+    const names = Array.from({ length: 500 }, (_, index) => `${index}`);
+    large.append(TIME, ...names.map((name) => aDeadLetter(name, TIME.now, { raw: new Uint8Array(1_000) })));
+    large.db.close();
+    const small = new TestDatabase(path, { maxBytes: MIB });
+    context.after(() => small.db.close());
+
+    assert.throws(() =>
+      small.database.transaction(() => {
+        assert.equal(pruneDeadLetters(small.database, TIME.now, 10), 10);
+        throw new Error('the disk fails');
+      }),
+    );
+
+    const pruner = new Pruner(small.database, MIB);
+    const first = pruner.step(TIME.now);
+    assert.deepEqual([first.gone, first.mayBeMore, first.early], [200, true, new Map([['ci', 200]])]);
+    while (pruner.step(TIME.now).mayBeMore) {
+      // Until nothing more goes.
+    }
+
+    const { deadLetters } = small.database.counters;
+    assert.ok(deadLetters < 80 && deadLetters > 40, `${deadLetters} are left`);
   });
 });
 

@@ -2,11 +2,13 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Claim } from '../../../model/delivery.ts';
 import type { RegistryEvent } from '../../../model/registry-event.ts';
 import type { Time } from '../../clock.ts';
-import { type JournalStats, type Pruned, WAKE_LIMIT } from '../../journal.ts';
+import type { JournalStats, Pruned } from '../../journal.ts';
+import { LIMITS } from '../../limits.ts';
 import { type Claimed, classify, type ThreadData, type WriteBatch, type WriteResult } from '../protocol.ts';
 import { serve } from '../thread.ts';
 import { claimDue, Leases } from './claim.ts';
 import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts';
+import { dropDeadLetter } from './dead-letters.ts';
 import { Pruner } from './prune.ts';
 import { openForWriting, takeOwnership } from './schema.ts';
 import { writeBatch } from './write.ts';
@@ -31,6 +33,8 @@ export class Writer {
   /** Commits the batch; then claims what is due, at most `max` events, for a claim that waits. Zero: none waits. */
   write(batch: WriteBatch, max: number, time: Time): WriteResult {
     const result = this.#commit(batch, time);
+    // Frees its memory now: an idle thread collects no garbage.
+    batch.raw.buffer.transfer(0);
     if (max === 0) return result;
     try {
       const own = bytesBySeq(batch, result);
@@ -52,7 +56,7 @@ export class Writer {
   wake(spreadMs: number, now: number): void {
     const { sql } = this.#database;
     this.#database.transaction(() => {
-      const rows = sql.waitingOldest.all(now, WAKE_LIMIT);
+      const rows = sql.waitingOldest.all(now, LIMITS.maxWoken);
       for (const [index, row] of rows.entries()) sql.hasten.run(now + index * spreadMs, Number(row['seq']));
     });
   }
@@ -66,7 +70,7 @@ export class Writer {
       // A damaged record stays damaged: the checksum changes only for a replaced event.
       const sum = event === undefined ? Number(stored['checksum']) : checksum({ ...checkedOf(stored), eventJson });
       sql.renew.run(eventJson, sum, seq);
-      if (sql.dropDeadLetter.run(seq).changes === 1) counters.deadLetters--;
+      dropDeadLetter(this.#database, seq);
       sql.wait.run(seq, now, Number(stored['received_at']), 0, 0, now, 0);
       counters.pending++;
       return true;
