@@ -88,6 +88,9 @@ export async function startProgram<T>(
   const bin = new URL('../bin.js', import.meta.url).pathname;
   const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = once(child, 'exit');
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  ended.finally(() => process.off('exit', kill));
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const lines = createInterface({ input: child.stdout });
   lines.once('close', () => reject(new Error(`${args[0]} ended`)));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ATTACKS, type Attack, type AttackName, isAttackName } from '../test/support/hostile/attacks.ts';
+import { ATTACKS, type Attack, type AttackName, isAttackName, needsTls } from '../test/support/hostile/attacks.ts';
 import {
   type HostileRow,
   JOURNAL_MAX_MB,
@@ -59,10 +59,9 @@ async function main(): Promise<void> {
 async function measure(attacks: readonly AttackName[]): Promise<HostileRow> {
   const works: (() => unknown)[] = [];
   const brigade = await startPeer('brigade', '0');
-  const tls = attacks.some((name) => (ATTACKS[name] as Attack).tls === true);
   const cleanup = { after: (work: () => unknown) => works.push(work) };
   try {
-    const gateway = await startHostileGateway(cleanup, brigade.port, tls);
+    const gateway = await startHostileGateway(cleanup, brigade.port, attacks.some(needsTls));
     const row = await runAttacks(gateway, attacks, { ms: seconds * 1000, restMs: REST_S * 1000 });
     process.stderr.write(`${line(row)} ${JSON.stringify({ reasons: row.reasons, answers: row.answers })}\n`);
     return row;
@@ -81,7 +80,7 @@ the attackers, the well-behaved caller and a stand-in for Brigade share all core
 
 Each row is ${seconds} s of one attack on a gateway of its own, with default settings but for a journal of at most ${JOURNAL_MAX_MB} MB. Meanwhile another
 caller sends ten webhooks a second as ACR does: each on a new connection, with five seconds for the answer, once. A webhook is
-lost when its event was not accepted in that time. A probe is green unless it fails three times in a row.
+lost when its event was not accepted in that time. What attackers wrote is what the kernel took from them. A probe is green unless it fails three times in a row.
 
 | attack | what it does |
 |---|---|
@@ -98,7 +97,7 @@ The limits that decide these figures are in [limits](limits.md).
 }
 
 function table(rows: readonly HostileRow[]): string {
-  return `| attack | webhooks sent | lost | p50, ms | p99, ms | longest, ms | peak RSS, MB | RSS before and ${REST_S} s after, MB | attackers sent, MB | journal grew, MB | log, MB | probes |
+  return `| attack | webhooks sent | lost | p50, ms | p99, ms | longest, ms | peak RSS, MB | RSS before and ${REST_S} s after, MB | attackers wrote, MB | journal grew, MB | log, MB | probes |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.map(line).join('\n')}
 `;
@@ -126,5 +125,7 @@ function print(text: string): void {
   process.stdout.write(text);
 }
 
+process.once('SIGTERM', () => process.exit(1));
+process.once('SIGINT', () => process.exit(1));
 await main();
 process.exit();

@@ -161,6 +161,11 @@ export function isAttackName(name: string): name is AttackName {
   return Object.hasOwn(ATTACKS, name);
 }
 
+export function needsTls(name: AttackName): boolean {
+  const { tls = false }: Attack = ATTACKS[name];
+  return tls;
+}
+
 /** Runs an attack to its end. */
 export async function attack(name: AttackName, port: number, run: string, ms: number) {
   const attacker = new Attacker(port);
