@@ -140,5 +140,7 @@ function answerIn(chunks: readonly Buffer[]): Answer | undefined {
   const received = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   if (end < 0 || received < end + 4 + length) return undefined;
   const accepted = Buffer.concat(chunks).toString('latin1').split('"result":"accepted"').length - 1;
-  return { status: head.slice(9, 12), accepted };
+  const status = head.slice(9, 12);
+  const isLater = status === '429' || status === '503';
+  return { status: isLater && !/\r\nretry-after: /i.test(head) ? `${status} without Retry-After` : status, accepted };
 }
