@@ -48,10 +48,10 @@ export const LIMITS = {
     affects: 'the connection',
   },
   maxCallerRequests: {
-    value: 128,
+    value: 512,
     unit: 'count',
     about:
-      'Webhooks of one caller in flight: from its authentication until the answer is sent. At 5 ms each, this allows 25,000 a second.',
+      'Webhooks of one caller in flight: from its authentication until the answer is sent. Many installations have one caller for all registries, and ACR does not repeat what is rejected; the other half of all connections is for the others.',
     at: '429 with `Retry-After`.',
     affects: 'the caller',
   },
@@ -72,9 +72,10 @@ export const LIMITS = {
     affects: 'callers that use more than one `maxBodyBytes`',
   },
   maxCallerBodyBytes: {
-    value: 16 * MIB,
+    value: 40 * MIB,
     unit: 'bytes',
-    about: 'Bodies of one caller in flight, charged as they arrive; at least one `maxBodyBytes`.',
+    about:
+      'Bodies of one caller in flight, charged as they arrive; at least one `maxBodyBytes`. Enough for 40 of the largest Event Grid batches; other callers have the reserve.',
     at: '503 with `Retry-After`.',
     affects: 'the caller',
   },

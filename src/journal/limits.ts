@@ -22,9 +22,9 @@ export const JOURNAL_LIMITS = {
     affects: 'the caller',
   },
   maxWaitingBytes: {
-    value: 32 * MIB,
+    value: 64 * MIB,
     unit: 'bytes',
-    about: 'The same, in bytes: twice what the bodies of one caller may take.',
+    about: 'The same, in bytes: more than the bodies of one caller in flight.',
     at: 'As above.',
     affects: 'the caller',
   },
