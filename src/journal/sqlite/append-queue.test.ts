@@ -76,7 +76,7 @@ describe('a commit', () => {
 describe('what may wait of a caller', () => {
   for (const [name, count, bytes] of [
     ['10,000 events', 10_000, 1],
-    ['32 MiB', 32, MIB],
+    ['64 MiB', 64, MIB],
   ] as const) {
     test(`is at most ${name}`, () => {
       const queue = new AppendQueue();
