@@ -90,7 +90,7 @@ export async function startProgram<T>(
   const ended = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
-  ended.finally(() => process.off('exit', kill));
+  child.once('exit', () => process.off('exit', kill));
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const lines = createInterface({ input: child.stdout });
   lines.once('close', () => reject(new Error(`${args[0]} ended`)));

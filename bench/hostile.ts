@@ -75,7 +75,7 @@ function page(single: readonly HostileRow[], pairs: readonly HostileRow[]): stri
   const attacks: readonly (readonly [string, Attack])[] = Object.entries(ATTACKS);
   return `# Under attack
 
-Printed by \`node bench/hostile.ts --write\`. No figure on this page is typed by hand. One run on one machine (${machine()}). The gateway,
+Printed by \`node bench/hostile.ts ${flags.short ? '--short' : `--seconds ${seconds}`} --write\`. No figure on this page is typed by hand. One run on one machine (${machine()}). The gateway,
 the attackers, the well-behaved caller and a stand-in for Brigade share all cores.
 
 Each row is ${seconds} s of one attack on a gateway of its own, with default settings but for a journal of at most ${JOURNAL_MAX_MB} MB. Meanwhile another
@@ -97,8 +97,8 @@ The limits that decide these figures are in [limits](limits.md).
 ## Goals that are not reached yet
 
 In every row: no webhook lost, a p99 below 500 ms, a peak RSS below 300 MB that returns to within 30 % of what it was, and a
-journal that grows by at most three times what was sent. node:http accepts one connection in each turn of the event loop: a flood
-of connections from many addresses, beside batches that make turns long, fills the queue of the kernel.
+journal that grows by at most three times what was sent. Node accepts one connection in each turn of the event loop: a flood of
+connections from many addresses, beside batches that make turns long, fills the queue of the kernel.
 `;
 }
 
