@@ -68,6 +68,14 @@ function portsIn(line: string): { readonly ingestPort: number; readonly adminPor
   return msg === 'gateway.started' ? fields : undefined;
 }
 
+interface Program<T> {
+  readonly pid: number;
+  readonly found: T;
+  /** Of its output so far. */
+  outputBytes(): number;
+  stop(): Promise<void>;
+}
+
 /**
  * Starts a command as a user does; `found` is the first result of `find` in a line of its output. Later output is read and
  * dropped, as a log collector or a terminal would read it.
@@ -76,10 +84,13 @@ export async function startProgram<T>(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   find: (line: string) => T | undefined,
-): Promise<{ readonly pid: number; readonly found: T; stop(): Promise<void> }> {
+): Promise<Program<T>> {
   const bin = new URL('../bin.js', import.meta.url).pathname;
   const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = once(child, 'exit');
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const lines = createInterface({ input: child.stdout });
   lines.once('close', () => reject(new Error(`${args[0]} ended`)));
@@ -89,12 +100,16 @@ export async function startProgram<T>(
   });
   const found = await promise;
   lines.close();
+  let outputBytes = 0;
+  child.stdout.on('data', (chunk: Buffer) => {
+    outputBytes += chunk.length;
+  });
   child.stdout.resume();
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;
   };
-  return { pid: child.pid ?? 0, found, stop };
+  return { pid: child.pid ?? 0, found, outputBytes: () => outputBytes, stop };
 }
 
 /** The usage of a process, from /proc. */

@@ -58,7 +58,8 @@ ${rows.map(line).join('\n')}
 
 From start to the first 200, with a warm compile cache: ${Math.round(start.startMs)} ms. Idle, ten seconds after the start: ${Math.round(start.idleRss)} MB RSS.
 
-[A million webhooks, and a backlog of a million](performance-long.md) · [beside local workers](performance-workers.md)
+[A million webhooks, and a backlog of a million](performance-long.md) · [beside local workers](performance-workers.md) ·
+[under attack](performance-hostile.md)
 
 ${GOALS}`;
 }

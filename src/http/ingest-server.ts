@@ -6,11 +6,11 @@ import type { Permit, Receive } from '../receive/incoming-webhook.ts';
 import { type CertificateSource, secureContextOf } from './certificate.ts';
 import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
-import { HaltingRequest } from './halting-request.ts';
 import type { IngestObserver } from './ingest-observer.ts';
 import { DEFAULT_LIMITS, LIMITS, type Limits } from './limits.ts';
 import { answerError } from './request-errors.ts';
 import { RequestHandler } from './request-handler.ts';
+import { PartCountingRequest, readInSlices } from './sliced-reading.ts';
 
 export interface IngestOptions {
   readonly host: string;
@@ -77,6 +77,7 @@ function createServer({ tls, observer }: IngestOptions, limits: Limits): Server 
   const server = tls === undefined ? http.createServer(httpSettings(limits)) : createTlsServer(limits, tls, observer);
   server.timeout = limits.stallTimeoutMs;
   server.maxHeadersCount = limits.maxHeaders;
+  server.on(tls === undefined ? 'connection' : 'secureConnection', readInSlices);
   return server;
 }
 
@@ -100,9 +101,7 @@ function createTlsServer(limits: Limits, certificate: CertificateSource, observe
 
 function httpSettings(limits: Limits): http.ServerOptions {
   return {
-    IncomingMessage: HaltingRequest,
-    // No upgrade is accepted. But after the connection was destroyed, this ends the reading.
-    shouldUpgradeCallback: ({ socket }) => socket.destroyed,
+    IncomingMessage: PartCountingRequest,
     insecureHTTPParser: false,
     // `routeOf` looks at `Host`: node:http would not report its answer.
     requireHostHeader: false,

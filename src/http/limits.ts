@@ -95,6 +95,21 @@ export const LIMITS = {
     at: '503 with `Retry-After`.',
     affects: 'anonymous handshakes from the address',
   },
+  maxSmallParts: {
+    value: 256,
+    unit: 'count',
+    about:
+      'Chunks or packets of one body, whatever their size. Each costs as much as a large one. Beyond them, `minPartBytes` applies.',
+    at: 'The connection is closed, if the parts are smaller than `minPartBytes` on average.',
+    affects: 'the connection',
+  },
+  minPartBytes: {
+    value: 32,
+    unit: 'bytes',
+    about: 'The least average size of further chunks or packets. Clients and proxies send buffers of 1 KiB and more.',
+    at: 'The connection is closed.',
+    affects: 'the connection',
+  },
   maxHeaderBytes: {
     value: 16 * KIB,
     unit: 'bytes',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mulberry32 } from './random.ts';
 import { type Installation, type ServingGateway, serve } from './serve-process.ts';
 import type { Cleanup, StubBrigade } from './stub-brigade.ts';
 import { aPush, send } from './webhooks.ts';
@@ -125,15 +126,4 @@ function resumedAfter(lives: readonly Life[], brigade: StubBrigade): readonly nu
     const at = firstAt.get(token);
     return owed === 0 || at === undefined ? [] : [at - startedAt];
   });
-}
-
-/** Numbers in [0, 1) that a seed determines (Tommy Ettinger's mulberry32). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
