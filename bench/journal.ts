@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { systemClock } from '../src/journal/clock.ts';
 import type { Journal, NewRecord } from '../src/journal/journal.ts';
 import { SqliteJournal } from '../src/journal/sqlite/sqlite.ts';
+import { systemClock } from '../src/model/clock.ts';
 import { aRecord } from '../test/support/records.ts';
 
 // What the SQLite journal costs by itself: CPU of an event from append to completion, and memory after a burst.

@@ -1,5 +1,5 @@
-import type { Clock } from '../journal/clock.ts';
 import type { Queue } from '../journal/journal.ts';
+import type { Clock } from '../model/clock.ts';
 import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe, Sink } from '../sink/sink.ts';
 import { Breaker, type BreakerState } from './breaker.ts';

@@ -1,5 +1,5 @@
 import type { IngestObserver, WebhookRecord } from '../http/ingest-observer.ts';
-import type { Clock } from '../journal/clock.ts';
+import type { Clock } from '../model/clock.ts';
 import type { EventReceipt, Handshake, LostEvent, Receipt, Rejection } from '../model/receipt.ts';
 import { eventFields } from './event-fields.ts';
 import type { Log } from './log.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../journal/clock.ts';
+import type { Clock } from '../model/clock.ts';
 
 /** How long one line stands for its reason, milliseconds. */
 const WINDOW_MS = 1000;

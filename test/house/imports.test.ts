@@ -24,16 +24,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'journal/journal.ts',
     'journal/journal-fault.ts',
   ],
-  deliver: ['model', 'journal/journal.ts', 'journal/clock.ts', 'sink/sink.ts'],
+  deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare observers, and this implements them.
-  observe: [
-    'model',
-    'journal/journal.ts',
-    'journal/clock.ts',
-    'sink/sink.ts',
-    'http/ingest-observer.ts',
-    'deliver/delivery-observer.ts',
-  ],
+  observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: ['model', 'config/schema.ts', 'journal/journal.ts', 'receive/redeliver.ts'],
   // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.

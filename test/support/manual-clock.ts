@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/journal/clock.ts';
+import type { Clock } from '../../src/model/clock.ts';
 
 /** 1 September 2025, noon. */
 const START = Date.UTC(2025, 8, 1, 12);

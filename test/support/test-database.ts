@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import type { Time } from '../../src/journal/clock.ts';
 import type { NewRecord } from '../../src/journal/journal.ts';
 import { pack, type WriteBatch, type WriteResult } from '../../src/journal/sqlite/protocol.ts';
 import { claimDue, Leases } from '../../src/journal/sqlite/writer/claim.ts';
 import { JournalDatabase } from '../../src/journal/sqlite/writer/database.ts';
 import { openForWriting } from '../../src/journal/sqlite/writer/schema.ts';
 import { writeBatch } from '../../src/journal/sqlite/writer/write.ts';
+import type { Time } from '../../src/model/clock.ts';
 import type { Completion } from '../../src/model/delivery.ts';
 
 /** Where a folder of a test goes that asks nothing of a disk: into memory, where the system has a place for that. */

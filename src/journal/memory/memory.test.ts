@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { append, claimDue, keep, keepDelivered, keepOne, pruneAll, seqs } from '../../../test/support/journal-steps.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../../model/clock.ts';
 import { LIMITS } from '../limits.ts';
 import { type Harness, journalSuite } from '../suite/journal.suite.ts';
 import { MemoryJournal, type MemoryLimits } from './memory.ts';

@@ -1,6 +1,6 @@
+import type { Clock } from '../../model/clock.ts';
 import type { Claim, Completion, DeliveryHistory } from '../../model/delivery.ts';
 import { isRegistryEvent, type KeptEvent, type RegistryEvent } from '../../model/registry-event.ts';
-import type { Clock } from '../clock.ts';
 import {
   type Appended,
   type AppendOutcome,

@@ -9,7 +9,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { append, claimDue, claimOne, keepOne } from '../../../test/support/journal-steps.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import { temporaryFolder } from '../../../test/support/test-database.ts';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../../model/clock.ts';
 import type { JournalFault } from '../journal-fault.ts';
 import { SqliteJournal } from './sqlite.ts';
 

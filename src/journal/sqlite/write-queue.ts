@@ -1,6 +1,6 @@
+import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
-import type { Clock, Time } from '../clock.ts';
 import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';

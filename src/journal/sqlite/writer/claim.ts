@@ -1,5 +1,5 @@
+import type { Time } from '../../../model/clock.ts';
 import type { Claim, DeliveryHistory } from '../../../model/delivery.ts';
-import type { Time } from '../../clock.ts';
 import { LIMITS } from '../../limits.ts';
 import { payloadOf } from '../../payload.ts';
 import type { Claimed } from '../protocol.ts';

@@ -5,7 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { aRecord } from '../../../../test/support/records.ts';
 import { IN_MEMORY, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
-import type { Time } from '../../clock.ts';
+import type { Time } from '../../../model/clock.ts';
 import type { NewRecord } from '../../journal.ts';
 import { Pruner } from './prune.ts';
 

@@ -1,5 +1,5 @@
+import type { Time } from '../../../model/clock.ts';
 import type { Completion } from '../../../model/delivery.ts';
-import type { Time } from '../../clock.ts';
 import type { Appended } from '../../journal.ts';
 import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
 import type { Leases } from './claim.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { aDeadLetter, aLargeRecord, anAttempt, aRecord, DELIVERED } from '../../../../test/support/records.ts';
 import { IN_MEMORY, TestDatabase, temporaryFolder } from '../../../../test/support/test-database.ts';
-import type { Time } from '../../clock.ts';
+import type { Time } from '../../../model/clock.ts';
 import type { NewRecord } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
 import { pack } from '../protocol.ts';

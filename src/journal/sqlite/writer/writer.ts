@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Time } from '../../../model/clock.ts';
 import type { Claim } from '../../../model/delivery.ts';
 import type { RegistryEvent } from '../../../model/registry-event.ts';
-import type { Time } from '../../clock.ts';
 import type { JournalStats, Pruned } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
 import { type Claimed, classify, type ThreadData, type WriteBatch, type WriteResult } from '../protocol.ts';
