@@ -1,6 +1,8 @@
+import { DECODE_LIMITS } from '../src/decode/limits.ts';
 import { LIMITS as HTTP_LIMITS } from '../src/http/limits.ts';
 import { JOURNAL_LIMITS } from '../src/journal/limits.ts';
 import type { Limit, LimitTable } from '../src/model/limit.ts';
+import { RECEIVE_LIMITS } from '../src/receive/limits.ts';
 
 interface Section {
   readonly title: string;
@@ -17,6 +19,18 @@ const SECTIONS: readonly Section[] = [
 proxy (\`TRUSTED_PROXIES\`) it is the address that the proxy names. An anonymous connection closes with its first answer.`,
     source: 'src/http/limits.ts',
     limits: HTTP_LIMITS,
+  },
+  {
+    title: 'Content of a webhook',
+    about: 'What is beyond these limits is unreadable, unless the table says otherwise.',
+    source: 'src/decode/limits.ts',
+    limits: DECODE_LIMITS,
+  },
+  {
+    title: 'Work and space for a webhook',
+    about: 'What one webhook takes of the process and of the journal.',
+    source: 'src/receive/limits.ts',
+    limits: RECEIVE_LIMITS,
   },
   {
     title: 'Journal',

@@ -2,6 +2,21 @@ import { type LimitTable, valuesOf } from '../model/limit.ts';
 
 /** The limits on what one webhook takes of the process and of the journal. */
 export const RECEIVE_LIMITS = {
+  maxValuesAtOnce: {
+    value: 200,
+    unit: 'count',
+    about:
+      'Values in a webhook, by its commas, up to which it takes no turn: an event has about 20. Parsed, a batch takes ten times its bytes, so that a caller’s batches are parsed, judged and appended one at a time.',
+    at: 'The webhook waits until an earlier one of its caller is answered.',
+    affects: 'the caller',
+  },
+  turnMs: {
+    value: 4_000,
+    unit: 'ms',
+    about: 'How long it may wait for that. ACR waits 5 s for its answer.',
+    at: '503 with `Retry-After`.',
+    affects: 'the caller',
+  },
   sliceMs: {
     value: 2,
     unit: 'ms',

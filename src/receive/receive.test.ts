@@ -478,6 +478,78 @@ test('while a large batch is judged, the event loop goes on', async () => {
   assert.ok(pauses >= 80, `${pauses} pauses`);
 });
 
+test('a caller’s batches are taken one at a time, and its single events and other callers do not wait', async () => {
+  const clock = new ManualClock();
+  const journal = new MemoryJournal({ clock });
+  const gate = Promise.withResolvers<void>();
+  const appends: number[] = [];
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake: {
+      append: async (records) => {
+        appends.push(records.length);
+        if (records.length === 50 && appends.length === 1) await gate.promise;
+        return journal.append(records);
+      },
+    },
+    now: () => clock.now(),
+  });
+  const send = (caller: CallerName, count: number, from: number): Promise<Reception> => {
+    const events = Array.from({ length: count }, (_, index) => anEventGridEvent({ id: `${caller}-${from + index}` }));
+    const bytes = Buffer.from(JSON.stringify(events));
+    return receive({
+      headers: { authorization: `Bearer ${caller}-token` },
+      readBody: async () => ({ kind: 'body', bytes }),
+    });
+  };
+
+  const first = send('free', 50, 0);
+  const second = send('free', 60, 100);
+  const late = send('free', 70, 200);
+  assert.equal(receiptOf(await send('free', 1, 300)).events.length, 1);
+  assert.equal(receiptOf(await send('bound', 55, 0)).events.length, 55);
+  assert.deepEqual(appends.toSorted(), [1, 50, 55]);
+
+  clock.advance(4_000);
+  gate.resolve();
+  assert.equal(receiptOf(await first).events.length, 50);
+  assert.equal(receiptOf(await second).events.length, 60);
+  assert.equal(receiptOf(await late).events.length, 70);
+});
+
+test('a batch that waits for more than 4 seconds for its turn is rejected, and nothing of it is kept', async () => {
+  const clock = new ManualClock();
+  const gate = Promise.withResolvers<void>();
+  const journal = new MemoryJournal({ clock });
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake: { append: (records) => gate.promise.then(() => journal.append(records)) },
+    now: () => clock.now(),
+  });
+  const send = (from: number): Promise<Reception> => {
+    const events = Array.from({ length: 50 }, (_, index) => anEventGridEvent({ id: `${from + index}` }));
+    const bytes = Buffer.from(JSON.stringify(events));
+    return receive({
+      headers: { authorization: 'Bearer free-token' },
+      readBody: async () => ({ kind: 'body', bytes }),
+    });
+  };
+
+  const first = send(0);
+  const second = send(100);
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(4_001);
+  gate.resolve();
+
+  assert.equal(receiptOf(await first).events.length, 50);
+  assert.deepEqual((await second).answer, { kind: 'overloaded' });
+  assert.equal((await journal.find({ limit: 1000 })).length, 50);
+});
+
 test('an event that comes in four formats is accepted once', async () => {
   const rig = new Rig();
   const native = JSON.parse(aBody({ host: HOST }));

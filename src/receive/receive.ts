@@ -2,12 +2,16 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Decode } from '../decode/decoder.ts';
 import type { Appended, Intake, NewRecord } from '../journal/journal.ts';
 import { JournalFault } from '../journal/journal-fault.ts';
+import type { Caller } from '../model/caller.ts';
 import type { EventReceipt, Receipt, Rejection, UnavailableReason } from '../model/receipt.ts';
+import type { Headers } from '../model/webhook.ts';
 import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
-import type { Permit, Receive } from './incoming-webhook.ts';
+import type { Permit, Receive, Reception } from './incoming-webhook.ts';
 import { isRejected, type Judgement, judge } from './judge.ts';
+import { LIMITS } from './limits.ts';
 import { type ContentWindow, summaryOf } from './record.ts';
 import { inSlices } from './slices.ts';
+import { mayHoldMoreThan, Turns } from './turns.ts';
 
 export interface ReceiveOptions {
   readonly authenticator: Authenticator;
@@ -32,6 +36,20 @@ export function createReceive({
   intake,
   now,
 }: ReceiveOptions): Receive {
+  const batches = new Turns();
+
+  async function take(bytes: Uint8Array, headers: Headers, caller: Caller): Promise<Reception['answer']> {
+    const decoded = decode(bytes, headers);
+    if (decoded.kind !== 'decoded') return decoded;
+    const judged = judge(decoded, { headers, body: bytes, caller, receivedAt: now(), contentWindow });
+    const judgements: Judgement[] = [];
+    for await (const judgement of inSlices(judged, now)) {
+      if (isRejected(judgement)) return judgement;
+      judgements.push(judgement);
+    }
+    return append(judgements, intake);
+  }
+
   return async (webhook) => {
     const { headers, query } = webhook;
     const authentication = await authenticator.authenticate(headers, query);
@@ -39,17 +57,19 @@ export function createReceive({
     const { caller } = authentication;
     const body = await webhook.readBody(caller.name);
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
-    const decoded = decode(body.bytes, headers);
-    if (decoded.kind !== 'decoded') return { caller: caller.name, answer: decoded };
-    const judged = judge(decoded, { headers, body: body.bytes, caller, receivedAt: now(), contentWindow });
-    const judgements: Judgement[] = [];
-    for await (const judgement of inSlices(judged, now)) {
-      if (isRejected(judgement)) return { caller: caller.name, answer: judgement };
-      judgements.push(judgement);
+    const { bytes } = body;
+    if (!mayHoldMoreThan(LIMITS.maxValuesAtOnce, bytes)) {
+      return { caller: caller.name, answer: await take(bytes, headers, caller) };
     }
-    return { caller: caller.name, answer: await append(judgements, intake) };
+    const waitsSince = now();
+    const answer = await batches.take(caller.name, async () =>
+      now() - waitsSince > LIMITS.turnMs ? OVERLOADED : take(bytes, headers, caller),
+    );
+    return { caller: caller.name, answer };
   };
 }
+
+const OVERLOADED: Rejection = { kind: 'overloaded' };
 
 /** Answers requests for permission to send. */
 export function createPermit({
