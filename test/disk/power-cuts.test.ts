@@ -12,7 +12,7 @@ import { type CutOptions, cutPower, problemsOf, problemsOfServing, type Run, rec
 
 const seed = Number(process.env['POWER_CUT_SEED'] ?? randomInt(2 ** 31));
 
-const run = NO_COMPILER === false ? await recordRun({ after }, { lives: 2, webhooks: 250 }) : undefined;
+const run = NO_COMPILER === false ? await recordRun({ after }, { lives: 2, webhooks: 150 }) : undefined;
 
 /** A test of the recorded run. */
 function ofRun(title: string, work: (context: TestContext, run: Run) => unknown): void {
@@ -52,7 +52,7 @@ ofRun('after a power cut, the gateway delivers what it had acknowledged', async 
 });
 
 test('no power cut loses an event after syncs that failed', { skip: NO_COMPILER }, async (context) => {
-  const recorded = await recordRun(context, { lives: 1, webhooks: 250, failEvery: 17 });
+  const recorded = await recordRun(context, { lives: 1, webhooks: 150, failEvery: 17 });
   assert.ok(recorded.entries.some(({ kind }) => kind === 'failed-sync'));
   assert.deepEqual(problems(context, recorded, { images: 60 }), []);
 });

@@ -111,14 +111,11 @@ function tokenOf(life: number): string {
   return `life-${life}`;
 }
 
-/** Of many sizes; some become dead letters at once. */
+/** Of many sizes. Some name no registry and become dead letters at once. */
 function aWebhook(id: string): string {
   const number = numberIn(id);
-  return aPush(
-    id,
-    {},
-    { useragent: 'a'.repeat((number * 997) % 9000), ...(number % 13 === 12 && { host: undefined }) },
-  );
+  const request = { useragent: 'a'.repeat((number * 997) % 9000) };
+  return aPush(id, {}, number % 13 === 12 ? { ...request, host: undefined } : request);
 }
 
 /** Most events are created; some are rejected, and some fail in a way that is retried minutes later. */
