@@ -156,7 +156,7 @@ export async function recordsAt(path: string): Promise<readonly Booked[]> {
 }
 
 const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
-const PAGE = 1_000;
+const PAGE = 10_000;
 
 /** The records of any journal: each state is asked for, so that a record with two of them is found twice. */
 export async function recordsOf(history: Pick<History, 'find'>): Promise<readonly Booked[]> {
