@@ -95,14 +95,12 @@ export class Books {
 
   /** Sends a native webhook, or an envelope of several. Rejects without an answer, which the books note. */
   async send(gateway: ServingGateway, body: string, headers: Env = {}): Promise<HttpAnswer> {
-    try {
-      const answer = await send(gateway, body, headers);
-      this.note(body, answer);
-      return answer;
-    } catch (error) {
+    const answer = await send(gateway, body, headers).catch((error: unknown) => {
       this.note(body);
       throw error;
-    }
+    });
+    this.note(body, answer);
+    return answer;
   }
 
   /** Notes a webhook that was sent in another way, and its answer if there is one. */
