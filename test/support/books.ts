@@ -25,7 +25,7 @@ export interface Answered {
 
 /** One process of the gateway, from its start to its end. */
 export interface Life {
-  /** Its token for Brigade, which no other life has: it tells from which life an event came. */
+  /** Its token for Brigade, which no other life has, so that each arrival names its life. */
   readonly token: string;
   readonly log: readonly LogLine[];
   /** It did not shut down: the ends of its last attempts may be neither logged nor stored. */
