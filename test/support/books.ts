@@ -25,7 +25,7 @@ export interface Answered {
 
 /** One process of the gateway, from its start to its end. */
 export interface Life {
-  /** Its token for Brigade, which no other life has: it tells from which life an event came. */
+  /** Its token for Brigade, which no other life has, so that each arrival names its life. */
   readonly token: string;
   readonly log: readonly LogLine[];
   /** It did not shut down: the ends of its last attempts may be neither logged nor stored. */
@@ -95,14 +95,12 @@ export class Books {
 
   /** Sends a native webhook, or an envelope of several. Rejects without an answer, which the books note. */
   async send(gateway: ServingGateway, body: string, headers: Env = {}): Promise<HttpAnswer> {
-    try {
-      const answer = await send(gateway, body, headers);
-      this.note(body, answer);
-      return answer;
-    } catch (error) {
+    const answer = await send(gateway, body, headers).catch((error: unknown) => {
       this.note(body);
       throw error;
-    }
+    });
+    this.note(body, answer);
+    return answer;
   }
 
   /** Notes a webhook that was sent in another way, and its answer if there is one. */
@@ -156,7 +154,7 @@ export async function recordsAt(path: string): Promise<readonly Booked[]> {
 }
 
 const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
-const PAGE = 1_000;
+const PAGE = 10_000;
 
 /** The records of any journal: each state is asked for, so that a record with two of them is found twice. */
 export async function recordsOf(history: Pick<History, 'find'>): Promise<readonly Booked[]> {
