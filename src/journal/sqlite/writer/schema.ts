@@ -9,6 +9,9 @@ const APPLICATION_ID = 0x6163726a;
 /**
  * Each entry brings the schema from the version of its index to the next; released entries are never edited.
  *
+ * Times are the journal's (`JournalClock`), but for those of attempts, which are as the clock of the machine showed them. Where
+ * it was ahead of the journal's, `clock_lead` says by how much: the sum is what people are shown.
+ *
  * A record is one row of `event`, which only a redelivery changes. Its state follows from the other table that has its seq:
  * `fresh` (due, never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, or none: delivered. The queues are
  * two tables, so that delivering an event touches two small trees and a backlog of retries never hides fresh events.
@@ -102,6 +105,8 @@ const MIGRATIONS: readonly string[] = [
      uses INTEGER NOT NULL
    ) STRICT;
    ALTER TABLE event ADD COLUMN shared_headers INTEGER;
+   ALTER TABLE event ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE dead_letter ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
    -- The content that the event takes, to release it.
    ALTER TABLE event ADD COLUMN content_key BLOB;
    UPDATE event SET content_key = c.key FROM recent_content c WHERE c.seq = event.seq;
