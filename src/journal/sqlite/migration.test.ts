@@ -4,7 +4,14 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { append, claimAllDue, claimOne, completeDelivered, keepOne } from '../../../test/support/journal-steps.ts';
+import {
+  append,
+  claimAllDue,
+  claimOne,
+  completeDelivered,
+  keepOne,
+  pruneAll,
+} from '../../../test/support/journal-steps.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import {
   aKey,
@@ -184,6 +191,34 @@ describe('a journal of the first alpha', () => {
       assert.deepEqual({ ...(await journal.get(seq))?.attempts.at(-1), at: 0 }, attempt);
     }
     assert.equal((await journal.stats()).deadLetters, 4);
+  });
+
+  test('what its clock put into the future falls due, and is pruned in time', async (context) => {
+    const tenYears = 10 * 365 * 24 * HOUR;
+    const { journal, clock } = await openCopy(context, 'closed', (path) => {
+      const db = new DatabaseSync(path);
+      const ahead = Date.now() - Date.UTC(2025, 8, 1) + tenYears;
+      db.exec(`UPDATE event SET received_at = received_at + ${ahead};
+        UPDATE fresh SET received_at = received_at + ${ahead};
+        UPDATE waiting SET due_at = due_at + ${ahead}, received_at = received_at + ${ahead}, ages_from = ages_from + ${ahead},
+          last_attempt_at = CASE last_attempt_at WHEN 0 THEN 0 ELSE last_attempt_at + ${ahead} END;
+        UPDATE dead_letter SET buried_at = buried_at + ${ahead};
+        UPDATE recent_content SET until = until + ${ahead}; UPDATE expiring_key SET received_at = received_at + ${ahead}`);
+      db.close();
+    });
+    // The test's clock shows another year than the machine's, by which the times were corrected.
+    clock.advance(Date.now() - clock.now());
+
+    const { receivedAt = 0 } = (await journal.find({ limit: 1 }))[0] ?? {};
+    assert.ok(receivedAt > Date.now() + tenYears / 2, 'it is shown as the wrong clock had it');
+    await claimAllDue(journal, clock.now());
+    clock.advance(HOUR);
+    const due = (await claimAllDue(journal, clock.now())).map(({ event }) => event.id);
+    assert.ok(due.includes('waiting') && due.includes('waiting uncertain'), due.join());
+    clock.advance(31 * 24 * HOUR);
+    await pruneAll(journal);
+    const left = (await journal.find({ limit: 1_000 })).filter(({ state }) => state !== 'pending');
+    assert.deepEqual(left, []);
   });
 
   test('damaged texts do not stop the migration', async (context) => {

@@ -6,6 +6,9 @@ import { sync } from '../folder.ts';
 /** Marks a file as a journal (`PRAGMA application_id`): "acrj". */
 const APPLICATION_ID = 0x6163726a;
 
+/** Epoch milliseconds by the clock of the machine. */
+const NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
 /**
  * Each entry brings the schema from the version of its index to the next; released entries are never edited.
  *
@@ -105,8 +108,6 @@ const MIGRATIONS: readonly string[] = [
      uses INTEGER NOT NULL
    ) STRICT;
    ALTER TABLE event ADD COLUMN shared_headers INTEGER;
-   ALTER TABLE event ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
-   ALTER TABLE dead_letter ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
    -- The content that the event takes, to release it.
    ALTER TABLE event ADD COLUMN content_key BLOB;
    UPDATE event SET content_key = c.key FROM recent_content c WHERE c.seq = event.seq;
@@ -116,6 +117,17 @@ const MIGRATIONS: readonly string[] = [
      bytes = octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers) + 512
      FROM event e WHERE e.seq = dead_letter.seq;
    CREATE INDEX dead_letter_by_caller ON dead_letter (caller, dead_lettered_at, seq);
+   -- The times were those of the machine, whose clock may have been ahead: what lies in the future becomes the present.
+   ALTER TABLE event ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
+   UPDATE event SET clock_lead = received_at - ${NOW}, received_at = ${NOW} WHERE received_at > ${NOW};
+   UPDATE fresh SET received_at = e.received_at FROM event e WHERE e.seq = fresh.seq AND e.clock_lead > 0;
+   UPDATE waiting SET received_at = e.received_at FROM event e WHERE e.seq = waiting.seq AND e.clock_lead > 0;
+   UPDATE waiting SET due_at = due_at - (max(ages_from, last_attempt_at) - ${NOW}), ages_from = min(ages_from, ${NOW}),
+     last_attempt_at = min(last_attempt_at, ${NOW}) WHERE max(ages_from, last_attempt_at) > ${NOW};
+   ALTER TABLE dead_letter ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
+   UPDATE dead_letter SET clock_lead = dead_lettered_at - ${NOW}, dead_lettered_at = ${NOW} WHERE dead_lettered_at > ${NOW};
+   UPDATE recent_content SET until = e.received_at FROM event e WHERE e.seq = recent_content.seq AND e.clock_lead > 0;
+   UPDATE expiring_key SET received_at = ${NOW} WHERE received_at > ${NOW};
    -- What the dead letters of each caller take.
    CREATE TABLE dead_letter_bytes (
      caller TEXT PRIMARY KEY,
