@@ -82,7 +82,7 @@ export class Deliverer {
   async preflight(): Promise<void> {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
-    this.#options.observer.probed(probe, this.#breaker.state);
+    this.#options.observer.probed(probe, this.#shownBreaker());
     if (probe.kind === 'ready') await this.#wake();
   }
 
@@ -197,7 +197,7 @@ export class Deliverer {
     const { observer } = this.#options;
     try {
       const isCompleted = await this.#completeLatest(claim.seq, decision, attempt);
-      if (attempt !== undefined) observer.attempted(claim, attempt, decision, !isCompleted);
+      if (attempt !== undefined) observer.attempted(claim, attempt, this.#shownDecision(decision), !isCompleted);
     } catch (error) {
       observer.faulted(error);
     }
@@ -234,8 +234,23 @@ export class Deliverer {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
     const isClosed = this.#breaker.afterProbe(probe, queue.time());
-    observer.probed(probe, this.#breaker.state);
+    observer.probed(probe, this.#shownBreaker());
     if (isClosed) await this.#wake();
+  }
+
+  #shownDecision(decision: Decision): Decision {
+    return decision.kind === 'retry' ? { ...decision, at: this.#timeOfDay(decision.at) } : decision;
+  }
+
+  #shownBreaker(): BreakerState {
+    const { state } = this.#breaker;
+    return state.kind === 'open' ? { ...state, probeAt: this.#timeOfDay(state.probeAt) } : state;
+  }
+
+  /** A time of the journal, as people read it. */
+  #timeOfDay(at: number): number {
+    const { queue, clock } = this.#options;
+    return clock.now() + at - queue.time();
   }
 
   async #probeSink(): Promise<Probe> {
