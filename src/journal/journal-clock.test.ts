@@ -7,7 +7,7 @@ const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
 
 describe('the clock of a journal', () => {
-  test('shows the time of day of a clock that nobody sets', () => {
+  test('shows the time of day of a clock that is never set', () => {
     const clock = new ManualClock();
     const journalClock = new JournalClock(clock);
     clock.advance(10 * YEAR);

@@ -11,7 +11,7 @@ const JUMP_MS = 1_000;
 
 /**
  * A clock whose `tick` is the journal's own time: due times, ages and retention are by it. It is the time of day, in epoch
- * milliseconds, until somebody sets the clock of the machine; that moves the time of day alone. While the journal is
+ * milliseconds, until the clock of the machine is set: that moves the time of day alone. While the journal is
  * closed, it goes on by the time of day, but an hour at most, and never back.
  */
 export class JournalClock implements Clock {

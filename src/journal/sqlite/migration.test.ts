@@ -64,6 +64,12 @@ async function everything(journal: Journal): Promise<ReadonlyMap<string, Journal
   return new Map(records.flatMap((record) => (record === undefined ? [] : [[record.event.id, record]])));
 }
 
+/** The columns of a table that hold times. */
+function timesOf(db: DatabaseSync, table: string): readonly string[] {
+  const columns = db.prepare(`PRAGMA table_info(${table})`).all();
+  return columns.map(({ name }) => String(name)).filter((name) => /_at$|^until$|^ages_from$/.test(name));
+}
+
 function attemptsOf(record: JournalRecord | undefined) {
   return record?.attempts.map(({ outcome, delivery, decision }) => ({ outcome, delivery, decision }));
 }
@@ -198,12 +204,11 @@ describe('a journal of the first alpha', () => {
     const { journal, clock } = await openCopy(context, 'closed', (path) => {
       const db = new DatabaseSync(path);
       const ahead = Date.now() - Date.UTC(2025, 8, 1) + tenYears;
-      db.exec(`UPDATE event SET received_at = received_at + ${ahead};
-        UPDATE fresh SET received_at = received_at + ${ahead};
-        UPDATE waiting SET due_at = due_at + ${ahead}, received_at = received_at + ${ahead}, ages_from = ages_from + ${ahead},
-          last_attempt_at = CASE last_attempt_at WHEN 0 THEN 0 ELSE last_attempt_at + ${ahead} END;
-        UPDATE dead_letter SET buried_at = buried_at + ${ahead};
-        UPDATE recent_content SET until = until + ${ahead}; UPDATE expiring_key SET received_at = received_at + ${ahead}`);
+      for (const table of ['event', 'fresh', 'waiting', 'dead_letter', 'recent_content', 'expiring_key']) {
+        for (const column of timesOf(db, table)) {
+          db.exec(`UPDATE ${table} SET ${column} = ${column} + ${ahead} WHERE ${column} > 0`);
+        }
+      }
       db.close();
     });
     // The test's clock shows another year than the machine's, by which the times were corrected.

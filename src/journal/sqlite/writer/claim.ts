@@ -23,7 +23,7 @@ type Claimable = Pick<DueEvent, 'seq' | 'receivedAt' | 'isFresh'>;
 export interface Lease extends Claimable {
   readonly delivery: number;
   readonly fence: number;
-  /** When it ends, and the event can be claimed again. Until it is, whoever holds the fence may complete or renew it. */
+  /** When it ends, and the event can be claimed again. Until it is, its fence completes and renews it. */
   until: number;
 }
 
