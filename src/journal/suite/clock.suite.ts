@@ -19,12 +19,10 @@ import type { Proof } from './journal-harness.ts';
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-const YEAR = 365 * DAY;
+const YEAR = 365 * 24 * HOUR;
 
 const WRONG_CLOCKS = [
   { name: '10 years ahead', ms: 10 * YEAR },
-  { name: '31 days ahead', ms: 31 * DAY },
   { name: '10 years behind', ms: -10 * YEAR },
 ];
 
