@@ -17,14 +17,14 @@ describe('the clock of a journal', () => {
   test('goes on when the clock of the machine is set, and follows one that runs a little differently', () => {
     const clock = new ManualClock();
     const journalClock = new JournalClock(clock);
-    const tick = journalClock.tick();
+    const tick = journalClock.time().tick;
     for (const wrongMs of [10 * YEAR, -10 * YEAR, 1_000, 0]) {
       clock.set(wrongMs);
-      assert.equal(journalClock.tick(), tick);
+      assert.equal(journalClock.time().tick, tick);
       assert.equal(journalClock.timeOfDay(tick), clock.now());
     }
     clock.set(999);
-    assert.equal(journalClock.tick(), tick + 999);
+    assert.equal(journalClock.time().tick, tick + 999);
   });
 
   test('goes on while the journal is closed, but an hour at most and never back', () => {
@@ -33,7 +33,7 @@ describe('the clock of a journal', () => {
     const gained = (ms: number) => {
       const later = new ManualClock();
       later.advance(ms);
-      return new JournalClock(later, saved).tick() - saved.tick;
+      return new JournalClock(later, saved).time().tick - saved.tick;
     };
     assert.deepEqual([HOUR / 2, HOUR, 3 * HOUR, -HOUR, -10 * YEAR].map(gained), [HOUR / 2, HOUR, HOUR, 0, 0]);
   });

@@ -10,9 +10,9 @@ const MAX_UNSEEN_MS = 3_600_000;
 const JUMP_MS = 1_000;
 
 /**
- * A clock whose `tick` is the journal's own time: due times, ages and retention are by it. It is the time of day, in epoch
- * milliseconds, until the clock of the machine is set: that moves the time of day alone. While the journal is
- * closed, it goes on by the time of day, but an hour at most, and never back.
+ * A clock that also shows the journal's own time: due times, leases, ages and retention are by it. It is the time of day, in
+ * epoch milliseconds, until the clock of the machine is set: that moves the time of day alone. While the journal is closed, it
+ * goes on by the time of day, but an hour at most, and never back.
  */
 export class JournalClock implements Clock {
   readonly #clock: Clock;
@@ -34,13 +34,14 @@ export class JournalClock implements Clock {
   }
 
   tick(): number {
-    return this.time().tick;
+    return this.#clock.tick();
   }
 
   after(ms: number, call: () => void): () => void {
     return this.#clock.after(ms, call);
   }
 
+  /** Now, also in the journal's own time. */
   time(): Time {
     const now = this.#clock.now();
     const base = now - this.#clock.tick();

@@ -1,14 +1,16 @@
-/** One moment, as two clocks show it. */
+/** One moment, as the clock of the machine shows it and as the journal counts it. */
 export interface Time {
   /** Epoch milliseconds. Jumps when the clock of the machine is set. */
   readonly now: number;
-  /** Milliseconds since some moment in the past. Never jumps: for leases, ages and time limits. */
+  /** Epoch milliseconds that never jump: for due times, leases and ages. */
   readonly tick: number;
 }
 
 /** The time, and a call when some of it has passed. */
 export interface Clock {
+  /** Epoch milliseconds. Jumps when the clock of the machine is set. */
   now(): number;
+  /** Milliseconds since some moment in the past. Never jumps: for durations and time limits. */
   tick(): number;
   /**
    * Calls once after `ms`, unless the function that it returns is called first. Time for which the process stood still does

@@ -102,10 +102,10 @@ export class MemoryJournal implements Journal {
   }
 
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
-    const deadline = this.#clock.tick() + LIMITS.claimWaitMs;
+    const deadline = this.time() + LIMITS.claimWaitMs;
     while (!this.#closed && !signal.aborted) {
-      const claims = this.#claimDue(max, this.#clock.tick());
-      if (claims.length > 0 || this.#clock.tick() >= deadline) return claims;
+      const claims = this.#claimDue(max, this.time());
+      if (claims.length > 0 || this.time() >= deadline) return claims;
       const [next] = this.#line;
       await this.#change(next === undefined ? deadline : Math.min(deadline, claimableAt(next)), signal);
     }
@@ -113,14 +113,14 @@ export class MemoryJournal implements Journal {
   }
 
   time(): number {
-    return this.#clock.tick();
+    return this.#clock.time().tick;
   }
 
   async renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
     this.#assertOpen();
     for (const { seq, fence } of claims) {
       const entry = this.#held(seq, fence);
-      if (entry !== undefined) this.#put({ ...entry, leasedUntil: this.#clock.tick() + LIMITS.leaseMs });
+      if (entry !== undefined) this.#put({ ...entry, leasedUntil: this.time() + LIMITS.leaseMs });
     }
   }
 
@@ -130,7 +130,7 @@ export class MemoryJournal implements Journal {
     const tried = attempt ? [{ ...attempt, delivery: entry.delivery, decision: decision.kind }] : [];
     const attempts = [...entry.attempts, ...tried].slice(-MAX_ATTEMPTS);
     const { content } = entry.record;
-    const completed = { ...entry, attempts, fence: 0, leasedUntil: 0, at: this.#clock.tick() };
+    const completed = { ...entry, attempts, fence: 0, leasedUntil: 0, at: this.time() };
     if (decision.kind === 'retry') this.#put({ ...completed, at: decision.at, history: decision.history });
     if (decision.kind === 'complete') this.#put({ ...completed, state: 'delivered' });
     if (decision.kind === 'dead-letter') {
@@ -145,7 +145,7 @@ export class MemoryJournal implements Journal {
 
   async wake(spreadMs: number): Promise<void> {
     this.#assertOpen();
-    const now = this.#clock.tick();
+    const now = this.time();
     const waiting = this.#line
       .filter(({ at, leasedUntil, history }) => at > now && leasedUntil === 0 && history.uncertain === 0)
       .sort((a, b) => a.arrivedAt - b.arrivedAt)
@@ -183,7 +183,7 @@ export class MemoryJournal implements Journal {
     this.#assertOpen();
     const entry = this.#entries.get(seq);
     if (entry === undefined || entry.state === 'pending') return false;
-    const at = this.#clock.tick();
+    const at = this.time();
     const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined };
     this.#put({ ...renewed, state: 'pending', delivery: entry.delivery + 1, event: event ?? entry.event });
     if (this.#isFree(entry.record.dedupKey)) this.#takeKey(entry.record.dedupKey, { seq, at });
@@ -207,7 +207,7 @@ export class MemoryJournal implements Journal {
 
   async prune(): Promise<Pruned> {
     this.#assertOpen();
-    const now = this.#clock.tick();
+    const now = this.time();
     for (const [key, { at }] of this.#keys) {
       if (at >= now - LIMITS.keysMs) break;
       this.#keys.delete(key);
@@ -371,7 +371,7 @@ export class MemoryJournal implements Journal {
   async #change(time: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => resolve();
-    const cancel = this.#clock.after(time - this.#clock.tick(), wake);
+    const cancel = this.#clock.after(time - this.time(), wake);
     signal.addEventListener('abort', wake);
     this.#waiting.add(wake);
     await promise;

@@ -71,12 +71,12 @@ export class SqliteJournal implements Journal {
   }
 
   time(): number {
-    return this.#clock.tick();
+    return this.#clock.time().tick;
   }
 
   renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
     const keys = claims.map(({ seq, fence }) => ({ seq, fence }));
-    return this.#writer.call('renew', [keys, this.#clock.tick()]);
+    return this.#writer.call('renew', [keys, this.time()]);
   }
 
   complete(completion: Completion): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { Time } from '../../model/clock.ts';
+import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
 import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
@@ -99,7 +99,7 @@ export class WriteQueue {
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     const deadline = this.#clock.tick() + LIMITS.claimWaitMs;
     while (!signal.aborted && !this.#closed) {
-      const untilDueMs = this.#nextDueAt - this.#clock.tick();
+      const untilDueMs = this.#nextDueAt - this.#clock.time().tick;
       const leftMs = deadline - this.#clock.tick();
       const waitMs = Math.min(untilDueMs, leftMs);
       const claims = waitMs > 0 ? await this.#wait(max, waitMs, signal) : await this.#claimNow(max);
@@ -109,12 +109,12 @@ export class WriteQueue {
   }
 
   async wake(spreadMs: number): Promise<void> {
-    await this.#writer.call('wake', [spreadMs, this.#clock.tick()]);
+    await this.#writer.call('wake', [spreadMs, this.#clock.time().tick]);
     this.#setNextDue(0);
   }
 
   async redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
-    const isRedelivered = await this.#writer.call('redeliver', [seq, event, this.#clock.tick()]);
+    const isRedelivered = await this.#writer.call('redeliver', [seq, event, this.#clock.time().tick]);
     this.#setNextDue(0);
     return isRedelivered;
   }
@@ -270,11 +270,11 @@ export class WriteQueue {
 
 /** Pruning heals a full disk. A disk that fails otherwise, and for long, is better left to a restart. */
 class DiskWatch {
-  readonly #clock: JournalClock;
+  readonly #clock: Clock;
   readonly #onFault: (fault: JournalFault) => void;
   #unwritableSince: number | undefined;
 
-  constructor(clock: JournalClock, onFault: (fault: JournalFault) => void) {
+  constructor(clock: Clock, onFault: (fault: JournalFault) => void) {
     this.#clock = clock;
     this.#onFault = onFault;
   }
