@@ -7,7 +7,7 @@ const START = Date.UTC(2025, 8, 1, 12);
 export class ManualClock implements Clock {
   readonly #startedAt: number | undefined;
   readonly #calls = new Set<{ readonly at: number; readonly call: () => void }>();
-  #moved = START;
+  #moved = 0;
   #wrongMs = 0;
 
   /** `runs`: time also passes by itself, for what waits a few milliseconds without the test knowing. */
@@ -16,7 +16,7 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
-    return this.tick() + this.#wrongMs;
+    return START + this.tick() + this.#wrongMs;
   }
 
   tick(): number {
