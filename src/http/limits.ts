@@ -36,7 +36,7 @@ export const LIMITS = {
     value: 64,
     unit: 'count',
     about:
-      'Connections that the gateway accepts in one turn of its event loop. Turns take up to 20 ms beside batches: 3,200 connections a second. On systems other than Linux it is 1.',
+      'Connections that the gateway accepts in one turn of its event loop. Beside batches, few turns take more than 20 ms: 3,200 connections a second. On systems other than Linux it is 1.',
     at: 'The others wait for the next turn.',
     affects: 'everyone who connects during a flood of connections',
   },
