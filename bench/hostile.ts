@@ -112,8 +112,7 @@ The limits that decide these figures are in [limits](limits.md).
 ## Goals that are not reached yet
 
 In every row: no webhook lost, a p99 below 500 ms, a peak RSS below 300 MB that returns to within 30 % of what it was, and a
-journal that grows by at most three times what was sent. Node accepts one connection in each turn of the event loop: a flood of
-connections from many addresses, beside batches that make turns long, fills the queue of the kernel.
+journal that grows by at most three times what was sent.
 `;
 }
 

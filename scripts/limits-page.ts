@@ -1,3 +1,4 @@
+import { ADMIN_LIMITS } from '../src/admin/limits.ts';
 import { DECODE_LIMITS } from '../src/decode/limits.ts';
 import { LIMITS as HTTP_LIMITS } from '../src/http/limits.ts';
 import { JOURNAL_LIMITS } from '../src/journal/limits.ts';
@@ -38,6 +39,13 @@ proxy (\`TRUSTED_PROXIES\`) it is the address that the proxy names. An anonymous
 events waiting as it may delays no event of another by more than a commit.`,
     source: 'src/journal/limits.ts',
     limits: JOURNAL_LIMITS,
+  },
+  {
+    title: 'Admin port',
+    about:
+      'The port for probes, metrics and the admin API. It is not for the internet: who connects to it shares these limits.',
+    source: 'src/admin/limits.ts',
+    limits: ADMIN_LIMITS,
   },
 ];
 

@@ -8,16 +8,7 @@ import { Fault } from '../model/fault.ts';
 import type { Redeliver } from '../receive/redeliver.ts';
 import { adminApi } from './api.ts';
 import { guard } from './guard.ts';
-
-/** Requests to the admin port are small: lists of numbers. In bytes. */
-const MAX_BODY_BYTES = 64 * 1024;
-
-/** How long a request may take to arrive, and how often that is checked; milliseconds. */
-const REQUEST_MS = 5_000;
-const CHECK_MS = 1_000;
-
-/** Operators, probes and Prometheus together need a few. */
-const MAX_CONNECTIONS = 256;
+import { LIMITS } from './limits.ts';
 
 export interface AdminOptions {
   readonly host: string;
@@ -70,7 +61,10 @@ function createApp(options: AdminOptions): Hono {
   });
   app.use(guard(options));
   app.use(
-    bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: 'the body is larger than 64 KiB' }, 413) }),
+    bodyLimit({
+      maxSize: LIMITS.maxBodyBytes,
+      onError: (c) => c.json({ error: 'the body is larger than 64 KiB' }, 413),
+    }),
   );
   app.route('/api', adminApi(options));
   app.notFound((c) => c.json({ error: 'there is no such page' }, 404));
@@ -84,10 +78,10 @@ function createApp(options: AdminOptions): Hono {
 function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
   return new Promise((resolve, reject) => {
     const serverOptions = {
-      headersTimeout: REQUEST_MS,
-      requestTimeout: REQUEST_MS,
-      connectionsCheckingInterval: CHECK_MS,
-      maxHeaderSize: 16 * 1024,
+      headersTimeout: LIMITS.requestTimeoutMs,
+      requestTimeout: LIMITS.requestTimeoutMs,
+      connectionsCheckingInterval: LIMITS.timeoutCheckMs,
+      maxHeaderSize: LIMITS.maxHeaderBytes,
     };
     const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () => resolve(server));
     server.once('error', (cause) => reject(new AdminListenFault(`cannot listen on ${host}:${port}`, { cause })));
@@ -95,13 +89,13 @@ function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
   });
 }
 
-/** Beyond the limit the oldest connection is closed, so that a probe is answered even if one client holds all the others. */
+/** Beyond the limit, the oldest connection is closed. */
 function limitConnections(server: ServerType): void {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
-    if (open.size <= MAX_CONNECTIONS) return;
+    if (open.size <= LIMITS.maxConnections) return;
     const [oldest] = open;
     if (oldest === undefined) return;
     open.delete(oldest);

@@ -5,27 +5,26 @@ import { fields, formatIssue, read, text } from '../config/schema.ts';
 import type { History, JournalRecord, RecordSummary } from '../journal/journal.ts';
 import type { ParseIssue } from '../model/parsed.ts';
 import type { Redeliver, Redelivery } from '../receive/redeliver.ts';
-
-const LIST = { default: 50, max: 500 };
-
-/** Events that one request may redeliver, and the pause between two of them, so that a mistake causes no stampede. */
-const BULK = { max: 100, pauseMs: 20 };
+import { LIMITS } from './limits.ts';
 
 const seqText = wholeNumber('a sequence number', Number.MAX_SAFE_INTEGER);
 
 const listQuery = fields({
-  limit: v.optional(wholeNumber(`a number from 1 to ${LIST.max}`, LIST.max), String(LIST.default)),
+  limit: v.optional(
+    wholeNumber(`a number from 1 to ${LIMITS.maxListed}`, LIMITS.maxListed),
+    String(LIMITS.defaultListed),
+  ),
   before: v.optional(seqText),
 });
 
 const oneOfThem = 'must be a sequence number';
-const seqs = `must be a list of 1 to ${BULK.max} sequence numbers`;
+const seqs = `must be a list of 1 to ${LIMITS.maxRedelivered} sequence numbers`;
 
 const redeliveryBody = fields({
   seqs: v.pipe(
     v.array(v.pipe(v.number(oneOfThem), v.safeInteger(oneOfThem), v.minValue(1, oneOfThem)), seqs),
     v.nonEmpty(seqs),
-    v.maxLength(BULK.max, seqs),
+    v.maxLength(LIMITS.maxRedelivered, seqs),
   ),
 });
 
@@ -67,7 +66,7 @@ async function redeliverAll(
 ): Promise<readonly (Redelivery & { readonly seq: number })[]> {
   const results: (Redelivery & { readonly seq: number })[] = [];
   for (const seq of numbers) {
-    if (results.length > 0) await sleep(BULK.pauseMs);
+    if (results.length > 0) await sleep(LIMITS.redeliveryPauseMs);
     results.push({ seq, ...(await redeliver(seq)) });
   }
   return results;

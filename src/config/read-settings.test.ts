@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { LIMITS } from '../http/limits.ts';
 import {
   type Environment,
   readDevSettings,
@@ -121,6 +122,14 @@ describe('the settings of serve', () => {
         `API_TOKEN_PATH: ${invalid}: must be a secret of visible ASCII characters, not an unresolved reference`,
       ]);
     }
+  });
+
+  it('a body may be as large as the reserve of bodies that no other caller can use up, and no larger', async () => {
+    const reserve = LIMITS.maxBodyBytesInFlight.value / 4;
+    const { ingest } = await settingsOf({ ...least, MAX_BODY_BYTES: `${reserve}` });
+    assert.equal(ingest.maxBodyBytes, reserve);
+    const [issue = ''] = await reportOf({ ...least, MAX_BODY_BYTES: `${reserve + 1}` });
+    assert.match(issue, /^MAX_BODY_BYTES: .*from 1KiB to 16MiB/);
   });
 
   it('TLS needs a certificate and its own key; without TLS neither is read', async () => {

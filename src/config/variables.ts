@@ -72,7 +72,7 @@ export const INGEST = {
   HOST: withDefault(text.bindAddress, '0.0.0.0', 'Address on which webhooks are received.'),
   PORT,
   MAX_BODY_BYTES: withDefault(
-    text.byteSize({ min: '1KiB', max: '64MiB' }),
+    text.byteSize({ min: '1KiB', max: '16MiB' }),
     '2MiB',
     'A webhook with a larger body is answered 413.',
   ),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { promisify } from 'node:util';
-import { aServer, head, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
+import { aServer, head, IN_ORDER, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
 import { CertificateFault, type CertificateSource, type KeyPair, secureContextOf } from './certificate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
@@ -121,7 +121,7 @@ for (const [kind, pair] of [
 }
 
 test('connections over TLS have their limit, and are cut off during their handshake too', async (t) => {
-  const server = await aServer(t, { tls: aSource(FIRST), limits: { maxConnections: 2 } });
+  const server = await aServer(t, { tls: aSource(FIRST), limits: { ...IN_ORDER, maxConnections: 2 } });
   const { socket: first } = await handshake(server);
   const second = new Peer(server).send('\x16\x03\x01');
   const isClosed = once(first.resume(), 'close');

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { aServer, aSlowReceive, head, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
+import { aServer, aSlowReceive, head, IN_ORDER, Peer, type TestServer } from '../../test/support/ingest-test-server.ts';
 import type { Reception } from '../receive/incoming-webhook.ts';
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
 
-/** A connection from 127.0.0.`host` that has sent nothing. The server accepts connections in the order in which they were made. */
+/** A connection from 127.0.0.`host` that has sent nothing. */
 async function aConnection(server: TestServer, host = 1): Promise<Peer> {
   const peer = new Peer(server, { localAddress: `127.0.0.${host}` });
   await once(peer.socket, 'connect');
@@ -27,14 +27,14 @@ async function answered(peer: Peer, id = 'one'): Promise<void> {
 }
 
 test('an address may exceed its share while there is room', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 3, connectionsPerAddress: 1 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 3, connectionsPerAddress: 1 } });
   for (const peer of [await aConnection(server), await aConnection(server), await aConnection(server)])
     await answered(peer);
   assert.deepEqual(server.observed.rejections, []);
 });
 
 test('without room, an address beyond its share loses its oldest connection, and others lose none', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 4, connectionsPerAddress: 2 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 4, connectionsPerAddress: 2 } });
   const others = [await aConnection(server, 2)];
   const [first, second, third] = [await aConnection(server), await aConnection(server), await aConnection(server)];
   others.push(await aConnection(server, 3));
@@ -44,7 +44,7 @@ test('without room, an address beyond its share loses its oldest connection, and
 });
 
 test('without room, an address beyond its share loses its idle connections before others lose anonymous ones', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 4, connectionsPerAddress: 2 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 4, connectionsPerAddress: 2 } });
   const other = await aConnection(server, 2);
   const greedy = [await anAuthenticatedConnection(server), await anAuthenticatedConnection(server)];
   greedy.push(await anAuthenticatedConnection(server));
@@ -54,7 +54,7 @@ test('without room, an address beyond its share loses its idle connections befor
 });
 
 test('there may be as many connections as the limit, and one more closes the oldest anonymous one', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 3 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 3 } });
   const [first, second, third] = [
     await anAuthenticatedConnection(server, 1),
     await aConnection(server, 2),
@@ -68,7 +68,7 @@ test('there may be as many connections as the limit, and one more closes the old
 });
 
 test('where all connections are idle, the one that was used least recently makes room', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 2 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 2 } });
   const first = await anAuthenticatedConnection(server);
   const second = await anAuthenticatedConnection(server);
   await answered(first, 'two');
@@ -79,7 +79,7 @@ test('where all connections are idle, the one that was used least recently makes
 });
 
 test('idle connections keep at most half of the total from anonymous ones', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 4 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 4 } });
   const idle = [await anAuthenticatedConnection(server), await anAuthenticatedConnection(server)];
   idle.push(await anAuthenticatedConnection(server));
   const anonymous = await aConnection(server);
@@ -91,7 +91,10 @@ test('idle connections keep at most half of the total from anonymous ones', asyn
 test('a connection with an authenticated webhook in flight never makes room, and a new one is closed', async (t) => {
   for (const connectionsPerAddress of [1, 0]) {
     const slow = aSlowReceive('answering');
-    const server = await aServer(t, { limits: { maxConnections: 1, connectionsPerAddress }, receive: slow.receive });
+    const server = await aServer(t, {
+      limits: { ...IN_ORDER, maxConnections: 1, connectionsPerAddress },
+      receive: slow.receive,
+    });
     const peer = new Peer(server).send(`${head('Content-Length: 1')}a`);
     await slow.called;
     assert.equal(await new Peer(server).readAll(), '');
@@ -104,7 +107,7 @@ test('a connection with an authenticated webhook in flight never makes room, and
 test('an address beyond its share, with all of its connections busy, takes no place of others', async (t) => {
   const slow = aSlowReceive('answering');
   const server = await aServer(t, {
-    limits: { maxConnections: 2, connectionsPerAddress: 0 },
+    limits: { ...IN_ORDER, maxConnections: 2, connectionsPerAddress: 0 },
     trustedProxies: [{ address: '127.0.0.2', prefix: 32, family: 'ipv4' }],
     receive: slow.receive,
   });
@@ -119,7 +122,7 @@ test('an address beyond its share, with all of its connections busy, takes no pl
 
 test('a connection whose webhook is not authenticated yet makes room', async (t) => {
   const slow = aSlowReceive('reading');
-  const server = await aServer(t, { limits: { maxConnections: 1 }, receive: slow.receive });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 1 }, receive: slow.receive });
   const peer = new Peer(server).send(`${head('Content-Length: 1')}a`);
   await slow.called;
   const next = await aConnection(server);
@@ -129,7 +132,7 @@ test('a connection whose webhook is not authenticated yet makes room', async (t)
 });
 
 test('a connection that is closed leaves its place', async (t) => {
-  const server = await aServer(t, { limits: { maxConnections: 1 } });
+  const server = await aServer(t, { limits: { ...IN_ORDER, maxConnections: 1 } });
   for (let round = 0; round < 3; round++) {
     const answer = await new Peer(server).send(head('Content-Length: 0', 'Connection: close')).readAll();
     assert.match(answer, /200 OK/);
@@ -139,7 +142,10 @@ test('a connection that is closed leaves its place', async (t) => {
 
 test('a trusted proxy has no share by address, and its anonymous connections count as idle', async (t) => {
   const trustedProxies = [{ address: '127.0.0.1', prefix: 32, family: 'ipv4' }] as const;
-  const server = await aServer(t, { trustedProxies, limits: { connectionsPerAddress: 1, maxConnections: 4 } });
+  const server = await aServer(t, {
+    trustedProxies,
+    limits: { ...IN_ORDER, connectionsPerAddress: 1, maxConnections: 4 },
+  });
   const proxied = [await aConnection(server), await aConnection(server)];
   const [first, second] = [await aConnection(server, 2), await aConnection(server, 3)];
   const third = await aConnection(server, 4);

@@ -138,17 +138,13 @@ export class Connections {
     });
   }
 
-  /** Closes the listener and the idle connections at once, and the others after `graceMs` at the latest. */
-  close(graceMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#destroy(() => true), graceMs);
-      this.#options.server.close(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-      // node:http does not count a connection that has sent nothing yet as idle.
-      this.#destroy(({ tcp }) => tcp.bytesRead === 0);
-    });
+  /** Closes those that have sent nothing yet: node:http does not count them as idle when it closes. */
+  closeSilent(): void {
+    this.#destroy(({ tcp }) => tcp.bytesRead === 0);
+  }
+
+  closeAll(): void {
+    this.#destroy(() => true);
   }
 
   #destroy(isChosen: (connection: Connection) => boolean): void {

@@ -7,7 +7,8 @@ import { type CertificateSource, secureContextOf } from './certificate.ts';
 import { type AddressRange, TrustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
 import type { IngestObserver } from './ingest-observer.ts';
-import { DEFAULT_LIMITS, LIMITS, type Limits } from './limits.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { type Listener, openListener } from './listener.ts';
 import { answerError } from './request-errors.ts';
 import { RequestHandler } from './request-handler.ts';
 import { PartCountingRequest, readInSlices } from './sliced-reading.ts';
@@ -62,13 +63,17 @@ export async function startIngestServer(options: IngestOptions): Promise<IngestS
   const handler = new RequestHandler({ receive, permit, healthy, observer, limits, proxies, connections });
   handleRequests(server, handler);
   handleErrors(server, connections, observer, limits);
-  const port = await listen(server, options);
+  const listener = await listen(server, options, limits);
   return {
-    address: { host: options.host, port },
+    address: { host: options.host, port: listener.port },
     beginDrain: () => handler.drain(),
-    close: (graceMs = limits.closeGraceMs) => {
+    close: async (graceMs = limits.closeGraceMs) => {
       handler.drain();
-      return connections.close(graceMs);
+      const closed = listener.close();
+      connections.closeSilent();
+      const timer = setTimeout(() => connections.closeAll(), graceMs);
+      await closed;
+      clearTimeout(timer);
     },
   };
 }
@@ -134,15 +139,12 @@ function handleErrors(server: Server, connections: Connections, observer: Ingest
   }
 }
 
-function listen(server: Server, { host, port, observer }: IngestOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.on('error', (cause) => {
-      if (server.listening) observer.fault(cause);
-      else reject(new ListenFault(`cannot listen on ${host}:${port}`, { cause }));
-    });
-    server.listen({ host, port, backlog: LIMITS.backlog.value }, () => {
-      const address = server.address();
-      resolve(address !== null && typeof address === 'object' ? address.port : port);
-    });
-  });
+async function listen(server: Server, { host, port, observer }: IngestOptions, limits: Limits): Promise<Listener> {
+  const { backlog, acceptsPerTurn } = limits;
+  const onFault = observer.fault.bind(observer);
+  try {
+    return await openListener(server, { host, port, backlog, acceptsPerTurn, onFault });
+  } catch (cause) {
+    throw new ListenFault(`cannot listen on ${host}:${port}`, { cause });
+  }
 }

@@ -32,6 +32,14 @@ export const LIMITS = {
     at: 'The kernel drops the packet, and the client repeats it after a second.',
     affects: 'everyone who connects during a flood of connections',
   },
+  acceptsPerTurn: {
+    value: 64,
+    unit: 'count',
+    about:
+      'Connections that the gateway accepts in one turn of its event loop. Beside batches, few turns take more than 20 ms: 3,200 connections a second. On systems other than Linux it is 1.',
+    at: 'The others wait for the next turn.',
+    affects: 'everyone who connects during a flood of connections',
+  },
   maxUnansweredRequests: {
     value: 4,
     unit: 'count',
@@ -59,7 +67,7 @@ export const LIMITS = {
     value: 2 * MIB,
     unit: 'bytes',
     about:
-      'One body; `MAX_BODY_BYTES` changes it. A push has 600 bytes; the largest webhook, an Event Grid batch, has at most 1 MB.',
+      'One body; `MAX_BODY_BYTES` changes it, up to 16 MiB. A push has 600 bytes; the largest webhook, an Event Grid batch, has at most 1 MB.',
     at: '413.',
     affects: 'the webhook',
   },
@@ -67,7 +75,7 @@ export const LIMITS = {
     value: 64 * MIB,
     unit: 'bytes',
     about:
-      'All bodies of callers in flight, charged as they arrive: an eighth of a pod with 512 MiB. The last quarter is reserved for callers that use no more than one `maxBodyBytes`.',
+      'All bodies of callers in flight, charged as they arrive: an eighth of a pod with 512 MiB. The last quarter is reserved for callers that use no more than one `maxBodyBytes`, which is therefore at most 16 MiB.',
     at: '503 with `Retry-After`.',
     affects: 'callers that use more than one `maxBodyBytes`',
   },

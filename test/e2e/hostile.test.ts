@@ -15,8 +15,8 @@ import {
 /** Of each pair of attacks. */
 const ATTACK_MS = 1_000;
 
-/** Of a caller that sends batches, until one of them gets a receipt. */
-const MAX_FLOODS = 20;
+/** Of batches, until one of them gets a receipt. */
+const MAX_BATCHES_MS = 16_000;
 
 /** MB. Twice the goal of the benchmark, because all attacks hit the same gateway, one after the other. */
 const MAX_RSS = 600;
@@ -37,6 +37,13 @@ const PAIRS: readonly (readonly AttackName[])[] = [
   ['tls-handshakes'],
 ];
 
+/** If connections were accepted too slowly, the kernel's queue of them would be full after some seconds. */
+const FLOODS: readonly (readonly AttackName[])[] = [
+  ['idle-everywhere', 'batches'],
+  ['idle-everywhere', 'unread-receipts'],
+];
+const FLOOD_MS = 4_000;
+
 const brigade = await startPeer('brigade', '0');
 after(() => brigade.stop());
 const gateways = {
@@ -44,18 +51,21 @@ const gateways = {
   tls: await startHostileGateway({ after }, brigade.port, true),
 };
 
-function underAttack(attacks: readonly AttackName[]): Promise<HostileRow> {
+function underAttack(attacks: readonly AttackName[], ms = ATTACK_MS): Promise<HostileRow> {
   const gateway = attacks.some(needsTls) ? gateways.tls : gateways.plain;
-  return runAttacks(gateway, attacks, { ms: ATTACK_MS, restMs: 0 });
+  return runAttacks(gateway, attacks, { ms, restMs: 0 });
 }
 
-for (const attacks of PAIRS) {
+for (const attacks of [...PAIRS, ...FLOODS]) {
   test(`no other caller loses a webhook under attack by ${attacks.join(' and ')}`, async () => {
-    const row = await underAttack(attacks);
+    const isFlood = FLOODS.includes(attacks);
+    const ms = isFlood ? FLOOD_MS : ATTACK_MS;
+    const row = await underAttack(attacks, ms);
     const { sent, lost, reasons, peakRss, journalGrowth, attackersSent, callerSent, redProbes } = row;
-    assert.ok(sent >= ATTACK_MS / 100);
+    assert.ok(sent >= ms / 100);
     assert.equal(lost, 0, `lost ${lost} of ${sent}: ${JSON.stringify(reasons)}`);
-    assert.deepEqual(redProbes, []);
+    // How long a turn of the event loop takes in a flood, and so a probe, is decided by the machine.
+    if (!isFlood) assert.deepEqual(redProbes, []);
     assert.ok(peakRss < MAX_RSS, `${peakRss} MB`);
     const allowed = Math.min(3 * (attackersSent + callerSent), JOURNAL_MAX_MB) + JOURNAL_SLACK;
     assert.ok(journalGrowth < allowed, `the journal grew by ${journalGrowth} MB, for ${attackersSent} MB sent`);
@@ -67,9 +77,9 @@ test('every attack runs', () => {
 });
 
 test('a caller that floods the gateway with batches gets receipts, or 429 or 503 with Retry-After', async () => {
-  // A slow machine answers no batch in the time of a single attack.
-  for (let flood = 0; flood < MAX_FLOODS; flood += 1) {
-    const { answers } = await underAttack(['unreadable-batches', 'batches']);
+  // A slow machine answers no batch in the time of the other attacks.
+  for (let ms = ATTACK_MS; ms <= MAX_BATCHES_MS; ms *= 2) {
+    const { answers } = await underAttack(['unreadable-batches', 'batches'], ms);
     const { 200: receipts = 0, 429: _tooMany, 503: _unavailable, ...others } = answers;
     assert.deepEqual(others, {});
     if (receipts > 0) return;

@@ -93,6 +93,9 @@ export async function aServer(t: TestContext, options: Partial<IngestOptions> = 
   return { ...server, observed, url: `${scheme}://127.0.0.1:${server.address.port}` };
 }
 
+/** For limits: connections are accepted in the order in which they were made. */
+export const IN_ORDER = { acceptsPerTurn: 1 } as const;
+
 export const AUTHORIZED = { authorization: 'Bearer good' };
 
 /** The head of a `POST /events` with a good token, up to and including its blank line. */
