@@ -58,7 +58,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const tls = await watchCertificate(settings, watcher);
   const { token: adminCredential } = settings.admin;
   const adminToken = adminCredential === undefined ? undefined : await watcher.secret('admin-token', adminCredential);
-  const { sink, onCredentialChange } = await connectSink(settings.sink, watcher);
+  const { sink, onChange } = await connectSink(settings.sink, watcher);
   started.defer(() => sink.close());
 
   const health = { isBroken: false };
@@ -90,7 +90,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   );
   deliverer.start();
   void deliverer.preflight();
-  onCredentialChange(() => deliverer.probeNow());
+  onChange(() => deliverer.probeNow());
   const stopping = new AbortController();
   const pruning = pruneLoop(journal, log, metrics, stopping.signal);
   const running = started.move();
