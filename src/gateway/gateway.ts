@@ -68,7 +68,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
     onFault(fault);
   };
   const journal = started.adopt(await openJournal(settings.journal, onJournalFault), (each) => each.close());
-  const readiness = new Readiness(journal);
+  const readiness = new Readiness(journal, systemClock);
   // The digests of the tokens file come first: they are cheaper to check than a signed token.
   const authenticator = tokenAuthenticator(
     { current: () => callers.current().tokens },
