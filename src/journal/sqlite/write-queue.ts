@@ -1,7 +1,7 @@
 import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
-import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
+import type { Appended, AppendOutcome, NewRecord, OnStoredLate } from '../journal.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
@@ -40,6 +40,7 @@ export interface WriteQueueOptions {
   readonly writer: Pick<Thread<Writer>, 'call'>;
   readonly clock: Clock;
   readonly onFault: (fault: JournalFault) => void;
+  readonly onStoredLate?: OnStoredLate;
 }
 
 /**
@@ -55,7 +56,7 @@ export class WriteQueue {
   readonly #clock: Clock;
   readonly #disk: DiskWatch;
 
-  readonly #appends = new AppendQueue();
+  readonly #appends: AppendQueue;
   #cancelLimit: (() => void) | undefined;
 
   #completions: WaitingCompletion[] = [];
@@ -70,8 +71,9 @@ export class WriteQueue {
   #underWay: Promise<void> | undefined;
   #closed = false;
 
-  constructor({ writer, clock, onFault }: WriteQueueOptions) {
+  constructor({ writer, clock, onFault, onStoredLate }: WriteQueueOptions) {
     this.#writer = writer;
+    this.#appends = new AppendQueue(onStoredLate);
     this.#clock = clock;
     this.#disk = new DiskWatch(clock, onFault);
   }
