@@ -29,7 +29,7 @@ const ANSWER_BYTES = 4 * 1024 * 1024;
 const IDLE_MS = 4000;
 
 /**
- * A connection that was idle for so long may be closing as it is used again, and then nobody knows what arrived. On such a
+ * A connection that was idle for so long may be closing as it is used again, and then no one knows what arrived. On such a
  * connection the client asks before it sends the body (`Expect: 100-continue`), which costs a round trip.
  */
 const ASK_AFTER_IDLE_MS = 5;
@@ -94,6 +94,7 @@ export class HttpClient {
   readonly #origin: URL;
   readonly #basePath: string;
   readonly #underWay = new Set<RequestUnderWay>();
+  readonly #idleSince = new WeakMap<Socket, number>();
   #agent: HttpAgent;
   #isClosed = false;
 
@@ -127,6 +128,7 @@ export class HttpClient {
         signal,
         token,
         now: this.#options.now,
+        idleSince: this.#idleSince,
         onEnd: (result) => {
           this.#underWay.delete(underWay);
           resolve(result);
@@ -163,11 +165,10 @@ interface RequestOptions {
   readonly signal: AbortSignal;
   readonly token: string;
   readonly now: () => number;
+  /** Since when each kept connection is idle, by the clock that never jumps. */
+  readonly idleSince: WeakMap<Socket, number>;
   readonly onEnd: (result: HttpResult) => void;
 }
-
-/** Since when each kept connection has been idle, by the clock that never jumps. */
-const idleSince = new WeakMap<Socket, number>();
 
 /** One request, from its connection to the end of its answer. */
 class RequestUnderWay {
@@ -207,10 +208,9 @@ class RequestUnderWay {
   }
 
   #connect(request: ClientRequest, socket: Socket): void {
-    const { body } = this.#options;
+    const { body, idleSince } = this.#options;
     if (socket.connecting) {
-      const late = new Error(`no connection within ${CONNECT_MS / 1000} s`);
-      this.#step = setTimeout(() => request.destroy(late), CONNECT_MS);
+      this.#step = setTimeout(() => this.giveUp(`no connection within ${CONNECT_MS / 1000} s`), CONNECT_MS);
       socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.#send(request));
     } else if (body !== undefined && performance.now() - (idleSince.get(socket) ?? 0) >= ASK_AFTER_IDLE_MS) {
       request.setHeader('expect', '100-continue');
@@ -257,7 +257,7 @@ class RequestUnderWay {
     { statusCode = 0, headers }: IncomingMessage,
     { bytes, isCut }: { readonly bytes: Buffer; readonly isCut: boolean },
   ): void {
-    const { token, now } = this.#options;
+    const { token, now, idleSince } = this.#options;
     const text = bytes.toString('utf8');
     // Some debugging proxies repeat the request's headers in the answer.
     const body = token === '' ? text : text.replaceAll(token, '[redacted]');
