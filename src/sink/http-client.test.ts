@@ -124,6 +124,14 @@ test('consecutive requests share a connection', async (t) => {
   assert.ok(server.connections <= 2, `${server.connections} connections`);
 });
 
+test('an answer may take longer than an idle connection is kept, on a new connection and on a kept one', async (t) => {
+  const server = await AnsweringServer.start(t, (response) => setTimeout(() => response.end('{}'), 4200));
+  const client = aClient(t, server.address);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 200);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 200);
+  assert.equal(server.connections, 1);
+});
+
 test('no request waits for the answer of another', async (t) => {
   const server = await AnsweringServer.start(t, (response) => {
     if (server.asked.length === 64) for (const waiting of responses) waiting.end('{}');

@@ -245,8 +245,10 @@ class RequestUnderWay {
   }
 
   #fail(request: ClientRequest, error: Error): void {
+    // A response and its request may both fail.
+    if (request !== this.#request) return;
     clearTimeout(this.#step);
-    // It had been answered on its connection: the other end closed it between two requests.
+    // The other end closed the connection between two requests.
     const isStale = request.reusedSocket && !this.#isSent;
     if (isStale && !this.#isOver) this.start();
     else this.giveUp(describe(error));
