@@ -365,6 +365,27 @@ test('events that failed before never open the breaker when they fail again', as
   assert.equal(rig.watcher.openings.length, openings);
 });
 
+test('an event that fails again opens the breaker if a probe finds the sink unready', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onDeliver = () => UNCERTAIN;
+  rig.sink.onProbe = () => ({ kind: 'unready', detail: 'it hangs', credentials: false });
+  await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  assert.equal(rig.deliverer.breaker.kind, 'closed');
+  rig.watcher.onWait = () => {};
+  rig.clock.advance(2 * LONG_MS);
+  await rig.watcher.until(({ probes }) => probes.length === 1);
+  assert.equal(rig.deliverer.breaker.kind, 'open');
+  assert.deepEqual(rig.watcher.openings, [UNCERTAIN]);
+
+  await keepEvents(rig, 'b');
+  rig.sink.onDeliver = () => DELIVERED;
+  rig.sink.onProbe = () => ({ kind: 'ready', detail: 'yes' });
+  rig.clock.advance(1000);
+  await rig.sink.until(({ taken }) => taken.includes('b'));
+});
+
 test('events that failed before take at most a third of the attempts at a time, however many are due', async (t) => {
   const rig = aRig(t);
   rig.sink.onDeliver = ({ event, history }) => {

@@ -52,6 +52,7 @@ export class Deliverer {
   #newestFirst = false;
   #running = 0;
   #runningSuspects = 0;
+  #isAsking = false;
   #claiming = new AbortController();
   #changed = Promise.withResolvers<void>();
   #endPause: () => void = () => {};
@@ -212,10 +213,31 @@ export class Deliverer {
   #learn(claim: Claim, outcome: Outcome, durationMs: number): void {
     // An attempt that we aborted says nothing about the sink.
     if (this.#cutting.signal.aborted) return;
-    // A suspect that fails again says nothing either.
-    if (outcome.kind === 'uncertain' && isSuspect(claim)) return;
+    if (outcome.kind === 'uncertain' && isSuspect(claim)) {
+      void this.#ask(outcome);
+      return;
+    }
     this.#pace.afterAttempt(outcome, durationMs);
-    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.clock.now())) return;
+    if (this.#breaker.afterAttempt(claim.seq, outcome, this.#options.clock.now())) this.#reportOpening(outcome);
+  }
+
+  /** A suspect that fails again does not show whether the sink or the event is the cause. A probe does. */
+  async #ask(outcome: Outcome): Promise<void> {
+    const { clock, observer } = this.#options;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const probe = await this.#probeSink();
+    this.#isAsking = false;
+    const isAnswered = probe.kind === 'ready' || this.#breaker.state.kind === 'open';
+    if (isAnswered || this.#stopping.signal.aborted) return;
+    this.#breaker.afterProbe(probe, clock.now());
+    this.#reportOpening(outcome);
+    observer.probed(probe, this.#breaker.state);
+    this.#startAttempts();
+    this.#noteChange();
+  }
+
+  #reportOpening(outcome: Outcome): void {
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
     this.#options.observer.breakerOpened(outcome);
