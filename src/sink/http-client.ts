@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
+import { systemClock } from '../model/clock.ts';
 import type { Outcome } from '../model/delivery.ts';
 import { oneLine } from './sink.ts';
 
@@ -174,17 +175,19 @@ interface RequestOptions {
 class RequestUnderWay {
   readonly #options: RequestOptions;
   readonly #abort: () => void;
-  readonly #deadline: NodeJS.Timeout;
+  readonly #cancelDeadline: () => void;
   #request: ClientRequest | undefined;
-  /** Ends the wait for the connection, or for the answer to our question. */
-  #step: NodeJS.Timeout | undefined;
+  /** Ends the wait for the connection, or for the answer to the question. */
+  #cancelStep: () => void = () => {};
   #isSent = false;
   #isOver = false;
 
   constructor(options: RequestOptions) {
     this.#options = options;
     this.#abort = () => this.giveUp(GIVEN_UP);
-    this.#deadline = setTimeout(() => this.giveUp(`no complete answer within ${ANSWER_MS / 1000} s`), ANSWER_MS);
+    this.#cancelDeadline = systemClock.after(ANSWER_MS, () =>
+      this.giveUp(`no complete answer within ${ANSWER_MS / 1000} s`),
+    );
     options.signal.addEventListener('abort', this.#abort);
   }
 
@@ -210,18 +213,20 @@ class RequestUnderWay {
   #connect(request: ClientRequest, socket: Socket): void {
     const { body, idleSince } = this.#options;
     if (socket.connecting) {
-      this.#step = setTimeout(() => this.giveUp(`no connection within ${CONNECT_MS / 1000} s`), CONNECT_MS);
+      this.#cancelStep = systemClock.after(CONNECT_MS, () =>
+        this.giveUp(`no connection within ${CONNECT_MS / 1000} s`),
+      );
       socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.#send(request));
-    } else if (body !== undefined && performance.now() - (idleSince.get(socket) ?? 0) >= ASK_AFTER_IDLE_MS) {
+    } else if (body !== undefined && systemClock.tick() - (idleSince.get(socket) ?? 0) >= ASK_AFTER_IDLE_MS) {
       request.setHeader('expect', '100-continue');
       request.flushHeaders();
       request.once('continue', () => this.#send(request));
-      this.#step = setTimeout(() => this.#send(request), ASK_MS);
+      this.#cancelStep = systemClock.after(ASK_MS, () => this.#send(request));
     } else this.#send(request);
   }
 
   #send(request: ClientRequest): void {
-    clearTimeout(this.#step);
+    this.#cancelStep();
     if (this.#isOver || this.#isSent) return;
     this.#isSent = true;
     request.end(this.#options.body);
@@ -247,7 +252,7 @@ class RequestUnderWay {
   #fail(request: ClientRequest, error: Error): void {
     // A response and its request may both fail.
     if (request !== this.#request) return;
-    clearTimeout(this.#step);
+    this.#cancelStep();
     // The other end closed the connection between two requests.
     const isStale = request.reusedSocket && !this.#isSent;
     if (isStale && !this.#isOver) this.start();
@@ -268,15 +273,15 @@ class RequestUnderWay {
     this.#end({ kind: 'answered', status: statusCode, headers, body, isCut, ...wait });
     // Without its body the request is not complete, and its connection of no use to another.
     if (isCut || !this.#isSent) request.destroy();
-    else if (request.socket !== null) idleSince.set(request.socket, performance.now());
+    else if (request.socket !== null) idleSince.set(request.socket, systemClock.tick());
   }
 
   /** Only the first end counts. */
   #end(result: HttpResult): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#step);
+    this.#cancelDeadline();
+    this.#cancelStep();
     this.#options.signal.removeEventListener('abort', this.#abort);
     this.#options.onEnd(result);
   }
