@@ -4,6 +4,7 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Completion } from '../../model/delivery.ts';
 import type { Appended, NewRecord } from '../journal.ts';
+import { JournalClock } from '../journal-clock.ts';
 import type { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import type { Claimed, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
@@ -95,7 +96,7 @@ function aQueue() {
   const storedLate: (readonly [readonly NewRecord[], readonly Appended[]])[] = [];
   const queue = new WriteQueue({
     writer,
-    clock,
+    clock: new JournalClock(clock),
     onFault: (fault) => faults.push(fault),
     onStoredLate: (records, appended) => storedLate.push([records, appended]),
   });
