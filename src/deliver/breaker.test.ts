@@ -36,9 +36,21 @@ test('the third different event in a row that fails opens the breaker, and only 
   assert.deepEqual(breaker.state, { kind: 'open', probeAt: 2000, credentials: false });
 });
 
-test('one event alone never opens the breaker, however often it fails', () => {
+test('one event alone opens the breaker once it has failed for ten seconds, and not by failing often', () => {
   const breaker = new Breaker();
-  for (let attempt = 0; attempt < 1000; attempt++) assert.equal(breaker.afterAttempt(1, UNCERTAIN, 0), false);
+  for (let now = 0; now < 10_000; now += 10) assert.equal(breaker.afterAttempt(1, UNAVAILABLE, now), false);
+  assert.equal(breaker.afterAttempt(1, UNAVAILABLE, 10_000), true);
+});
+
+test('the ten seconds begin again when an event is taken, and when the breaker closes', () => {
+  const breaker = new Breaker();
+  const failFrom = (now: number): readonly boolean[] =>
+    [now, now + 9999, now + 10_000].map((each) => breaker.afterAttempt(1, UNAVAILABLE, each));
+  breaker.afterAttempt(1, UNAVAILABLE, 0);
+  breaker.afterAttempt(2, DELIVERED, 9000);
+  assert.deepEqual(failFrom(15_000), [false, false, true]);
+  breaker.afterProbe(READY, 26_000);
+  assert.deepEqual(failFrom(40_000), [false, false, true]);
 });
 
 for (const outcome of [DELIVERED, REJECTED]) {

@@ -4,6 +4,9 @@ import type { Probe } from '../sink/sink.ts';
 /** So many different events must fail in a row before the sink, and not the event, counts as the cause. */
 const FAILURES_TO_OPEN = 3;
 
+/** So long may events fail, with nothing delivered meanwhile, before the sink counts as the cause, however few they are. */
+const FAILING_MS = 10_000;
+
 /** Waits before the probes: 1, 2, 4, … s up to half a minute; a minute for rejected credentials, which an operator must fix. */
 const PROBE_WAIT = { firstMs: 1000, maxMs: 30_000, credentialsMs: 60_000 };
 
@@ -22,7 +25,9 @@ export type BreakerState =
  */
 export class Breaker {
   #state: BreakerState = { kind: 'closed', isTrial: false };
+  /** The events that failed since one was taken or the breaker closed, and when the first of them did. */
   readonly #failed = new Set<number>();
+  #failingSince = 0;
   #openings = 0;
   /** The times for which our credentials were rejected, of this process. */
   readonly #outages: { readonly from: number; readonly until: number }[] = [];
@@ -40,10 +45,11 @@ export class Breaker {
       if (this.#state.kind === 'closed') this.#state = { kind: 'closed', isTrial: false };
       return false;
     }
+    if (this.#failed.size === 0) this.#failingSince = now;
     this.#failed.add(seq);
     const credentials = outcome.kind === 'unavailable' && outcome.credentials === true;
-    const isOpen = this.#state.kind === 'open';
-    if (isOpen || (!credentials && this.#failed.size < FAILURES_TO_OPEN)) return false;
+    const isSink = this.#failed.size >= FAILURES_TO_OPEN || now - this.#failingSince >= FAILING_MS;
+    if (this.#state.kind === 'open' || !(credentials || isSink)) return false;
     this.#open(credentials, now);
     return true;
   }

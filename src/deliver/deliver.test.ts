@@ -108,6 +108,8 @@ function manyNames(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `event-${index}`);
 }
 
+const GOOD: readonly string[] = Array.from({ length: 10 }, (_, index) => `good-${index}`);
+
 async function stateOf({ journal }: Rig, seq: number | undefined): Promise<RecordState | undefined> {
   return (await journal.get(seq ?? 0))?.state;
 }
@@ -350,6 +352,75 @@ test('while the breaker is on trial, three attempts run at the same time', async
   trial.resolve(DELIVERED);
   rig.clock.advance(LONG_MS);
   await rig.sink.until(({ taken }) => taken.length === 100);
+});
+
+for (const count of [9, 15, 30, 60, 200]) {
+  test(`${count} events that always fail hold up those behind them by one wait of a second`, async (t) => {
+    const rig = aRig(t);
+    rig.watcher.onWait = () => {
+      const { breaker } = rig.deliverer;
+      if (breaker.kind === 'open') rig.clock.advance(breaker.probeAt - rig.journal.time());
+    };
+    rig.sink.onDeliver = ({ event }) => (event.id.startsWith('good') ? DELIVERED : UNCERTAIN);
+    const began = rig.clock.now();
+    await keepEvents(rig, ...manyNames(count), ...GOOD);
+    rig.deliverer.start();
+    await rig.sink.until(({ taken }) => taken.length === GOOD.length);
+    assert.equal(rig.clock.now() - began, 1000);
+    assert.ok(rig.sink.claims.length < 30, `${rig.sink.claims.length} attempts`);
+  });
+}
+
+test('events that failed before never open the breaker when they fail again', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onDeliver = ({ event }) => (event.id.startsWith('good') ? DELIVERED : UNCERTAIN);
+  await keepEvents(rig, ...manyNames(60));
+  rig.deliverer.start();
+  await rig.watcher.until(({ attempts }) => new Set(attempts.map(({ id }) => id)).size === 60);
+  await rig.watcher.until(({ probes }) => probes.length === rig.watcher.openings.length);
+  const openings = rig.watcher.openings.length;
+  const attempts = rig.watcher.attempts.length;
+  rig.clock.advance(25 * LONG_MS);
+  await rig.watcher.untilAttempted(attempts + 60);
+  await keepEvents(rig, ...GOOD);
+  await rig.sink.until(({ taken }) => taken.length === GOOD.length);
+  assert.equal(rig.watcher.openings.length, openings);
+});
+
+test('an event that fails again opens the breaker if a probe finds the sink unready', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onDeliver = () => UNCERTAIN;
+  rig.sink.onProbe = () => ({ kind: 'unready', detail: 'it hangs', credentials: false });
+  await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(1);
+  assert.equal(rig.deliverer.breaker.kind, 'closed');
+  rig.watcher.onWait = () => {};
+  rig.clock.advance(2 * LONG_MS);
+  await rig.watcher.until(({ probes }) => probes.length === 1);
+  assert.equal(rig.deliverer.breaker.kind, 'open');
+  assert.deepEqual(rig.watcher.openings, [UNCERTAIN]);
+
+  await keepEvents(rig, 'b');
+  rig.sink.onDeliver = () => DELIVERED;
+  rig.sink.onProbe = () => ({ kind: 'ready', detail: 'yes' });
+  rig.clock.advance(1000);
+  await rig.sink.until(({ taken }) => taken.includes('b'));
+});
+
+test('events that failed before take at most a third of the attempts at a time, however many are due', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onDeliver = ({ event, history }) => {
+    if (event.id.startsWith('good')) return DELIVERED;
+    return history.uncertain === 0 ? UNCERTAIN : 'hang';
+  };
+  await keepEvents(rig, ...manyNames(20));
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(20);
+  rig.clock.advance(25 * LONG_MS);
+  await keepEvents(rig, ...GOOD);
+  await rig.sink.until(({ taken }) => taken.length === GOOD.length);
+  assert.ok(rig.sink.running <= rig.deliverer.limit / 3, `${rig.sink.running} of ${rig.deliverer.limit}`);
 });
 
 test('rejected credentials stop deliveries at once and cost the event no attempt', async (t) => {

@@ -14,6 +14,15 @@ const RENEW_MS = LIMITS.leaseMs / 3;
 /** While so many decisions are not durable yet, no event is claimed: the disk is too slow. */
 const MAX_UNCOMPLETED = 256;
 
+/**
+ * While the breaker is on trial so many events are claimed, and the newest are tried first: the oldest are the likeliest to fail
+ * again, and must not hold up the others.
+ */
+const TRIAL_CLAIMS = MAX_UNCOMPLETED;
+
+/** The share of the attempts at a time that suspects may take, at least one: each may take 90 s. */
+const SUSPECTS_SHARE = 1 / 3;
+
 /** The wait after the journal failed, or returned no claim at once, as a closed one does. */
 const CLAIM_PAUSE_MS = 1000;
 
@@ -40,7 +49,11 @@ export class Deliverer {
   readonly #held = new Map<number, Claim>();
   /** The part of them whose attempt has not begun. */
   #ready: Claim[] = [];
+  /** Whether those that are ready were claimed for a trial. */
+  #newestFirst = false;
   #running = 0;
+  #runningSuspects = 0;
+  #isAsking = false;
   #claiming = new AbortController();
   #changed = Promise.withResolvers<void>();
   #endPause: () => void = () => {};
@@ -68,8 +81,12 @@ export class Deliverer {
 
   /** How many attempts may run at the same time. */
   get limit(): number {
+    return this.#pace.limit(this.#isTrial);
+  }
+
+  get #isTrial(): boolean {
     const { state } = this.#breaker;
-    return this.#pace.limit(state.kind === 'closed' && state.isTrial);
+    return state.kind === 'closed' && state.isTrial;
   }
 
   start(): void {
@@ -120,7 +137,8 @@ export class Deliverer {
 
   /** Some events are claimed in advance, so that no attempt waits for the journal, which may be waiting for the disk. */
   #mayClaim(): boolean {
-    return this.#ready.length < this.limit / 2 && this.#held.size < MAX_UNCOMPLETED;
+    const ready = this.#ready.filter((claim) => !isSuspect(claim));
+    return ready.length < this.limit / 2 && this.#held.size < MAX_UNCOMPLETED;
   }
 
   async #claim(): Promise<void> {
@@ -129,7 +147,9 @@ export class Deliverer {
       this.#claiming = new AbortController();
       const { signal } = this.#claiming;
       const began = clock.tick();
-      const claims = await queue.claim(this.limit, signal);
+      const isTrial = this.#isTrial;
+      const claims = await queue.claim(isTrial ? TRIAL_CLAIMS : this.limit, signal);
+      this.#newestFirst = isTrial;
       // After a pause of the process, its own leases have ended: what it still holds goes on under the new claim.
       this.#ready.push(...claims.filter(({ seq }) => !this.#held.has(seq)));
       for (const claim of claims) this.#held.set(claim.seq, claim);
@@ -146,11 +166,19 @@ export class Deliverer {
     const mayDeliver = this.#breaker.state.kind === 'closed' && !this.#stopping.signal.aborted;
     if (!mayDeliver) this.#giveBack();
     while (this.#running < this.limit) {
-      const claim = this.#ready.shift();
+      const claim = this.#takeReady();
       if (claim === undefined) return;
       this.#running += 1;
+      if (isSuspect(claim)) this.#runningSuspects += 1;
       void this.#attempt(claim);
     }
+  }
+
+  #takeReady(): Claim | undefined {
+    const maySuspect = this.#runningSuspects < Math.max(1, Math.floor(this.limit * SUSPECTS_SHARE));
+    const isNext = (claim: Claim) => maySuspect || !isSuspect(claim);
+    const index = this.#newestFirst ? this.#ready.findLastIndex(isNext) : this.#ready.findIndex(isNext);
+    return index === -1 ? undefined : this.#ready.splice(index, 1)[0];
   }
 
   async #attempt(claim: Claim): Promise<void> {
@@ -160,6 +188,7 @@ export class Deliverer {
     const outcome = await this.#deliver(claim);
     const durationMs = Math.round(clock.tick() - began);
     this.#running -= 1;
+    if (isSuspect(claim)) this.#runningSuspects -= 1;
     const decision = this.#decide(claim, outcome);
     this.#learn(claim, outcome, durationMs);
     this.#startAttempts();
@@ -186,8 +215,31 @@ export class Deliverer {
   #learn(claim: Claim, outcome: Outcome, durationMs: number): void {
     // An attempt that we aborted says nothing about the sink.
     if (this.#cutting.signal.aborted) return;
+    if (outcome.kind === 'uncertain' && isSuspect(claim)) {
+      void this.#ask(outcome);
+      return;
+    }
     this.#pace.afterAttempt(outcome, durationMs);
-    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) return;
+    if (this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) this.#reportOpening(outcome);
+  }
+
+  /** A suspect that fails again does not show whether the sink or the event is the cause. A probe does. */
+  async #ask(outcome: Outcome): Promise<void> {
+    const { queue, observer } = this.#options;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const probe = await this.#probeSink();
+    this.#isAsking = false;
+    const isAnswered = probe.kind === 'ready' || this.#breaker.state.kind === 'open';
+    if (isAnswered || this.#stopping.signal.aborted) return;
+    this.#breaker.afterProbe(probe, queue.time());
+    this.#reportOpening(outcome);
+    observer.probed(probe, this.#shownBreaker());
+    this.#startAttempts();
+    this.#noteChange();
+  }
+
+  #reportOpening(outcome: Outcome): void {
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
     this.#options.observer.breakerOpened(outcome);
@@ -291,4 +343,9 @@ export class Deliverer {
       };
     });
   }
+}
+
+/** An event that failed in a way that may be its own fault: the sink answered 500 or never, and may do so each time. */
+function isSuspect({ history }: Claim): boolean {
+  return history.uncertain > 0;
 }

@@ -8,8 +8,8 @@ import type { FileWatcher, Secret } from './watched-files.ts';
 
 export interface ConnectedSink {
   readonly sink: Sink;
-  /** Calls when the sink's token was replaced. */
-  onCredentialChange(listener: () => void): void;
+  /** Calls when the sink's token or its authority was replaced: a reason why it was unavailable may be gone. */
+  onChange(listener: () => void): void;
 }
 
 /** The sink that the settings name. It follows the files of its token and of its authority. Rejects with a `FileFault`. */
@@ -28,7 +28,10 @@ export async function connectSink(settings: SinkSettings, watcher: FileWatcher):
   ca?.onChange((authority) => client.trust(authority));
   return {
     sink: settings.kind === 'brigade' ? new BrigadeSink(client) : new CloudEventsSink(client, settings.mode),
-    onCredentialChange: (listener) => secret?.onChange(listener),
+    onChange: (listener) => {
+      secret?.onChange(listener);
+      ca?.onChange(listener);
+    },
   };
 }
 

@@ -7,14 +7,14 @@ import type { Settings } from '../config/settings.ts';
 import { decode } from '../decode/decode.ts';
 import { Deliverer } from '../deliver/deliver.ts';
 import { type IngestServer, startIngestServer } from '../http/ingest-server.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Journal, OnStoredLate } from '../journal/journal.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
 import { SqliteJournal } from '../journal/sqlite/sqlite.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Fault } from '../model/fault.ts';
 import { observeDelivery } from '../observe/delivery.ts';
 import { refreshGauges } from '../observe/gauges.ts';
-import { observeIngest } from '../observe/ingest.ts';
+import { observeIngest, observeStoredLate } from '../observe/ingest.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { AnonymousHandshakes } from '../receive/anonymous-handshakes.ts';
@@ -58,7 +58,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const tls = await watchCertificate(settings, watcher);
   const { token: adminCredential } = settings.admin;
   const adminToken = adminCredential === undefined ? undefined : await watcher.secret('admin-token', adminCredential);
-  const { sink, onCredentialChange } = await connectSink(settings.sink, watcher);
+  const { sink, onChange } = await connectSink(settings.sink, watcher);
   started.defer(() => sink.close());
 
   const health = { isBroken: false };
@@ -67,8 +67,11 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
     metrics.count('acr_gateway_faults_total', { edge: 'journal' });
     onFault(fault);
   };
-  const journal = started.adopt(await openJournal(settings.journal, onJournalFault), (each) => each.close());
-  const readiness = new Readiness(journal);
+  const journal = started.adopt(
+    await openJournal(settings.journal, onJournalFault, observeStoredLate(log, metrics)),
+    (each) => each.close(),
+  );
+  const readiness = new Readiness(journal, systemClock);
   // The digests of the tokens file come first: they are cheaper to check than a signed token.
   const authenticator = tokenAuthenticator(
     { current: () => callers.current().tokens },
@@ -90,7 +93,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   );
   deliverer.start();
   void deliverer.preflight();
-  onCredentialChange(() => deliverer.probeNow());
+  onChange(() => deliverer.probeNow());
   const stopping = new AbortController();
   const pruning = pruneLoop(journal, log, metrics, stopping.signal);
   const running = started.move();
@@ -117,7 +120,11 @@ interface Parts {
   readonly healthy: () => boolean;
 }
 
-async function openJournal(settings: Settings['journal'], onFault: (fault: Fault) => void): Promise<Journal> {
+async function openJournal(
+  settings: Settings['journal'],
+  onFault: (fault: Fault) => void,
+  onStoredLate: OnStoredLate,
+): Promise<Journal> {
   const { location, reserveBytes, maxBytes, allowNetworkFs } = settings;
   if (location.kind === 'memory') return new MemoryJournal({ clock: systemClock });
   return SqliteJournal.open({
@@ -127,6 +134,7 @@ async function openJournal(settings: Settings['journal'], onFault: (fault: Fault
     allowNetworkFileSystem: allowNetworkFs,
     clock: systemClock,
     onFault,
+    onStoredLate,
   });
 }
 

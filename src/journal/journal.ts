@@ -47,6 +47,9 @@ export type AppendOutcome =
   /** None of the records is known to be durable. */
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
 
+/** Is called with records that became durable although their append was answered `unavailable`: they will be delivered. */
+export type OnStoredLate = (records: readonly NewRecord[], appended: readonly Appended[]) => void;
+
 /**
  * Takes registry events in.
  *

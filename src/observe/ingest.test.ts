@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aLineLog } from '../../test/support/line-log.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import { aRecord } from '../../test/support/records.ts';
 import type { WebhookRecord } from '../http/ingest-observer.ts';
 import type { EventReceipt, Handshake, Receipt, Rejection } from '../model/receipt.ts';
-import { observeIngest } from './ingest.ts';
+import { observeIngest, observeStoredLate } from './ingest.ts';
 import { Metrics } from './metrics.ts';
 
 const EVENT = { id: 'a', action: 'push', registry: 'example.azurecr.io', repository: 'hello', tag: 'v1', digest: 'd' };
@@ -23,7 +24,7 @@ function anObserver() {
     const text = await metrics.text();
     assert.ok(text.split('\n').includes(series), `${series}\n${text}`);
   };
-  return { observer, lines, report, has };
+  return { observer, lines, report, has, storedLate: observeStoredLate(log, metrics) };
 }
 
 test('a handshake is one line with its kind, and never its code', async () => {
@@ -144,6 +145,32 @@ test('events that the journal could not store are logged at error with all that 
   assert.deepEqual(lines, [{ ...line, events: [EVENT, EVENT], msg: 'webhook.lost' }]);
   await has('acr_gateway_lost_events_total{reason="full"} 2');
   await has('acr_gateway_webhooks_total{answer="unavailable"} 1');
+});
+
+test('events of a lost webhook that were stored after all are logged and counted with their results', async () => {
+  const { lines, has, storedLate } = anObserver();
+  const deadLetter = { reason: 'no-registry', detail: 'no registry' } as const;
+  storedLate(
+    [aRecord('a', 0), aRecord('b', 0, { deadLetter }), aRecord('c', 0), aRecord('d', 0)],
+    [{ kind: 'kept', seq: 7 }, { kind: 'kept', seq: 8 }, { kind: 'duplicate', of: 7 }, { kind: 'unstorable' }],
+  );
+  const [line, ...others] = lines;
+  assert.deepEqual(
+    [line?.['msg'], line?.['level'], line?.['caller'], others],
+    ['webhook.stored_late', 'warn', 'ci', []],
+  );
+  const events = line?.['events'] as readonly Record<string, unknown>[];
+  assert.deepEqual(
+    events.map(({ id, result, seq }) => [id, result, seq]),
+    [
+      ['a', 'accepted', 7],
+      ['b', 'dead-lettered', 8],
+      ['c', 'duplicate', undefined],
+    ],
+  );
+  await has('acr_gateway_stored_late_events_total 3');
+  await has('acr_gateway_events_total{result="accepted"} 1');
+  await has('acr_gateway_dead_lettered_total{reason="no-registry"} 1');
 });
 
 test('a webhook out of scope is one line with the issue, and never throttled', () => {

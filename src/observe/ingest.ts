@@ -1,6 +1,15 @@
 import type { IngestObserver, WebhookRecord } from '../http/ingest-observer.ts';
+import type { Appended, OnStoredLate } from '../journal/journal.ts';
 import type { Clock } from '../model/clock.ts';
-import type { EventReceipt, Handshake, LostEvent, Receipt, Rejection } from '../model/receipt.ts';
+import type {
+  DeadLetterReason,
+  EventReceipt,
+  EventResult,
+  Handshake,
+  LostEvent,
+  Receipt,
+  Rejection,
+} from '../model/receipt.ts';
 import { eventFields } from './event-fields.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -63,16 +72,42 @@ export function observeIngest(log: Log, metrics: Metrics, clock: Clock): IngestO
   };
 }
 
+/** Logs and counts the events of lost webhooks that were stored after all. */
+export function observeStoredLate(log: Log, metrics: Metrics): OnStoredLate {
+  return (records, appended) => {
+    const events = records.flatMap(({ event, deadLetter }, index) => {
+      const result = lateResult(appended[index], deadLetter?.reason);
+      return result === undefined ? [] : [{ ...event, result }];
+    });
+    if (events.length === 0) return;
+    metrics.count('acr_gateway_stored_late_events_total', undefined, events.length);
+    countResults(metrics, events);
+    log.warn({ caller: records[0]?.caller, ...listed(events) }, 'webhook.stored_late');
+  };
+}
+
+/** Undefined for a record that was not stored. */
+function lateResult(appended: Appended | undefined, reason: DeadLetterReason | undefined): EventResult | undefined {
+  if (appended === undefined || appended.kind === 'unstorable') return undefined;
+  if (appended.kind === 'duplicate') return appended;
+  const { seq } = appended;
+  return reason === undefined ? { kind: 'accepted', seq } : { kind: 'dead-lettered', seq, reason };
+}
+
+function countResults(metrics: Metrics, events: readonly Pick<EventReceipt, 'result'>[]): void {
+  for (const { result } of events) {
+    metrics.count('acr_gateway_events_total', { result: result.kind });
+    if (result.kind === 'dead-lettered') metrics.count('acr_gateway_dead_lettered_total', { reason: result.reason });
+  }
+}
+
 function isHandshake(answer: Receipt | Handshake | Rejection): answer is Handshake {
   return HANDSHAKES.has(answer.kind);
 }
 
 function reportReceipt(log: Log, metrics: Metrics, record: WebhookRecord, { events }: Receipt): void {
   metrics.observe('acr_gateway_webhook_duration_seconds', record.durationMs / 1000);
-  for (const { result } of events) {
-    metrics.count('acr_gateway_events_total', { result: result.kind });
-    if (result.kind === 'dead-lettered') metrics.count('acr_gateway_dead_lettered_total', { reason: result.reason });
-  }
+  countResults(metrics, events);
   const line = { ...clientFields(record), ...measures(record), ...listed(events) };
   if (events.some(isUnusual)) log.warn(line, 'webhook.received');
   else log.info(line, 'webhook.received');

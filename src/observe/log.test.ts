@@ -97,6 +97,18 @@ test('lines beyond the limit are dropped, and counted when standard output is re
   assert.equal(written + dropped, 3000);
 });
 
+test('a process ends although its standard output is not read', async () => {
+  const code = `import { createLog } from ${JSON.stringify(new URL('log.ts', import.meta.url))};
+    const log = await createLog({ level: 'info', pretty: false });
+    const text = 'x'.repeat(10_000);
+    for (let i = 0; i < 300; i++) { log.info({ text }, 'line.written'); await new Promise((resolve) => setImmediate(resolve)); }
+    log.info('last words');
+    process.exit(3);`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', code], { timeout: 30_000 });
+  assert.deepEqual(await once(child, 'exit'), [3, null]);
+  child.stdout.destroy();
+});
+
 test('a pretty line is a text that contains the event’s name', async () => {
   const output = await outputOf(`log.info({ seq: 1, token: 'S3CRET' }, 'webhook.received');`, 'info', true);
   assert.match(output, /INFO.*webhook\.received/);

@@ -10,6 +10,9 @@ const BUFFER = { characters: 16_000, ms: 100 };
 /** The most bytes that wait while standard output is not read. Further lines are dropped and counted. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
+/** How long the end of the process waits for standard output to be read, milliseconds. What is left then is lost. */
+const FLUSH_MS = 1000;
+
 /** Field names of secrets. No code logs one; this is the second line of defence. */
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'key', 'cookie'];
 
@@ -38,7 +41,7 @@ export async function createLog({ level, pretty }: LogOptions): Promise<Log> {
   return log;
 }
 
-/** Writes all buffered lines before it returns. */
+/** Writes all buffered lines before it returns, if standard output is read. For the end of the process. */
 export function flushLog(log: Log): void {
   log.flush();
 }
@@ -48,8 +51,17 @@ export function flushLog(log: Log): void {
  * of lost lines when standard output is read again.
  */
 function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStream & { flush(): void } {
-  const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES });
-  const finalStream = pino.destination({ dest: 1, sync: true });
+  // Node opens standard output as it is first used. From then on a full pipe answers EAGAIN, and blocks neither us nor the exit.
+  void process.stdout;
+  let flushEndsAt = Number.POSITIVE_INFINITY;
+  const retryEAGAIN = () => performance.now() < flushEndsAt;
+  const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES, retryEAGAIN });
+  const finalStream = pino.destination({ dest: 1, sync: true, retryEAGAIN });
+  for (const each of [stream, finalStream]) {
+    each.on('error', () => {
+      // Standard output is not read, or closed: there is nowhere to report it.
+    });
+  }
   let lines: string[] = [];
   let characters = 0;
   let dropped = 0;
@@ -73,10 +85,19 @@ function bufferedStdout(onDropped: (lines: number) => void): pino.DestinationStr
     if (lines.length > 0) stream.write(takeBuffer());
   };
   const flush = () => {
-    stream.flushSync();
-    if (lines.length > 0) finalStream.write(takeBuffer());
+    flushEndsAt = Math.min(flushEndsAt, performance.now() + FLUSH_MS);
+    try {
+      stream.flushSync();
+      if (lines.length > 0) finalStream.write(takeBuffer());
+    } catch {
+      // As above.
+    }
   };
-  process.on('exit', flush);
+  // Before pino's own listener, which would wait for ever; it leaves a destroyed stream alone.
+  process.prependListener('exit', () => {
+    flush();
+    stream.destroy();
+  });
   return {
     write: (line) => {
       lines.push(printableLines(line));

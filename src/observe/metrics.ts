@@ -72,6 +72,10 @@ export const METRICS = {
     help: 'Events answered 503 because the journal could not keep them. ACR itself does not send them again.',
     labels: { reason: UNAVAILABLE_REASONS },
   },
+  acr_gateway_stored_late_events_total: {
+    kind: 'counter',
+    help: 'Of the lost events, those that the journal stored after the answer. They are delivered, and counted by result as well.',
+  },
   acr_gateway_rejected_requests_total: {
     kind: 'counter',
     help: 'Connections and requests that were rejected before they were a webhook.',

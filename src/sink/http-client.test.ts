@@ -6,6 +6,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AnsweringServer, answering } from '../../test/support/answering-server.ts';
 import { HttpClient, type HttpClientOptions, type HttpResult } from './http-client.ts';
 
@@ -123,6 +124,14 @@ test('consecutive requests share a connection', async (t) => {
   assert.ok(server.connections <= 2, `${server.connections} connections`);
 });
 
+test('an answer may take longer than an idle connection is kept, on a new connection and on a kept one', async (t) => {
+  const server = await AnsweringServer.start(t, (response) => setTimeout(() => response.end('{}'), 4200));
+  const client = aClient(t, server.address);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 200);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 200);
+  assert.equal(server.connections, 1);
+});
+
 test('no request waits for the answer of another', async (t) => {
   const server = await AnsweringServer.start(t, (response) => {
     if (server.asked.length === 64) for (const waiting of responses) waiting.end('{}');
@@ -141,11 +150,80 @@ test('a redirection is not followed', async (t) => {
   assert.equal(server.asked.length, 1);
 });
 
-test('early hints are not the answer', async (t) => {
-  const address = await aRawAnswer(t, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}');
-  const result = await aClient(t, address).send(POST, NEVER);
-  assert.ok(result.kind === 'answered');
-  assert.deepEqual([result.status, result.body], [201, '{}']);
+for (const informational of ['100 Continue', '102 Processing', '103 Early Hints\r\nLink: </a>']) {
+  test(`${informational.slice(0, 3)}, which the client did not ask for, is not the answer`, async (t) => {
+    const answer = `HTTP/1.1 ${informational}\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}`;
+    const result = await aClient(t, await aRawAnswer(t, answer)).send(POST, NEVER);
+    assert.ok(result.kind === 'answered');
+    assert.deepEqual([result.status, result.body], [201, '{}']);
+  });
+}
+
+/**
+ * Sends a request and, after its connection was idle for a moment, another. The server answers 200 to each request with a body, but
+ * to the second headers on that connection it reacts as the test wants.
+ */
+async function secondRequest(
+  t: TestContext,
+  react: (socket: Socket) => void,
+): Promise<{ readonly result: HttpResult; readonly bodies: number; readonly connections: number }> {
+  let [bodies, connections, heads] = [0, 0, 0];
+  const address = await aTcpServer(t, (socket) => {
+    connections += 1;
+    socket.on('data', (chunk) => {
+      const text = chunk.toString();
+      if (text.startsWith('POST')) heads += 1;
+      if (text.startsWith('POST') && heads === 2) react(socket);
+      if (!text.endsWith(POST.body)) return;
+      bodies += 1;
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    });
+  });
+  const client = aClient(t, address);
+  assert.equal(statusOf(await client.send(POST, NEVER)), 200);
+  await sleep(20);
+  const result = await client.send(POST, NEVER);
+  return { result, bodies, connections };
+}
+
+for (const [what, react] of [
+  ['closed', (socket: Socket) => socket.end()],
+  ['reset', (socket: Socket) => socket.resetAndDestroy()],
+  ['answered 417', (socket: Socket) => socket.write('HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n')],
+  ['answered 200', (socket: Socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')],
+] as const) {
+  test(`a request whose kept connection is ${what} before its body is sent goes over a new connection at once`, async (t) => {
+    const { result, bodies, connections } = await secondRequest(t, react);
+    assert.equal(statusOf(result), 200);
+    assert.deepEqual([bodies, connections], [2, 2]);
+  });
+}
+
+test('a rejection that comes before the body was sent is the answer, and its connection is not used again', async (t) => {
+  const { result, bodies, connections } = await secondRequest(t, (socket) =>
+    socket.write('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n'),
+  );
+  assert.equal(statusOf(result), 401);
+  assert.deepEqual([bodies, connections], [1, 1]);
+});
+
+for (const [what, react] of [
+  ['at once to a server that asks for it', (socket: Socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n')],
+  ['after a second to a server that never does', () => {}],
+] as const) {
+  test(`the body goes ${what}, over the kept connection`, async (t) => {
+    const { result, bodies, connections } = await secondRequest(t, react);
+    assert.equal(statusOf(result), 200);
+    assert.deepEqual([bodies, connections], [2, 1]);
+  });
+}
+
+test('a kept connection that ends after the body was sent leaves the request broken', async (t) => {
+  const { result } = await secondRequest(t, (socket) => {
+    socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.removeAllListeners('data').once('data', () => socket.end());
+  });
+  assert.equal(result.kind, 'broken');
 });
 
 test('a connection that is refused leaves the request unsent', async (t) => {

@@ -1,5 +1,13 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import { type Dispatcher, Pool } from 'undici';
+import {
+  type AgentOptions,
+  type ClientRequest,
+  Agent as HttpAgent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import type { Socket } from 'node:net';
 import { systemClock } from '../model/clock.ts';
 import type { Outcome } from '../model/delivery.ts';
 import { oneLine } from './sink.ts';
@@ -16,10 +24,19 @@ const ANSWER_MS = 90_000;
 const ANSWER_BYTES = 4 * 1024 * 1024;
 
 /**
- * After this an idle connection is closed from our side, milliseconds: earlier than proxies do (nginx: 60 s), because a
- * request that is written to a connection as it closes may or may not arrive.
+ * After this an idle connection is closed from our side, milliseconds: before Node's and Apache's 5 s. If a server announces that
+ * it closes earlier (`Keep-Alive: timeout=3`), a second before that.
  */
-const IDLE_MS = 30_000;
+const IDLE_MS = 4000;
+
+/**
+ * A connection that was idle for so long may be closing as it is used again, and then no one knows what arrived. On such a
+ * connection the client asks before it sends the body (`Expect: 100-continue`), which costs a round trip.
+ */
+const ASK_AFTER_IDLE_MS = 5;
+
+/** A server that does not answer the question within this time, milliseconds, is sent the body: some never do. */
+const ASK_MS = 1000;
 
 /** Longest `Retry-After` that is honoured, milliseconds. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -55,7 +72,7 @@ export interface HttpAnswer {
 /** What came of a request. */
 export type HttpResult =
   | HttpAnswer
-  /** Nothing of the request left this machine. */
+  /** Nothing that the server could act on left this machine. */
   | { readonly kind: 'unsent'; readonly detail: string }
   /** It may have arrived; no complete answer came. */
   | { readonly kind: 'broken'; readonly detail: string };
@@ -69,59 +86,73 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Speaks HTTP/1.1 with the server of a sink, over a pool of connections. Never retries. */
+/**
+ * Speaks HTTP/1.1 with the server of a sink, over kept connections. It repeats a request only if a kept connection ended
+ * before the body was sent.
+ */
 export class HttpClient {
   readonly #options: HttpClientOptions;
+  readonly #origin: URL;
   readonly #basePath: string;
-  #pool: Pool;
+  readonly #underWay = new Set<RequestUnderWay>();
+  readonly #idleSince = new WeakMap<Socket, number>();
+  #agent: HttpAgent;
+  #isClosed = false;
 
   constructor(options: HttpClientOptions) {
+    const { origin, pathname } = new URL(options.address);
     this.#options = options;
-    this.#basePath = new URL(options.address).pathname.replace(/\/+$/, '');
-    this.#pool = createPool(options, options.ca);
+    this.#origin = new URL(origin);
+    this.#basePath = pathname.replace(/\/+$/, '');
+    this.#agent = this.#createAgent(options.ca);
   }
 
   /** From now on connections trust this authority (PEM). Requests under way end on their old connections. */
   trust(ca: string): void {
-    void this.#pool.close();
-    this.#pool = createPool(this.#options, ca);
+    this.#agent = this.#createAgent(ca);
   }
 
   /** Always resolves: within 90 seconds, or when the signal is aborted. No answer and no detail contains the token. */
   send({ method, path, body, headers: given }: HttpRequest, signal: AbortSignal): Promise<HttpResult> {
-    if (signal.aborted) return Promise.resolve({ kind: 'unsent', detail: GIVEN_UP });
+    if (signal.aborted || this.#isClosed) return Promise.resolve({ kind: 'unsent', detail: GIVEN_UP });
+    const token = this.#options.token();
+    const authorization = token === '' ? {} : { authorization: `${this.#options.scheme ?? 'Bearer'} ${token}` };
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const headers = { ...authorization, ...(given ?? jsonHeaders(body)), ...length };
+    const request = this.#origin.protocol === 'https:' ? requestHttps : requestHttp;
+    const open = () =>
+      request(this.#origin, { agent: this.#agent, method, path: this.#basePath + path || '/', headers });
     return new Promise((resolve) => {
-      const { now } = this.#options;
-      const token = this.#options.token();
-      const handler = new AnswerHandler({ resolve, signal, token, now });
-      const authorization = token === '' ? {} : { authorization: `${this.#options.scheme ?? 'Bearer'} ${token}` };
-      const headers = { ...authorization, ...(given ?? jsonHeaders(body)) };
-      try {
-        this.#pool.dispatch({ method, path: this.#basePath + path || '/', headers, body: body ?? null }, handler);
-      } catch (error) {
-        // undici throws before it looks for a connection: the pool is closed, or the token is not a legal header value.
-        handler.onResponseError(undefined, error);
-      }
+      const underWay = new RequestUnderWay({
+        open,
+        body,
+        signal,
+        token,
+        now: this.#options.now,
+        idleSince: this.#idleSince,
+        onEnd: (result) => {
+          this.#underWay.delete(underWay);
+          resolve(result);
+        },
+      });
+      this.#underWay.add(underWay);
+      underWay.start();
     });
   }
 
   /** Cuts the requests that are under way. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    this.#isClosed = true;
+    for (const request of this.#underWay) request.giveUp(GIVEN_UP);
+    this.#agent.destroy();
   }
-}
 
-function createPool({ address, ignoreCertErrors }: HttpClientOptions, ca: string | undefined): Pool {
-  return new Pool(new URL(address).origin, {
-    connections: CONNECTIONS,
-    pipelining: 1,
-    allowH2: false,
-    // `AnswerHandler` limits the whole answer.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: IDLE_MS,
-    connect: { timeout: CONNECT_MS, rejectUnauthorized: !ignoreCertErrors, ...(ca === undefined ? {} : { ca }) },
-  });
+  #createAgent(ca: string | undefined): HttpAgent {
+    const options: AgentOptions = { keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'lifo', timeout: IDLE_MS };
+    if (this.#origin.protocol !== 'https:') return new HttpAgent(options);
+    const rejectUnauthorized = !this.#options.ignoreCertErrors;
+    return new HttpsAgent({ ...options, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) });
+  }
 }
 
 function jsonHeaders(body: string | undefined): Readonly<Record<string, string>> {
@@ -129,87 +160,130 @@ function jsonHeaders(body: string | undefined): Readonly<Record<string, string>>
   return body === undefined ? accept : { ...accept, 'content-type': 'application/json' };
 }
 
-interface AnswerHandlerOptions {
-  readonly resolve: (result: HttpResult) => void;
+interface RequestOptions {
+  readonly open: () => ClientRequest;
+  readonly body: string | undefined;
   readonly signal: AbortSignal;
   readonly token: string;
   readonly now: () => number;
+  /** Since when each kept connection is idle, by the clock that never jumps. */
+  readonly idleSince: WeakMap<Socket, number>;
+  readonly onEnd: (result: HttpResult) => void;
 }
 
-/** Gathers the answer to one request from what undici reports. */
-class AnswerHandler implements Dispatcher.DispatchHandler {
-  readonly #options: AnswerHandlerOptions;
+/** One request, from its connection to the end of its answer. */
+class RequestUnderWay {
+  readonly #options: RequestOptions;
   readonly #abort: () => void;
   readonly #cancelDeadline: () => void;
-  readonly #chunks: Buffer[] = [];
-  #controller: Dispatcher.DispatchController | undefined;
+  #request: ClientRequest | undefined;
+  /** Ends the wait for the connection, or for the answer to the question. */
+  #cancelStep: () => void = () => {};
   #isSent = false;
   #isOver = false;
-  #status = 0;
-  #headers: IncomingHttpHeaders = {};
-  #bytes = 0;
 
-  constructor(options: AnswerHandlerOptions) {
+  constructor(options: RequestOptions) {
     this.#options = options;
-    this.#abort = () => this.#giveUp(GIVEN_UP);
+    this.#abort = () => this.giveUp(GIVEN_UP);
     this.#cancelDeadline = systemClock.after(ANSWER_MS, () =>
-      this.#giveUp(`no complete answer within ${ANSWER_MS / 1000} s`),
+      this.giveUp(`no complete answer within ${ANSWER_MS / 1000} s`),
     );
     options.signal.addEventListener('abort', this.#abort);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    // It was given up while it waited for a connection, and reported as unsent.
-    if (this.#isOver) controller.abort(new Error(GIVEN_UP));
-    else this.#isSent = true;
+  start(): void {
+    try {
+      const request = this.#options.open();
+      this.#request = request;
+      request.on('socket', (socket) => this.#connect(request, socket));
+      request.on('response', (response) => this.#receive(request, response));
+      request.on('error', (error) => this.#fail(request, error));
+      request.on('upgrade', () => this.giveUp('the server changes the protocol'));
+    } catch (error) {
+      // The token is not a legal header value.
+      this.giveUp(describe(error));
+    }
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    this.#status = status;
-    this.#headers = headers;
+  giveUp(detail: string): void {
+    this.#end({ kind: this.#isSent ? 'broken' : 'unsent', detail });
+    this.#request?.destroy();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes <= ANSWER_BYTES) {
-      this.#chunks.push(chunk);
+  #connect(request: ClientRequest, socket: Socket): void {
+    const { body, idleSince } = this.#options;
+    if (socket.connecting) {
+      this.#cancelStep = systemClock.after(CONNECT_MS, () =>
+        this.giveUp(`no connection within ${CONNECT_MS / 1000} s`),
+      );
+      socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.#send(request));
+    } else if (body !== undefined && systemClock.tick() - (idleSince.get(socket) ?? 0) >= ASK_AFTER_IDLE_MS) {
+      request.setHeader('expect', '100-continue');
+      request.flushHeaders();
+      request.once('continue', () => this.#send(request));
+      this.#cancelStep = systemClock.after(ASK_MS, () => this.#send(request));
+    } else this.#send(request);
+  }
+
+  #send(request: ClientRequest): void {
+    this.#cancelStep();
+    if (this.#isOver || this.#isSent) return;
+    this.#isSent = true;
+    request.end(this.#options.body);
+  }
+
+  #receive(request: ClientRequest, response: IncomingMessage): void {
+    const { statusCode = 0 } = response;
+    if (!this.#isSent && (statusCode < 300 || statusCode === 417)) {
+      request.destroy(new Error(`${statusCode} before the body was sent`));
       return;
     }
-    this.#answer(true);
-    controller.abort(new Error('the answer is too long'));
+    const chunks: Buffer[] = [];
+    let length = 0;
+    response.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= ANSWER_BYTES) chunks.push(chunk);
+      else this.#answer(request, response, { bytes: Buffer.concat(chunks), isCut: true });
+    });
+    response.on('end', () => this.#answer(request, response, { bytes: Buffer.concat(chunks), isCut: false }));
+    response.on('error', (error) => this.#fail(request, error));
   }
 
-  onResponseEnd(): void {
-    this.#answer(false);
+  #fail(request: ClientRequest, error: Error): void {
+    // A response and its request may both fail.
+    if (request !== this.#request) return;
+    this.#cancelStep();
+    // The other end closed the connection between two requests.
+    const isStale = request.reusedSocket && !this.#isSent;
+    if (isStale && !this.#isOver) this.start();
+    else this.giveUp(describe(error));
   }
 
-  onResponseError(_: unknown, error: unknown): void {
-    this.#end({ kind: this.#isSent ? 'broken' : 'unsent', detail: describe(error) });
-  }
-
-  #answer(isCut: boolean): void {
-    const { token, now } = this.#options;
-    const text = Buffer.concat(this.#chunks).toString('utf8');
+  #answer(
+    request: ClientRequest,
+    { statusCode = 0, headers }: IncomingMessage,
+    { bytes, isCut }: { readonly bytes: Buffer; readonly isCut: boolean },
+  ): void {
+    const { token, now, idleSince } = this.#options;
+    const text = bytes.toString('utf8');
     // Some debugging proxies repeat the request's headers in the answer.
     const body = token === '' ? text : text.replaceAll(token, '[redacted]');
-    const headers = this.#headers;
     const retryAfterMs = readRetryAfter(headers['retry-after'], now());
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-    this.#end({ kind: 'answered', status: this.#status, headers, body, isCut, ...wait });
-  }
-
-  #giveUp(detail: string): void {
-    this.#end({ kind: this.#isSent ? 'broken' : 'unsent', detail });
-    this.#controller?.abort(new Error(detail));
+    this.#end({ kind: 'answered', status: statusCode, headers, body, isCut, ...wait });
+    // Without its body the request is not complete, and its connection of no use to another.
+    if (isCut || !this.#isSent) request.destroy();
+    else if (request.socket !== null) idleSince.set(request.socket, systemClock.tick());
   }
 
   /** Only the first end counts. */
   #end(result: HttpResult): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelDeadline();
+    this.#cancelStep();
     this.#options.signal.removeEventListener('abort', this.#abort);
-    this.#options.resolve(result);
+    this.#options.onEnd(result);
   }
 }
 
@@ -244,7 +318,7 @@ export function unanswered({ kind, detail }: Exclude<HttpResult, HttpAnswer>): O
 /** Node appends this advice for a certificate of an unknown authority. It does not help here. */
 const NODE_ADVICE = /; if the root CA is installed locally, .*$/;
 
-/** One line about a system or protocol error: undici's errors never contain a header. */
+/** One line about a system or protocol error: Node's errors never contain the value of a header. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;

@@ -88,7 +88,7 @@ suite('a name in the documentation', () => {
   test('of a readiness exists, and none is missing', () => {
     const [, table = ''] = /`\/readyz` answers(.*?)\n\n/s.exec(read('docs/troubleshooting.md')) ?? [];
     const documented = [...table.matchAll(/`([a-z ]+)`/g)].map(([, text]) => text);
-    const answered = [...read('src/gateway/readiness.ts').matchAll(/(?:return|=>) '([a-z ]+)'/g)].map(
+    const answered = [...read('src/gateway/readiness.ts').matchAll(/(?:return |resolve\(|end\()'([a-z ]+)'/g)].map(
       ([, text]) => text,
     );
     assert.deepEqual(documented.toSorted(), [...answered, 'ready'].toSorted());

@@ -47,6 +47,20 @@ suite('while Brigade is down or rejects the token', { concurrency: 4 }, () => {
     assert.deepEqual([...brigade.ids].sort(), [...ids, 'down-later', 'after'].sort());
   });
 
+  test('sixty events that Brigade always answers with 500 do not hold up the ten behind them', async (t) => {
+    const { brigade, gateway } = await aGateway(t);
+    const { promise: later, resolve: answer } = Promise.withResolvers<void>();
+    brigade.onEvent = ({ sourceState: { state } }) =>
+      state.eventID.startsWith('poison') ? { kind: 'answer', status: 500, after: later } : CREATED;
+    const good = names('good', 10);
+    await pushAll(gateway, names('poison', 60));
+    await pushAll(gateway, good);
+    answer();
+    await brigade.untilTaken(...good);
+    const poisonAttempts = brigade.ids.filter((id) => id.startsWith('poison')).length;
+    assert.ok(poisonAttempts < 30, `${poisonAttempts} attempts`);
+  });
+
   test('a gateway that starts accepts events and delivers them later', async (t) => {
     const brigade = await StubBrigade.start(t);
     const installation = await anInstallation(t, brigade.address);

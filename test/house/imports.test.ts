@@ -43,7 +43,7 @@ const ADAPTERS: readonly (readonly string[])[] = [
 /** Only the owners of a library, or of a module of Node that reaches outside, import it: the beginnings of their paths in `src/`. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts'],
-  'node:https': ['http/'],
+  'node:https': ['http/', 'sink/http-client.ts'],
   'node:sqlite': ['journal/sqlite/'],
   'node:worker_threads': ['journal/sqlite/'],
   '@hono/node-server': ['admin/'],
@@ -56,7 +56,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pino: ['observe/log.ts'],
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
-  undici: ['sink/http-client.ts'],
   valibot: ['config/', 'admin/api.ts'],
   yaml: ['config/config-file.ts'],
 };

@@ -1,4 +1,4 @@
-import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
+import type { Appended, AppendOutcome, NewRecord, OnStoredLate } from '../journal.ts';
 import { LIMITS } from '../limits.ts';
 
 /** An append without an answer. */
@@ -43,6 +43,11 @@ export class AppendQueue {
   readonly #lines = new Map<string, Line>();
   /** Waiting or in a commit, the oldest first. */
   readonly #unanswered = new Set<WaitingAppend>();
+  readonly #onStoredLate: OnStoredLate | undefined;
+
+  constructor(onStoredLate?: OnStoredLate) {
+    this.#onStoredLate = onStoredLate;
+  }
 
   get isEmpty(): boolean {
     return this.#lines.size === 0;
@@ -89,7 +94,11 @@ export class AppendQueue {
   }
 
   /** The portion is durable. Its append is answered once all of it is. */
-  stored({ append }: Portion, results: readonly Appended[]): void {
+  stored({ append, records }: Portion, results: readonly Appended[]): void {
+    if (!this.#unanswered.has(append)) {
+      this.#onStoredLate?.(records, results);
+      return;
+    }
     append.results = append.results.length === 0 ? results : [...append.results, ...results];
     if (append.results.length === append.records.length) {
       this.#answer(append, { kind: 'appended', records: append.results });
@@ -113,6 +122,9 @@ export class AppendQueue {
   #answer(append: WaitingAppend, outcome: AppendOutcome): void {
     if (!this.#unanswered.delete(append)) return;
     append.resolve(outcome);
+    if (outcome.kind === 'unavailable' && append.results.length > 0) {
+      this.#onStoredLate?.(append.records.slice(0, append.results.length), append.results);
+    }
     const caller = callerOf(append.records);
     const line = this.#lines.get(caller);
     const place = line?.appends.indexOf(append) ?? -1;

@@ -7,6 +7,7 @@ import type {
   JournalRecord,
   JournalStats,
   NewRecord,
+  OnStoredLate,
   Pruned,
   RecordQuery,
   RecordSummary,
@@ -28,6 +29,7 @@ export interface SqliteJournalOptions extends ThreadData {
   readonly clock: Clock;
   /** Called once, with what this journal cannot fix by itself: the process should end. */
   readonly onFault: (fault: JournalFault) => void;
+  readonly onStoredLate?: OnStoredLate;
 }
 
 /**

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Completion } from '../../model/delivery.ts';
-import type { NewRecord } from '../journal.ts';
+import type { Appended, NewRecord } from '../journal.ts';
 import { JournalClock } from '../journal-clock.ts';
 import type { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
@@ -93,8 +93,14 @@ function aQueue() {
   const writer = new ScriptedWriter();
   const clock = new ManualClock();
   const faults: JournalFault[] = [];
-  const queue = new WriteQueue({ writer, clock: new JournalClock(clock), onFault: (fault) => faults.push(fault) });
-  return { writer, clock, faults, queue };
+  const storedLate: (readonly [readonly NewRecord[], readonly Appended[]])[] = [];
+  const queue = new WriteQueue({
+    writer,
+    clock: new JournalClock(clock),
+    onFault: (fault) => faults.push(fault),
+    onStoredLate: (records, appended) => storedLate.push([records, appended]),
+  });
+  return { writer, clock, faults, storedLate, queue };
 }
 
 /** Resolves when the queue has done what it can do without time passing. */
@@ -226,6 +232,36 @@ describe('group commit', () => {
     writer.answer();
     assert.equal((await later).kind, 'appended');
     assert.equal(writer.batches[1]?.records.length, 2);
+    await queue.close();
+  });
+
+  test('what becomes durable after its append was unavailable is reported', HANG, async () => {
+    const { writer, clock, storedLate, queue } = aQueue();
+    const records = many(1);
+    const late = queue.append(records);
+    await writer.until(1);
+    clock.advance(LIMITS.appendMs);
+    assert.equal((await late).kind, 'unavailable');
+    assert.deepEqual(storedLate, []);
+    writer.answer();
+    await untilIdle();
+    assert.deepEqual(storedLate, [[records, [{ kind: 'kept', seq: 1 }]]]);
+    await queue.close();
+  });
+
+  test('the part of an append that was durable before the rest was unavailable is reported', HANG, async () => {
+    const { writer, storedLate, queue } = aQueue();
+    const records = many(LIMITS.maxCommitRecords + 1);
+    const append = queue.append(records);
+    await writer.until(1);
+    writer.answer();
+    await writer.until(2);
+    writer.answer(failed('full'));
+    assert.equal((await append).kind, 'unavailable');
+    assert.deepEqual(
+      storedLate.map(([stored, appended]) => [stored, appended.length]),
+      [[records.slice(0, LIMITS.maxCommitRecords), LIMITS.maxCommitRecords]],
+    );
     await queue.close();
   });
 

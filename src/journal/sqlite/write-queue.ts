@@ -1,7 +1,7 @@
 import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
-import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
+import type { Appended, AppendOutcome, NewRecord, OnStoredLate } from '../journal.ts';
 import { arrivalTick, type JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
@@ -41,6 +41,7 @@ export interface WriteQueueOptions {
   readonly writer: Pick<Thread<Writer>, 'call'>;
   readonly clock: JournalClock;
   readonly onFault: (fault: JournalFault) => void;
+  readonly onStoredLate?: OnStoredLate;
 }
 
 /**
@@ -56,7 +57,7 @@ export class WriteQueue {
   readonly #clock: JournalClock;
   readonly #disk: DiskWatch;
 
-  readonly #appends = new AppendQueue();
+  readonly #appends: AppendQueue;
   #cancelLimit: (() => void) | undefined;
 
   #completions: WaitingCompletion[] = [];
@@ -71,8 +72,9 @@ export class WriteQueue {
   #underWay: Promise<void> | undefined;
   #closed = false;
 
-  constructor({ writer, clock, onFault }: WriteQueueOptions) {
+  constructor({ writer, clock, onFault, onStoredLate }: WriteQueueOptions) {
     this.#writer = writer;
+    this.#appends = new AppendQueue(onStoredLate);
     this.#clock = clock;
     this.#disk = new DiskWatch(clock, onFault);
   }
