@@ -9,7 +9,8 @@ export const JOURNAL_LIMITS = {
   appendMs: {
     value: 4 * SECOND,
     unit: 'ms',
-    about: 'How long an append may take. ACR waits 5 s for its answer.',
+    about:
+      'How long an append may take. For a batch it includes the wait for earlier batches of its caller. ACR waits 5 s for its answer.',
     at: '503 with `Retry-After`, reason `slow`.',
     affects: 'the webhook',
   },

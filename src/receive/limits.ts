@@ -7,15 +7,16 @@ export const RECEIVE_LIMITS = {
     unit: 'count',
     about:
       'Values in a webhook, by its commas, up to which it takes no turn: an event has about 20. Parsed, a batch takes ten times its bytes, so that a caller’s batches are parsed, judged and appended one at a time.',
-    at: 'The webhook waits until an earlier one of its caller is answered.',
+    at: 'The webhook waits until earlier ones of its caller are answered. `appendMs` of the journal counts from when its body has arrived, with this wait.',
     affects: 'the caller',
   },
-  turnMs: {
-    value: 4_000,
-    unit: 'ms',
-    about: 'How long it may wait for that. ACR waits 5 s for its answer.',
-    at: '503 with `Retry-After`.',
-    affects: 'the caller',
+  maxLateEvents: {
+    value: 10,
+    unit: 'count',
+    about:
+      'Events that are still read of a webhook whose `appendMs` are over before it is appended, for the log line `webhook.lost`.',
+    at: 'The others are not read.',
+    affects: 'the log line',
   },
   sliceMs: {
     value: 2,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { eventually } from '../../test/support/eventually.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens } from '../config/tokens-file.ts';
@@ -11,6 +12,7 @@ import type { EventResult, Receipt, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import type { Receive, Reception } from './incoming-webhook.ts';
+import { LIMITS } from './limits.ts';
 import { createReceive } from './receive.ts';
 import type { ContentWindow } from './record.ts';
 
@@ -54,7 +56,7 @@ class Rig {
       decode,
       contentWindow,
       intake: this.journal,
-      now: () => this.clock.now(),
+      clock: this.clock,
     });
   }
 
@@ -239,7 +241,7 @@ test('events without a registry are deduplicated for each caller', async () => {
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake,
-    now: () => clock.now(),
+    clock,
   });
   for (const name of ['one', 'two']) {
     const bytes = Buffer.from(aBody());
@@ -453,15 +455,17 @@ test('a batch that comes again after a 503 is not stored again', async () => {
 
 test('while a large batch is judged, the event loop goes on', async () => {
   const clock = new ManualClock();
+  const journal = new MemoryJournal({ clock });
   let pauses = 0;
   let time = 0;
+  const look = () => time++;
   const receive = createReceive({
     authenticator: authenticator(),
     anonymousHandshakes: HANDSHAKES,
     decode,
-    intake: new MemoryJournal({ clock }),
+    intake: { append: (records) => journal.append(records) },
     // Every look at the clock takes a millisecond.
-    now: () => time++,
+    clock: { now: look, tick: look },
   });
   let isAnswered = false;
   const count = (): void => {
@@ -488,13 +492,13 @@ test('a caller’s batches are taken one at a time, and its single events and ot
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake: {
-      append: async (records) => {
+      append: async (records, since) => {
         appends.push(records.length);
         if (records.length === 50 && appends.length === 1) await gate.promise;
-        return journal.append(records);
+        return journal.append(records, since);
       },
     },
-    now: () => clock.now(),
+    clock,
   });
   const send = (caller: CallerName, count: number, from: number): Promise<Reception> => {
     const events = Array.from({ length: count }, (_, index) => anEventGridEvent({ id: `${caller}-${from + index}` }));
@@ -512,26 +516,33 @@ test('a caller’s batches are taken one at a time, and its single events and ot
   assert.equal(receiptOf(await send('bound', 55, 0)).events.length, 55);
   assert.deepEqual(appends.toSorted(), [1, 50, 55]);
 
-  clock.advance(4_000);
+  clock.advance(3_999);
   gate.resolve();
   assert.equal(receiptOf(await first).events.length, 50);
   assert.equal(receiptOf(await second).events.length, 60);
   assert.equal(receiptOf(await late).events.length, 70);
 });
 
-test('a batch that waits for more than 4 seconds for its turn is rejected, and nothing of it is kept', async () => {
+test('a batch that waits for its turn until its time is over is rejected with what was read, and not kept', async () => {
   const clock = new ManualClock();
-  const gate = Promise.withResolvers<void>();
   const journal = new MemoryJournal({ clock });
+  const gate = Promise.withResolvers<void>();
+  const sinces: (number | undefined)[] = [];
   const receive = createReceive({
     authenticator: authenticator(),
     anonymousHandshakes: HANDSHAKES,
     decode,
-    intake: { append: (records) => gate.promise.then(() => journal.append(records)) },
-    now: () => clock.now(),
+    intake: {
+      append: async (records, since) => {
+        sinces.push(since);
+        await gate.promise;
+        return journal.append(records);
+      },
+    },
+    clock,
   });
-  const send = (from: number): Promise<Reception> => {
-    const events = Array.from({ length: 50 }, (_, index) => anEventGridEvent({ id: `${from + index}` }));
+  const send = (prefix: string): Promise<Reception> => {
+    const events = Array.from({ length: 50 }, (_, index) => anEventGridEvent({ id: `${prefix}-${index}` }));
     const bytes = Buffer.from(JSON.stringify(events));
     return receive({
       headers: { authorization: 'Bearer free-token' },
@@ -539,15 +550,26 @@ test('a batch that waits for more than 4 seconds for its turn is rejected, and n
     });
   };
 
-  const first = send(0);
-  const second = send(100);
+  const arrivedAt = clock.tick();
+  const first = send('a');
+  const late = send('b');
+  await eventually('the first batch is appended', async () => sinces.length === 1);
+  clock.advance(3_999);
+  const next = send('c');
   await new Promise((resolve) => setImmediate(resolve));
-  clock.advance(4_001);
+  clock.advance(1);
   gate.resolve();
 
   assert.equal(receiptOf(await first).events.length, 50);
-  assert.deepEqual((await second).answer, { kind: 'overloaded' });
-  assert.equal((await journal.find({ limit: 1000 })).length, 50);
+  const { answer } = await late;
+  assert.equal(answer.kind, 'unavailable');
+  assert.deepEqual(answer.kind === 'unavailable' && [answer.reason, answer.lost.map(({ id }) => id)], [
+    'slow',
+    Array.from({ length: LIMITS.maxLateEvents }, (_, index) => `b-${index}`),
+  ]);
+  assert.equal(receiptOf(await next).events.length, 50);
+  assert.deepEqual(sinces, [arrivedAt, arrivedAt + 3_999]);
+  assert.equal((await journal.find({ limit: 1000 })).length, 100);
 });
 
 test('an event that comes in four formats is accepted once', async () => {
@@ -617,7 +639,7 @@ test('the result of an event that a rule ignores names the rule, and nothing is 
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake: journal,
-    now: () => clock.now(),
+    clock,
   });
   const bytes = Buffer.from(JSON.stringify([anEventGridEvent(), anEventGridEvent({ id: 'b', action: 'delete' })]));
   const { events } = receiptOf(await receive({ headers: {}, readBody: async () => ({ kind: 'body', bytes }) }));
@@ -685,7 +707,7 @@ test('a journal that does not answer for every event is a fault', async () => {
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake: { append: async () => ({ kind: 'appended', records: [] }) },
-    now: () => 0,
+    clock: new ManualClock(),
   });
   const bytes = Buffer.from(aBody({ host: HOST }));
   const headers = { authorization: 'Bearer free-token' };

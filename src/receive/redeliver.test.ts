@@ -30,13 +30,12 @@ class Rig {
   }
 
   async receive(body: string, headers: Headers = {}): Promise<void> {
-    const now = () => this.clock.now();
     const receive = createReceive({
       authenticator: this.#authenticator,
       anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required' }),
       decode,
       intake: this.journal,
-      now,
+      clock: this.clock,
     });
     const bytes = Buffer.from(body);
     await receive({

@@ -87,8 +87,9 @@ export class MemoryJournal implements Journal {
     this.#limits = limits;
   }
 
-  async append(records: readonly NewRecord[]): Promise<AppendOutcome> {
+  async append(records: readonly NewRecord[], since = this.#clock.tick()): Promise<AppendOutcome> {
     if (this.#closed) return { kind: 'unavailable', reason: 'closed' };
+    if (since + LIMITS.appendMs <= this.#clock.tick()) return { kind: 'unavailable', reason: 'slow' };
     const headers = headerBytes(records);
     const sized = records.map((record) => ({ record, bytes: bytesOf(record) + (headers.get(record.headers) ?? 0) }));
     const added = new Map(sized.map(({ record, bytes }) => [record.dedupKey, bytes]));

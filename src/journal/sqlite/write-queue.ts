@@ -56,6 +56,8 @@ export class WriteQueue {
   readonly #disk: DiskWatch;
 
   readonly #appends = new AppendQueue();
+  /** When the first append is late, by the clock that never jumps. */
+  #lateAt = Number.POSITIVE_INFINITY;
   #cancelLimit: (() => void) | undefined;
 
   #completions: WaitingCompletion[] = [];
@@ -76,12 +78,14 @@ export class WriteQueue {
     this.#disk = new DiskWatch(clock, onFault);
   }
 
-  append(records: readonly NewRecord[]): Promise<AppendOutcome> {
+  append(records: readonly NewRecord[], since = this.#clock.tick()): Promise<AppendOutcome> {
     if (this.#closed) return Promise.resolve({ kind: 'unavailable', reason: 'closed' });
     if (records.length === 0) return Promise.resolve({ kind: 'appended', records: [] });
+    const lateAt = since + LIMITS.appendMs;
+    if (lateAt <= this.#clock.tick()) return Promise.resolve(SLOW);
     return new Promise((resolve) => {
-      if (!this.#appends.add(records, this.#clock.tick(), resolve)) return resolve(BUSY);
-      this.#cancelLimit ??= this.#clock.after(LIMITS.appendMs, () => this.#answerLateAppends());
+      if (!this.#appends.add(records, since, resolve)) return resolve(BUSY);
+      if (lateAt < this.#lateAt) this.#limitAppends(lateAt);
       this.#start();
     });
   }
@@ -188,11 +192,15 @@ export class WriteQueue {
 
   /** What is being committed may yet become durable; when its caller tries again, that is a duplicate. */
   #answerLateAppends(): void {
-    const latest = this.#clock.tick() - LIMITS.appendMs;
-    this.#appends.failLate(latest, SLOW);
-    const { oldest } = this.#appends;
-    this.#cancelLimit =
-      oldest === undefined ? undefined : this.#clock.after(oldest - latest, () => this.#answerLateAppends());
+    this.#appends.failLate(this.#clock.tick() - LIMITS.appendMs, SLOW);
+    this.#limitAppends(this.#appends.oldest + LIMITS.appendMs);
+  }
+
+  #limitAppends(lateAt: number): void {
+    this.#cancelLimit?.();
+    this.#lateAt = lateAt;
+    if (lateAt === Number.POSITIVE_INFINITY) return;
+    this.#cancelLimit = this.#clock.after(lateAt - this.#clock.tick(), () => this.#answerLateAppends());
   }
 
   #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
