@@ -118,7 +118,10 @@ function listed(events: readonly (EventReceipt | LostEvent)[]): object {
       ? events
       : [...events.filter(isUnusual), ...events.filter((event) => !isUnusual(event))];
   const shown = sorted.slice(0, MAX_LISTED).map((event) => ({ ...eventFields(event), ...resultFields(event) }));
-  return shown.length === events.length ? { events: shown } : { events: shown, eventCount: events.length };
+  if (shown.length === events.length) return { events: shown };
+  const results = Object.groupBy(events, (event) => ('result' in event ? event.result.kind : 'lost'));
+  const counts = Object.fromEntries(Object.entries(results).map(([kind, each]) => [kind, each.length]));
+  return { events: shown, eventCount: events.length, ...('lost' in counts ? {} : { results: counts }) };
 }
 
 function resultFields(event: EventReceipt | LostEvent): object {

@@ -26,17 +26,17 @@ export const RECEIVE_LIMITS = {
     affects: 'the webhook',
   },
   growthFactor: {
-    value: 1.5,
+    value: 3,
     unit: 'count',
     about:
-      'How much larger than a body the events in it may be when each is written out alone. `1e20` is written out as 21 digits, a byte that is not UTF-8 as three. No event of a registry has either.',
+      'How many times its own bytes, with its headers, a webhook may take of the journal. Each event takes about 300 bytes there, and its own twice: as it came, and as it was read. So the events of a batch need about 300 bytes each; the smallest that a registry sends in a batch has 560. Other limits on their size are not needed: neither `[1,2,3,…]` nor `1e20`, which is written out as 21 digits, fills the journal.',
     at: '400.',
     affects: 'the webhook',
   },
-  growthBytes: {
-    value: 4_096,
+  minGrowthBytes: {
+    value: 704,
     unit: 'bytes',
-    about: 'How much larger they may be in any case: the envelope around each event takes a few bytes.',
+    about: 'What it may take in any case: one event, however small.',
     at: '400, together with `growthFactor`.',
     affects: 'the webhook',
   },
