@@ -61,6 +61,8 @@ export type AppendOutcome =
  * - `unavailable` within `LIMITS.appendMs` of `since`, whatever the disk does, and at once if they are over;
  * - a caller that keeps as many records waiting as it may delays no append of another caller by more than a commit. Beyond
  *   that number, `busy` for that caller alone;
+ * - while the pending events of all callers take more than `LIMITS.maxPending` of the journal, those of one take no more than
+ *   `LIMITS.maxCallerPending`: beyond it, `share` for that caller alone. Duplicates and dead letters are still taken;
  * - after `unavailable`, the same records can be appended again.
  */
 export interface Intake {

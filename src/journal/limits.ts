@@ -107,6 +107,21 @@ export const JOURNAL_LIMITS = {
     at: 'The same event is accepted again.',
     affects: 'the event',
   },
+  maxPending: {
+    value: 0.5,
+    unit: 'share',
+    about:
+      'Of `JOURNAL_MAX_BYTES`, or of what the disk has for the journal if that is less: the pending events of all callers, with their headers and 512 bytes more for each. More of them are kept, but then each caller has a share.',
+    at: '`maxCallerPending` applies.',
+    affects: 'callers beyond their share',
+  },
+  maxCallerPending: {
+    value: 0.125,
+    unit: 'share',
+    about: 'Of the same: the pending events of one caller, once all together are beyond `maxPending`.',
+    at: '503 with `Retry-After`, reason `share`, until some of its events are delivered.',
+    affects: 'the caller',
+  },
   maxCallerDeadLetters: {
     value: 0.125,
     unit: 'share',

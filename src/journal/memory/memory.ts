@@ -18,13 +18,14 @@ import {
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
+import { PendingShares } from '../pending-shares.ts';
 import { DeadLetterShares } from './dead-letter-shares.ts';
 
 /** How much a memory journal holds before its appends are `unavailable: full`. Every append looks at it. */
 export interface MemoryLimits {
   /**
    * Of raw events and headers, and 1 KiB for each event. Half of it is the size beyond which delivered events are pruned
-   * early, and of which dead letters have shares.
+   * early, and of which pending events and dead letters have shares.
    */
   readonly maxBytes: number;
   /** Of deduplication keys, which live for 7 days. */
@@ -73,6 +74,7 @@ export class MemoryJournal implements Journal {
   readonly #keys = new Map<string, { readonly seq: number; readonly at: number }>();
   readonly #contents = new Map<string, { readonly seq: number; readonly until: number }>();
   readonly #shares = new DeadLetterShares();
+  readonly #pending = new PendingShares();
   /** The dead letters that were deleted early since the last step of pruning, by caller. */
   #early = new Map<string, number>();
   /** Wakes the claims that wait. */
@@ -96,7 +98,13 @@ export class MemoryJournal implements Journal {
     for (const record of records) if (this.#ownerOf(record) !== undefined) added.delete(record.dedupKey);
     const bytes = added.values().reduce((sum, each) => sum + each, 0);
     if (added.size > 0 && !this.#hasRoom(bytes, added.size)) return { kind: 'unavailable', reason: 'full' };
-    return { kind: 'appended', records: sized.map(({ record, bytes }) => this.#keep(record, bytes)) };
+    const kept: Appended[] = [];
+    for (const { record, bytes } of sized) {
+      const appended = this.#keep(record, bytes);
+      if (appended === undefined) return { kind: 'unavailable', reason: 'share' };
+      kept.push(appended);
+    }
+    return { kind: 'appended', records: kept };
   }
 
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
@@ -230,12 +238,14 @@ export class MemoryJournal implements Journal {
     return this.#bytes + bytes <= this.#limits.maxBytes && this.#keys.size + keys <= this.#limits.maxKeys;
   }
 
-  #keep(record: NewRecord, bytes: number): Appended {
-    const { dedupKey, content, receivedAt, deadLetter, raw } = record;
+  /** Undefined: its caller has no share left. */
+  #keep(record: NewRecord, bytes: number): Appended | undefined {
+    const { caller, dedupKey, content, receivedAt, deadLetter, raw } = record;
     const original = this.#ownerOf(record);
     if (original !== undefined) return { kind: 'duplicate', of: original };
     const first = content && this.#contents.get(content.key);
     if (first !== undefined && first.until > receivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
+    if (deadLetter === undefined && !this.#pending.admit(caller, this.#limits.maxBytes / 2)) return undefined;
     const now = this.#clock.now();
     const seq = ++this.#lastSeq;
     this.#bytes += bytes;
@@ -327,11 +337,18 @@ export class MemoryJournal implements Journal {
   /** The only way to add or change an entry: a pending one gets its place in the line, any other leaves it. */
   #put(entry: Entry): void {
     const old = this.#entries.get(entry.seq);
-    if (old?.state === 'pending') this.#line.splice(this.#placeOf(old), 1);
+    if (old?.state === 'pending') {
+      this.#line.splice(this.#placeOf(old), 1);
+      this.#pending.change(old.record.caller, -old.bytes);
+    }
     if (old?.state === 'dead-lettered') this.#shares.drop(countedOf(old));
     if (entry.state === 'dead-lettered') this.#shares.add(countedOf(entry));
     this.#entries.set(entry.seq, entry);
-    if (entry.state === 'pending') this.#line.splice(this.#placeOf(entry), 0, entry);
+    if (entry.state === 'pending') {
+      this.#line.splice(this.#placeOf(entry), 0, entry);
+      this.#pending.change(entry.record.caller, entry.bytes);
+    }
+    this.#pending.committed();
     this.#wakeClaims();
   }
 

@@ -1,12 +1,12 @@
 import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
-import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
+import type { AppendOutcome, NewRecord } from '../journal.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
 import { AppendQueue, type Portion } from './append-queue.ts';
-import { pack, type StoreFailure, type WriteResult } from './protocol.ts';
+import { pack, type Stored, type StoreFailure, type WriteResult } from './protocol.ts';
 import type { Thread } from './thread.ts';
 import type { Writer } from './writer/writer.ts';
 
@@ -184,7 +184,10 @@ export class WriteQueue {
     let start = 0;
     for (const portion of portions) {
       const end = start + portion.records.length;
-      if (appended !== undefined) this.#appends.stored(portion, appended.slice(start, end));
+      const stored = appended?.slice(start, end);
+      const kept = stored?.filter((each) => each.kind !== 'over-share');
+      if (kept?.length === portion.records.length) this.#appends.stored(portion, kept);
+      else if (stored !== undefined) this.#appends.failed(portion, SHARE);
       else this.#appends.failed(portion, failure?.kind === 'full' ? FULL : UNWRITABLE);
       start = end;
     }
@@ -304,6 +307,7 @@ class DiskWatch {
 
 const SLOW: AppendOutcome = { kind: 'unavailable', reason: 'slow' };
 const BUSY: AppendOutcome = { kind: 'unavailable', reason: 'busy' };
+const SHARE: AppendOutcome = { kind: 'unavailable', reason: 'share' };
 const FULL: AppendOutcome = { kind: 'unavailable', reason: 'full' };
 const UNWRITABLE: AppendOutcome = { kind: 'unavailable', reason: 'unwritable' };
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
@@ -317,7 +321,7 @@ function claimsOf({ claimed, appended = [] }: WriteResult, records: readonly New
 
 function newClaim(
   { event, receivedAt, raw, payload, traceparent }: NewRecord,
-  appended: Appended | undefined,
+  appended: Stored | undefined,
   fences: ReadonlyMap<number, number>,
 ): readonly Claim[] {
   const seq = appended?.kind === 'kept' ? appended.seq : 0;

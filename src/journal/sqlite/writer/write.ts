@@ -1,10 +1,18 @@
 import type { Time } from '../../../model/clock.ts';
 import type { Completion } from '../../../model/delivery.ts';
-import type { Appended } from '../../journal.ts';
-import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
+import {
+  classify,
+  type PackedRecord,
+  type Stored,
+  type StoreFailure,
+  type WriteBatch,
+  type WriteResult,
+} from '../protocol.ts';
 import type { Leases } from './claim.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import { addDeadLetter, giveUp, pruneDeadLetters } from './dead-letters.ts';
+import { addPending, removePending } from './pending.ts';
+import { RECORD_OVERHEAD_BYTES } from './statements.ts';
 
 /**
  * Commits a batch of records and completions together. When the disk does not take the records, the completions are tried
@@ -96,7 +104,7 @@ interface BatchHeaders {
   id: number | undefined;
 }
 
-function insertAll(database: JournalDatabase, batch: WriteBatch): Appended[] {
+function insertAll(database: JournalDatabase, batch: WriteBatch): Stored[] {
   if (batch.records.length === 0) return [];
   database.keys.carry(database.counters.nextSeq - 1);
   const headers = batch.headers.map((json): BatchHeaders => ({ json, count: 0, uses: 0, id: undefined }));
@@ -112,7 +120,7 @@ function headersOf<T>({ headers }: PackedRecord, all: readonly T[]): T {
   return found;
 }
 
-function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array) => Appended): Appended[] {
+function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array) => Stored): Stored[] {
   let start = 0;
   return batch.records.map((row) => {
     const raw = batch.raw.subarray(start, row.rawEnd);
@@ -121,17 +129,20 @@ function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array
   });
 }
 
-function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, headers: BatchHeaders): Appended {
-  const { counters, keys } = database;
+function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, headers: BatchHeaders): Stored {
+  const { counters, keys, pending, capacityBytes } = database;
   const duplicate = duplicateOf(database, row);
   if (duplicate !== undefined) return duplicate;
+  if (row.deadLetter === undefined && !pending.admit(row.caller, capacityBytes)) return { kind: 'over-share' };
   const seq = counters.nextSeq++;
   insertEvent(database, row, { seq, raw, headers });
+  const headerBytes = Math.ceil(headers.json.length / headers.count);
   if (row.deadLetter === undefined) {
-    makePending(database, row, seq);
+    const ownBytes = raw.byteLength + Buffer.byteLength(row.eventJson) + RECORD_OVERHEAD_BYTES;
+    makePending(database, row, { seq, bytes: ownBytes + headerBytes });
   } else {
-    const headerBytes = headers.count > 1 ? Math.ceil(headers.json.length / headers.count) : 0;
-    addDeadLetter(database, { seq, at: row.receivedAt, headerBytes, ...row.deadLetter });
+    const unstoredBytes = headers.count > 1 ? headerBytes : 0;
+    addDeadLetter(database, { seq, at: row.receivedAt, headerBytes: unstoredBytes, ...row.deadLetter });
   }
   keys.add(row.dedupKey, seq);
   return { kind: 'kept', seq };
@@ -141,7 +152,7 @@ function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, h
 function duplicateOf(
   { sql, keys }: JournalDatabase,
   { dedupKey, content, receivedAt, deadLetter }: PackedRecord,
-): Appended | undefined {
+): Stored | undefined {
   const of = keys.find(dedupKey);
   const isFree = of === undefined || (deadLetter === undefined && sql.hasReleasedKey.get(of) !== undefined);
   if (!isFree) return { kind: 'duplicate', of };
@@ -180,15 +191,19 @@ function insertEvent({ sql }: JournalDatabase, row: PackedRecord, { seq, raw, he
   );
 }
 
-function makePending({ sql, counters }: JournalDatabase, { receivedAt, content }: PackedRecord, seq: number): void {
-  sql.insertFresh.run(seq, receivedAt);
-  counters.pending++;
+function makePending(
+  database: JournalDatabase,
+  { receivedAt, caller, content }: PackedRecord,
+  { seq, bytes }: { readonly seq: number; readonly bytes: number },
+): void {
+  database.sql.insertFresh.run(seq, receivedAt, caller, bytes);
+  addPending(database, { caller, bytes });
   if (content === undefined) return;
-  sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, receivedAt + content.windowMs);
+  database.sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, receivedAt + content.windowMs);
 }
 
 /** After a batch failed as a whole because of one of its records: each record is stored on its own, with its headers. */
-function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): Appended[] {
+function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): Stored[] {
   let diskFailed = false;
   return eachRecord(batch, (row, raw) => {
     // The disk may fail between two of them: those before are durable, and those after need not try.
@@ -207,19 +222,19 @@ function complete(database: JournalDatabase, leases: Leases, completion: Complet
   const { seq, attempt, decision } = completion;
   const lease = leases.held(completion, time.tick);
   if (lease === undefined) return false;
-  const { sql, counters } = database;
+  const { sql } = database;
   if (attempt !== undefined) {
     const outcome = JSON.stringify(attempt.outcome);
     sql.insertAttempt.run(seq, attempt.at, lease.delivery, attempt.durationMs, outcome, decision.kind);
   }
-  if (lease.isFresh) sql.dropFresh.run(seq);
+  const share = removePending(database, lease);
   if (decision.kind === 'retry') {
     const { attempts, uncertain, agesFrom, lastAttemptAt } = decision.history;
-    sql.wait.run(seq, decision.at, lease.receivedAt, attempts, uncertain, agesFrom, lastAttemptAt);
+    const { caller, bytes } = share;
+    sql.wait.run(seq, decision.at, lease.receivedAt, attempts, uncertain, agesFrom, lastAttemptAt, caller, bytes);
+    addPending(database, share);
     return true;
   }
-  if (!lease.isFresh) sql.dropWaiting.run(seq);
-  counters.pending--;
   if (decision.kind === 'dead-letter') {
     const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
     giveUp(database, { seq, at: time.now, reason: decision.reason, detail });
