@@ -1,4 +1,3 @@
-import type { DueEvent } from './claim.ts';
 import type { JournalDatabase } from './database.ts';
 
 /** What a pending event takes of whose share. */
@@ -16,7 +15,7 @@ export function addPending({ counters, pending }: JournalDatabase, { caller, byt
 /** Takes an event out of its queue. */
 export function removePending(
   { sql, counters, pending }: JournalDatabase,
-  { seq, isFresh }: Pick<DueEvent, 'seq' | 'isFresh'>,
+  { seq, isFresh }: { readonly seq: number; readonly isFresh: boolean },
 ): PendingShare {
   const row = (isFresh ? sql.dropFresh : sql.dropWaiting).get(seq);
   const share = { caller: String(row?.['caller']), bytes: Number(row?.['bytes']) };
