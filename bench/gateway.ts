@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
 
-/** The options in the first line of bin.js. */
-const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-sigusr1'];
+/** The options and the environment in the first line of bin.js. */
+const NODE_FLAGS = ['--max-semi-space-size=8', '--optimize-for-size', '--disable-sigusr1'];
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 export interface Usage {
   /** CPU seconds since its start, of all its threads. */
@@ -86,7 +87,10 @@ export async function startProgram<T>(
   find: (line: string) => T | undefined,
 ): Promise<Program<T>> {
   const bin = new URL('../bin.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...MALLOC, ...env },
+  });
   const ended = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);

@@ -119,9 +119,9 @@ function listed(events: readonly (EventReceipt | LostEvent)[]): object {
       : [...events.filter(isUnusual), ...events.filter((event) => !isUnusual(event))];
   const shown = sorted.slice(0, MAX_LISTED).map((event) => ({ ...eventFields(event), ...resultFields(event) }));
   if (shown.length === events.length) return { events: shown };
-  const results = Object.groupBy(events, (event) => ('result' in event ? event.result.kind : 'lost'));
-  const counts = Object.fromEntries(Object.entries(results).map(([kind, each]) => [kind, each.length]));
-  return { events: shown, eventCount: events.length, ...('lost' in counts ? {} : { results: counts }) };
+  const results: Record<string, number> = {};
+  for (const event of events) if ('result' in event) results[event.result.kind] = (results[event.result.kind] ?? 0) + 1;
+  return { events: shown, eventCount: events.length, results };
 }
 
 function resultFields(event: EventReceipt | LostEvent): object {
