@@ -9,17 +9,19 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS program
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache
+# With more arenas, or with large buffers in them, glibc keeps what a burst took.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=131072
 COPY LICENSE package.json bin.js /app/
 COPY src /app/src
 # npm links it: under node_modules itself Node runs no TypeScript.
 COPY packages /app/packages
 COPY --from=dependencies /app/node_modules /app/node_modules
 
-# Runs the program once, so that Node fills its compile cache. A container with a read-only root cannot write it later.
+# Runs the program once with its options, which the cache depends on, so that Node fills its compile cache. A container with a read-only root cannot write it later.
 FROM program AS warm
 USER 0
 COPY image/warm-up.mjs /warm-up.mjs
-RUN ["/nodejs/bin/node", "/warm-up.mjs"]
+RUN ["/nodejs/bin/node", "--max-semi-space-size=8", "--optimize-for-size", "--disable-sigusr1", "/warm-up.mjs"]
 
 FROM program
 ARG VERSION=unknown
@@ -35,5 +37,5 @@ USER 65532:65532
 # Comes after USER: WORKDIR would otherwise create the folder for the user of the build.
 WORKDIR /app
 EXPOSE 8080 8081
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--disable-sigusr1", "/app/bin.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--optimize-for-size", "--disable-sigusr1", "/app/bin.js"]
 CMD ["serve"]

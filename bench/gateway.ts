@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { NODE_FLAGS } from '../test/support/serve-process.ts';
+import { MALLOC, NODE_FLAGS } from '../test/support/serve-process.ts';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
 
@@ -84,7 +84,10 @@ export async function startProgram<T>(
   find: (line: string) => T | undefined,
 ): Promise<Program<T>> {
   const bin = new URL('../bin.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...MALLOC, ...env },
+  });
   const ended = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);

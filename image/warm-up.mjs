@@ -1,5 +1,5 @@
 // Runs `serve` in the image that is being built, until it listens, so that Node fills its compile cache. The cache depends on
-// the user who fills it, and only this user can read its files. So the later user of the program fills it here, and the files
+// the options of Node and on the user who fills it, and only this user can read its files. So the later user of the program fills it here, and the files
 // are then made readable for all.
 import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ for (const folder of [cache, scratch]) {
 }
 writeFileSync(join(scratch, 'tokens.json'), '{"unused":"unused"}', { mode: 0o644 });
 
-const child = spawn(process.execPath, ['/app/bin.js', 'serve'], {
+const child = spawn(process.execPath, [...process.execArgv, '/app/bin.js', 'serve'], {
   uid: USER,
   gid: USER,
   stdio: ['ignore', 'pipe', 'inherit'],

@@ -77,7 +77,7 @@ async function receive(caller: Caller, body: Uint8Array, headers: Headers): Prom
     anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required' }),
     decode,
     intake: new MemoryJournal({ clock }),
-    now: () => clock.now(),
+    clock,
   });
   return receiver({ headers, readBody: async () => ({ kind: 'body', bytes: body }) });
 }

@@ -146,7 +146,7 @@ export const JOURNAL = {
   JOURNAL_MAX_BYTES: withDefault(
     text.byteSize({ min: '16MiB', max: '64TiB' }),
     '2GiB',
-    'Above this size the oldest delivered events are deleted; pending events never are. All dead letters may take half of it, those of one caller an eighth.',
+    'Above this size the oldest delivered events are deleted; pending events never are. Dead letters may take half of it, those of one caller an eighth. Once pending events take half, each caller has an eighth of it for its own.',
   ),
 };
 

@@ -187,24 +187,6 @@ test('an event is decoded when it is read, not before', () => {
   }
 });
 
-test('a webhook may have 16 events of any size, and more of at least 200 bytes on average', () => {
-  const kindOf = (body: string) => decode(Buffer.from(body), {}).kind;
-  const batch = (count: number, bytes: number) => {
-    const events = Array.from({ length: count }, () => '{"eventType":"ImagePushed"}').join(',');
-    return `[${events.padEnd(bytes - 2)}]`;
-  };
-  assert.equal(kindOf(batch(16, 0)), 'decoded');
-  assert.equal(kindOf(batch(17, 17 * 200)), 'decoded');
-  assert.equal(kindOf(batch(17, 17 * 200 - 1)), 'unreadable');
-  const notifications = (count: number) =>
-    JSON.stringify({ events: Array.from({ length: count }, (_, index) => index) });
-  assert.equal(kindOf(notifications(16)), 'decoded');
-  assert.deepEqual(decode(Buffer.from(notifications(5000)), {}), {
-    kind: 'unreadable',
-    issues: [{ path: 'events', expected: 'at most 119 events in 23902 bytes', received: 'more' }],
-  });
-});
-
 const NAMES_TO_REFUSE: readonly (readonly [path: string, target: object])[] = [
   ['repository', { repository: 'team/../other/x' }],
   ['repository', { repository: 'team/a\nb' }],

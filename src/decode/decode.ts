@@ -15,7 +15,7 @@ import { LIMITS } from './limits.ts';
 export const decode: Decode = (body, headers) => {
   const json = parseBytes(body);
   if (isObject(json)) return decodeObject(json, body, headers);
-  if (Array.isArray(json)) return decodeBatch(json, body);
+  if (Array.isArray(json)) return decodeBatch(json);
   if (typeof json === 'string' && isBinary(headers)) return decodeBinary(json, body, headers);
   const found = issue('', 'a JSON object or an array of events', json);
   const isOther = json === undefined && body.length > 0;
@@ -27,27 +27,27 @@ function decodeObject(json: JsonObject, body: Uint8Array, headers: Headers): Dec
   if (isBinary(headers)) return decodeBinary(json, body, headers);
   if (has(json, 'action')) return decodeAcr(json, body);
   if (isEventGridEvent(json)) return decodeValidation(json) ?? one('event-grid', decodeEventGrid(json, ''));
-  return has(json, 'events') ? decodeNotifications(own(json, 'events'), body) : decodeAcr(json, body);
+  return has(json, 'events') ? decodeNotifications(own(json, 'events')) : decodeAcr(json, body);
 }
 
 function one(format: Format, event: DecodedEvent): Decoded {
   return { kind: 'decoded', format, events: [event] };
 }
 
-function decodeNotifications(events: unknown, body: Uint8Array): Decoded {
+function decodeNotifications(events: unknown): Decoded {
   if (!Array.isArray(events)) return { kind: 'unreadable', issues: [issue('events', 'an array', events)] };
-  return tooMany(events, body, 'events') ?? decodeDistribution(events);
+  return tooMany(events, 'events') ?? decodeDistribution(events);
 }
 
 /** An array without a single event is unreadable. */
-function decodeBatch(batch: readonly unknown[], body: Uint8Array): Decoded {
+function decodeBatch(batch: readonly unknown[]): Decoded {
   const first = batch.find((each) => isCloudEvent(each) || isEventGridEvent(each));
   if (first === undefined) return { kind: 'unreadable', issues: [issue('', 'events in the array', batch)] };
   const validation = batch.length === 1 && isObject(first) ? decodeValidation(first) : undefined;
   if (validation !== undefined) return validation;
   const events = lazily(batch, (each, index) => decodeElement(each, `[${index}]`));
   const format = isCloudEvent(first) ? 'cloudevents' : 'event-grid';
-  return tooMany(batch, body, '') ?? { kind: 'decoded', format, events };
+  return tooMany(batch, '') ?? { kind: 'decoded', format, events };
 }
 
 function decodeElement(json: unknown, at: string): DecodedEvent {
@@ -55,15 +55,10 @@ function decodeElement(json: unknown, at: string): DecodedEvent {
   return isEventGridEvent(json) ? decodeEventGrid(json, `${at}.`) : unreadableEvent(json, at);
 }
 
-/**
- * Each event takes room in the journal, however small it is. So a webhook of many tiny events, which no registry sends, is
- * unreadable as a whole. A dead letter for several events together would take less room, but would not help with tiny events that
- * are accepted, and could not be redelivered event by event.
- */
-function tooMany({ length }: readonly unknown[], body: Uint8Array, path: string): Decoded | undefined {
-  const { maxEvents, maxSmallEvents, minEventBytes } = LIMITS;
-  const max = Math.min(maxEvents, Math.max(maxSmallEvents, Math.floor(body.byteLength / minEventBytes)));
-  if (length <= max) return undefined;
-  const size = max < maxEvents ? ` in ${body.byteLength} bytes` : '';
-  return { kind: 'unreadable', issues: [{ path, expected: `at most ${max} events${size}`, received: 'more' }] };
+function tooMany({ length }: readonly unknown[], path: string): Decoded | undefined {
+  if (length <= LIMITS.maxEvents) return undefined;
+  return {
+    kind: 'unreadable',
+    issues: [{ path, expected: `at most ${LIMITS.maxEvents} events`, received: 'more' }],
+  };
 }

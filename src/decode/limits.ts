@@ -9,21 +9,6 @@ export const DECODE_LIMITS = {
     at: '400.',
     affects: 'the webhook',
   },
-  maxSmallEvents: {
-    value: 16,
-    unit: 'count',
-    about: 'Events in one webhook, whatever their size. Beyond them, `minEventBytes` applies.',
-    at: '400, if the events are smaller than `minEventBytes` on average.',
-    affects: 'the webhook',
-  },
-  minEventBytes: {
-    value: 200,
-    unit: 'bytes',
-    about:
-      'The least average size of an event in a webhook with more than `maxSmallEvents`. The smallest event that a registry sends has 220 bytes. The journal stores about 400 bytes with each event: without this limit, 10 kB of `[1,2,3,…]` would fill 2 MB of it.',
-    at: '400.',
-    affects: 'the webhook',
-  },
   maxRepositoryChars: {
     value: 256,
     unit: 'characters',

@@ -155,7 +155,7 @@ function startIngest(
       decode,
       contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
       intake: journal,
-      now: Date.now,
+      clock: systemClock,
     }),
     permit: createPermit({ authenticator, anonymousHandshakes }),
     healthy,

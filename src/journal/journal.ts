@@ -61,14 +61,19 @@ export type OnStoredLate = (records: readonly NewRecord[], appended: readonly Ap
  * - a dead letter of the `KEY_RELEASING_REASONS` leaves its key and its content to a later record that is to be delivered: that
  *   is kept; only a dead letter with the same key is a duplicate. Redelivered, it takes its key again unless another record
  *   has it. Dead letters of other reasons keep both;
- * - `unavailable` within `LIMITS.appendMs`, whatever the disk does;
+ * - `unavailable` within `LIMITS.appendMs` of `since`, whatever the disk does, and at once if they are over;
  * - a caller that keeps as many records waiting as it may delays no append of another caller by more than a commit. Beyond
  *   that number, `busy` for that caller alone;
+ * - while the pending events of all callers take more than `LIMITS.maxPending` of the journal, those of one take no more than
+ *   `LIMITS.maxCallerPending`: beyond it, `share` for that caller alone. Duplicates and dead letters are still taken;
  * - after `unavailable`, the same records can be appended again.
  */
 export interface Intake {
-  /** All records are of one webhook, and so of one caller. */
-  append(records: readonly NewRecord[]): Promise<AppendOutcome>;
+  /**
+   * All records are of one webhook, and so of one caller. `since`: from when `LIMITS.appendMs` count, by the clock that never
+   * jumps; without it, from now on.
+   */
+  append(records: readonly NewRecord[], since?: number): Promise<AppendOutcome>;
 }
 
 /**

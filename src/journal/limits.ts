@@ -9,7 +9,8 @@ export const JOURNAL_LIMITS = {
   appendMs: {
     value: 4 * SECOND,
     unit: 'ms',
-    about: 'How long an append may take. ACR waits 5 s for its answer.',
+    about:
+      'How long an append may take. For a batch it includes the wait for earlier batches of its caller. ACR waits 5 s for its answer.',
     at: '503 with `Retry-After`, reason `slow`.',
     affects: 'the webhook',
   },
@@ -105,6 +106,21 @@ export const JOURNAL_LIMITS = {
     about: 'How long the journal knows what it has taken in. A key outlives an event that is deleted early.',
     at: 'The same event is accepted again.',
     affects: 'the event',
+  },
+  maxPending: {
+    value: 0.5,
+    unit: 'share',
+    about:
+      'Of `JOURNAL_MAX_BYTES`, or of what the disk has for the journal if that is less: the pending events of all callers, with their headers and 512 bytes more for each. More of them are kept, but then each caller has a share.',
+    at: '`maxCallerPending` applies.',
+    affects: 'callers beyond their share',
+  },
+  maxCallerPending: {
+    value: 0.125,
+    unit: 'share',
+    about: 'Of the same: the pending events of one caller, once all together are beyond `maxPending`.',
+    at: '503 with `Retry-After`, reason `share`, until some of its events are delivered.',
+    affects: 'the caller',
   },
   maxCallerDeadLetters: {
     value: 0.125,

@@ -80,6 +80,8 @@ export const UNAVAILABLE_REASONS = [
   'slow',
   /** Too many events of this caller wait already. */
   'busy',
+  /** The pending events of this caller take more than its share of the journal. */
+  'share',
   /** The journal is closed or closing. */
   'closed',
 ] as const;

@@ -84,6 +84,7 @@ test('the line of a batch lists dead letters and unknown actions first', () => {
   events[60] = { ...EVENT, id: 'alien', result: { kind: 'dead-lettered', seq: 60, reason: 'out-of-scope' } };
   report(aReceipt(...events));
   assert.equal(lines[0]?.['eventCount'], 100);
+  assert.deepEqual(lines[0]?.['results'], { accepted: 99, 'dead-lettered': 1 });
   assert.match(JSON.stringify(lines[0]?.['events']), /^\[\{"id":"alien"/);
 });
 

@@ -153,7 +153,10 @@ function listed(events: readonly (EventReceipt | LostEvent)[]): object {
       ? events
       : [...events.filter(isUnusual), ...events.filter((event) => !isUnusual(event))];
   const shown = sorted.slice(0, MAX_LISTED).map((event) => ({ ...eventFields(event), ...resultFields(event) }));
-  return shown.length === events.length ? { events: shown } : { events: shown, eventCount: events.length };
+  if (shown.length === events.length) return { events: shown };
+  const results: Record<string, number> = {};
+  for (const event of events) if ('result' in event) results[event.result.kind] = (results[event.result.kind] ?? 0) + 1;
+  return { events: shown, eventCount: events.length, results };
 }
 
 function resultFields(event: EventReceipt | LostEvent): object {

@@ -64,7 +64,6 @@ function gateway(contentWindow: ReceiveOptions['contentWindow']) {
       authenticate: async () => ({ kind: 'caller', caller }),
       callerNamed: () => caller,
     };
-    const now = () => clock.now();
     const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
     const receive = createReceive({
       authenticator,
@@ -72,7 +71,7 @@ function gateway(contentWindow: ReceiveOptions['contentWindow']) {
       decode,
       contentWindow,
       intake: journal,
-      now,
+      clock,
     });
     const { answer } = await receive({ headers: {}, readBody: async () => ({ kind: 'body', bytes: body }) });
     return answer.kind === 'receipt' ? answer.events[0] : undefined;

@@ -1,6 +1,7 @@
 import { scopeOf } from '../auth/scope.ts';
 import type { Decoded, DecodedEvent } from '../decode/decoder.ts';
 import type { NewRecord } from '../journal/journal.ts';
+import { recordBytes } from '../journal/record-bytes.ts';
 import type { EventReceipt, Rejection } from '../model/receipt.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import type { Issue } from '../model/webhook.ts';
@@ -29,19 +30,27 @@ export function* judge(
   webhook: Webhook,
 ): Generator<Judgement | Rejected> {
   const base = recordBase(format, webhook);
-  const maxRawBytes = webhook.body.byteLength * LIMITS.growthFactor + LIMITS.growthBytes;
-  let rawBytes = 0;
+  const maxBytes = Math.max(sentBytes(webhook) * LIMITS.growthFactor, LIMITS.minGrowthBytes);
+  let bytes = JSON.stringify(base.headers).length;
   for (const event of events) {
     const judgement = judgeEvent(event, base, webhook);
-    rawBytes += judgement.kind === 'kept' ? judgement.record.raw.byteLength : 0;
-    yield rawBytes > maxRawBytes ? TOO_MUCH_RAW : judgement;
+    bytes += judgement.kind === 'kept' ? recordBytes(judgement.record) : 0;
+    yield bytes > maxBytes ? TOO_SMALL_EVENTS : judgement;
   }
 }
 
-const TOO_MUCH_RAW: Rejected = {
+const TOO_SMALL_EVENTS: Rejected = {
   kind: 'unreadable',
-  issues: [{ path: '', expected: 'UTF-8 and numbers without large exponents', received: 'others' }],
+  issues: [{ path: '', expected: 'events of the size that registries send', received: 'much smaller ones' }],
 };
+
+/** The bytes of a webhook over HTTP/1.1. */
+function sentBytes({ headers, body }: Webhook): number {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((each) => name.length + each.length + ': \r\n'.length),
+  );
+  return lines.reduce((sum, each) => sum + each, 'POST /events HTTP/1.1\r\n\r\n'.length + body.byteLength);
+}
 
 /** Whether it is a rejection, after which nothing of the webhook may be kept. */
 export function isRejected(judgement: Judgement | Rejected): judgement is Rejected {

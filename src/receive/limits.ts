@@ -7,15 +7,16 @@ export const RECEIVE_LIMITS = {
     unit: 'count',
     about:
       'Values in a webhook, by its commas, up to which it takes no turn: an event has about 20. Parsed, a batch takes ten times its bytes, so that a caller’s batches are parsed, judged and appended one at a time.',
-    at: 'The webhook waits until an earlier one of its caller is answered.',
+    at: 'The webhook waits until earlier ones of its caller are answered. `appendMs` of the journal counts from when its body has arrived, with this wait.',
     affects: 'the caller',
   },
-  turnMs: {
-    value: 4_000,
-    unit: 'ms',
-    about: 'How long it may wait for that. ACR waits 5 s for its answer.',
-    at: '503 with `Retry-After`.',
-    affects: 'the caller',
+  maxLateEvents: {
+    value: 10,
+    unit: 'count',
+    about:
+      'Events that are still read of a webhook whose `appendMs` are over before it is appended, for the log line `webhook.lost`.',
+    at: 'The others are not read.',
+    affects: 'the log line',
   },
   sliceMs: {
     value: 2,
@@ -25,17 +26,17 @@ export const RECEIVE_LIMITS = {
     affects: 'the webhook',
   },
   growthFactor: {
-    value: 1.5,
+    value: 3,
     unit: 'count',
     about:
-      'How much larger than a body the events in it may be when each is written out alone. `1e20` is written out as 21 digits, a byte that is not UTF-8 as three. No event of a registry has either.',
+      'How many times its own bytes, with its headers, a webhook may take of the journal. Each event takes about 300 bytes there, and its own twice: as it came, and as it was read. So the events of a batch need about 300 bytes each; the smallest that a registry sends in a batch has 560. Other limits on their size are not needed: neither `[1,2,3,…]` nor `1e20`, which is written out as 21 digits, fills the journal.',
     at: '400.',
     affects: 'the webhook',
   },
-  growthBytes: {
-    value: 4_096,
+  minGrowthBytes: {
+    value: 704,
     unit: 'bytes',
-    about: 'How much larger they may be in any case: the envelope around each event takes a few bytes.',
+    about: 'What it may take in any case: one event, however small.',
     at: '400, together with `growthFactor`.',
     affects: 'the webhook',
   },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { eventually } from '../../test/support/eventually.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { tokenAuthenticator } from '../auth/token.ts';
 import { parseTokens } from '../config/tokens-file.ts';
@@ -11,6 +12,7 @@ import type { EventResult, Receipt, Rejection } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
 import { AnonymousHandshakes } from './anonymous-handshakes.ts';
 import type { Receive, Reception } from './incoming-webhook.ts';
+import { LIMITS } from './limits.ts';
 import { createReceive } from './receive.ts';
 import type { ContentWindow } from './record.ts';
 
@@ -41,6 +43,9 @@ const HOST = 'example.azurecr.io';
 
 const HANDSHAKES = new AnonymousHandshakes({ decode, handshakeCredentials: 'required' });
 
+/** What HTTP clients send as well. */
+const OTHER_HEADERS = { host: 'gateway.example.com', connection: 'keep-alive', 'content-length': '1000' };
+
 class Rig {
   readonly clock = new ManualClock();
   readonly journal = new MemoryJournal({ clock: this.clock });
@@ -54,7 +59,7 @@ class Rig {
       decode,
       contentWindow,
       intake: this.journal,
-      now: () => this.clock.now(),
+      clock: this.clock,
     });
   }
 
@@ -64,7 +69,7 @@ class Rig {
 
   receiveFrom(authorization: string, body: string | Uint8Array, headers: Headers = {}): Promise<Reception> {
     return this.#receive({
-      headers: { ...headers, authorization },
+      headers: { ...OTHER_HEADERS, ...headers, authorization },
       readBody: async () => {
         this.bodiesRead += 1;
         return { kind: 'body', bytes: Buffer.from(body) };
@@ -239,7 +244,7 @@ test('events without a registry are deduplicated for each caller', async () => {
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake,
-    now: () => clock.now(),
+    clock,
   });
   for (const name of ['one', 'two']) {
     const bytes = Buffer.from(aBody());
@@ -416,15 +421,19 @@ test('an unreadable, an out-of-scope and an oversized event among a hundred cost
   assert.equal(alien?.event.registry, 'other.azurecr.io');
 });
 
-test('a webhook is unreadable if its events take more than half again its size when each is written out alone', async () => {
+test('a webhook is unreadable if its events take more than three times its bytes in the journal', async () => {
   const rig = new Rig();
-  const withNumbers = (number: string, count: number) =>
-    `{"events":[{"id":"${number}","action":"push","x":[${Array(count).fill(number).join(',')}]}]}`;
-  assert.equal(receiptOf(await rig.receive('bound', withNumbers('1e2', 5000))).kind, 'receipt');
-  assert.equal(receiptOf(await rig.receive('bound', withNumbers('1e20', 250))).kind, 'receipt');
-  const { answer } = await rig.receive('bound', withNumbers('1e19', 350));
-  assert.equal(answer.kind, 'unreadable');
-  assert.equal(await rig.kept(), 2);
+  const events = (...jsons: readonly string[]) => `{"events":[${jsons.join(',')}]}`;
+  const numbers = (number: string) => `{"id":"${number}","action":"push","x":[${Array(500).fill(number).join(',')}]}`;
+  const pushes = (count: number) => Array.from({ length: count }, (_, index) => aBody({ id: `${index}`, host: HOST }));
+  for (const body of [events('1'), events('{}'), events(...pushes(2)), events(numbers('1e2'))]) {
+    assert.equal(receiptOf(await rig.receive('bound', body)).kind, 'receipt', body);
+  }
+  const kept = await rig.kept();
+  for (const body of [events(...Array(16).fill('1')), events(...pushes(100)), events(numbers('1e20'))]) {
+    assert.equal((await rig.receive('bound', body)).answer.kind, 'unreadable', body);
+  }
+  assert.equal(await rig.kept(), kept);
 });
 
 test('an element of a batch that is not an event is stored with the action `unreadable`', async () => {
@@ -453,15 +462,17 @@ test('a batch that comes again after a 503 is not stored again', async () => {
 
 test('while a large batch is judged, the event loop goes on', async () => {
   const clock = new ManualClock();
+  const journal = new MemoryJournal({ clock });
   let pauses = 0;
   let time = 0;
+  const look = () => time++;
   const receive = createReceive({
     authenticator: authenticator(),
     anonymousHandshakes: HANDSHAKES,
     decode,
-    intake: new MemoryJournal({ clock }),
+    intake: { append: (records) => journal.append(records) },
     // Every look at the clock takes a millisecond.
-    now: () => time++,
+    clock: { now: look, tick: look },
   });
   let isAnswered = false;
   const count = (): void => {
@@ -488,13 +499,13 @@ test('a caller’s batches are taken one at a time, and its single events and ot
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake: {
-      append: async (records) => {
+      append: async (records, since) => {
         appends.push(records.length);
         if (records.length === 50 && appends.length === 1) await gate.promise;
-        return journal.append(records);
+        return journal.append(records, since);
       },
     },
-    now: () => clock.now(),
+    clock,
   });
   const send = (caller: CallerName, count: number, from: number): Promise<Reception> => {
     const events = Array.from({ length: count }, (_, index) => anEventGridEvent({ id: `${caller}-${from + index}` }));
@@ -512,26 +523,33 @@ test('a caller’s batches are taken one at a time, and its single events and ot
   assert.equal(receiptOf(await send('bound', 55, 0)).events.length, 55);
   assert.deepEqual(appends.toSorted(), [1, 50, 55]);
 
-  clock.advance(4_000);
+  clock.advance(3_999);
   gate.resolve();
   assert.equal(receiptOf(await first).events.length, 50);
   assert.equal(receiptOf(await second).events.length, 60);
   assert.equal(receiptOf(await late).events.length, 70);
 });
 
-test('a batch that waits for more than 4 seconds for its turn is rejected, and nothing of it is kept', async () => {
+test('a batch that waits for its turn until its time is over is rejected with what was read, and not kept', async () => {
   const clock = new ManualClock();
-  const gate = Promise.withResolvers<void>();
   const journal = new MemoryJournal({ clock });
+  const gate = Promise.withResolvers<void>();
+  const sinces: (number | undefined)[] = [];
   const receive = createReceive({
     authenticator: authenticator(),
     anonymousHandshakes: HANDSHAKES,
     decode,
-    intake: { append: (records) => gate.promise.then(() => journal.append(records)) },
-    now: () => clock.now(),
+    intake: {
+      append: async (records, since) => {
+        sinces.push(since);
+        await gate.promise;
+        return journal.append(records);
+      },
+    },
+    clock,
   });
-  const send = (from: number): Promise<Reception> => {
-    const events = Array.from({ length: 50 }, (_, index) => anEventGridEvent({ id: `${from + index}` }));
+  const send = (prefix: string): Promise<Reception> => {
+    const events = Array.from({ length: 50 }, (_, index) => anEventGridEvent({ id: `${prefix}-${index}` }));
     const bytes = Buffer.from(JSON.stringify(events));
     return receive({
       headers: { authorization: 'Bearer free-token' },
@@ -539,15 +557,26 @@ test('a batch that waits for more than 4 seconds for its turn is rejected, and n
     });
   };
 
-  const first = send(0);
-  const second = send(100);
+  const arrivedAt = clock.tick();
+  const first = send('a');
+  const late = send('b');
+  await eventually('the first batch is appended', async () => sinces.length === 1);
+  clock.advance(3_999);
+  const next = send('c');
   await new Promise((resolve) => setImmediate(resolve));
-  clock.advance(4_001);
+  clock.advance(1);
   gate.resolve();
 
   assert.equal(receiptOf(await first).events.length, 50);
-  assert.deepEqual((await second).answer, { kind: 'overloaded' });
-  assert.equal((await journal.find({ limit: 1000 })).length, 50);
+  const { answer } = await late;
+  assert.equal(answer.kind, 'unavailable');
+  assert.deepEqual(answer.kind === 'unavailable' && [answer.reason, answer.lost.map(({ id }) => id)], [
+    'slow',
+    Array.from({ length: LIMITS.maxLateEvents }, (_, index) => `b-${index}`),
+  ]);
+  assert.equal(receiptOf(await next).events.length, 50);
+  assert.deepEqual(sinces, [arrivedAt, arrivedAt + 3_999]);
+  assert.equal((await journal.find({ limit: 1000 })).length, 100);
 });
 
 test('an event that comes in four formats is accepted once', async () => {
@@ -617,7 +646,7 @@ test('the result of an event that a rule ignores names the rule, and nothing is 
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake: journal,
-    now: () => clock.now(),
+    clock,
   });
   const bytes = Buffer.from(JSON.stringify([anEventGridEvent(), anEventGridEvent({ id: 'b', action: 'delete' })]));
   const { events } = receiptOf(await receive({ headers: {}, readBody: async () => ({ kind: 'body', bytes }) }));
@@ -685,7 +714,7 @@ test('a journal that does not answer for every event is a fault', async () => {
     anonymousHandshakes: HANDSHAKES,
     decode,
     intake: { append: async () => ({ kind: 'appended', records: [] }) },
-    now: () => 0,
+    clock: new ManualClock(),
   });
   const bytes = Buffer.from(aBody({ host: HOST }));
   const headers = { authorization: 'Bearer free-token' };

@@ -2,7 +2,9 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Decode } from '../decode/decoder.ts';
 import type { Appended, Intake, NewRecord } from '../journal/journal.ts';
 import { JournalFault } from '../journal/journal-fault.ts';
+import { LIMITS as JOURNAL } from '../journal/limits.ts';
 import type { Caller } from '../model/caller.ts';
+import type { Clock } from '../model/clock.ts';
 import type { EventReceipt, Receipt, Rejection, UnavailableReason } from '../model/receipt.ts';
 import type { Headers } from '../model/webhook.ts';
 import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
@@ -20,8 +22,7 @@ export interface ReceiveOptions {
   /** Absent: only the ids of events are compared. */
   readonly contentWindow?: ContentWindow | undefined;
   readonly intake: Intake;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+  readonly clock: Pick<Clock, 'now' | 'tick'>;
 }
 
 /**
@@ -34,20 +35,24 @@ export function createReceive({
   decode,
   contentWindow,
   intake,
-  now,
+  clock,
 }: ReceiveOptions): Receive {
   const batches = new Turns();
 
-  async function take(bytes: Uint8Array, headers: Headers, caller: Caller): Promise<Reception['answer']> {
-    const decoded = decode(bytes, headers);
+  async function take(body: Uint8Array, headers: Headers, caller: Caller, since: number): Promise<Reception['answer']> {
+    const decoded = decode(body, headers);
     if (decoded.kind !== 'decoded') return decoded;
-    const judged = judge(decoded, { headers, body: bytes, caller, receivedAt: now(), contentWindow });
+    const judged = judge(decoded, { headers, body, caller, receivedAt: clock.now(), contentWindow });
     const judgements: Judgement[] = [];
-    for await (const judgement of inSlices(judged, now)) {
+    let kept = 0;
+    for await (const judgement of inSlices(judged, clock)) {
       if (isRejected(judgement)) return judgement;
       judgements.push(judgement);
+      if (judgement.kind === 'kept') kept++;
+      const isLate = clock.tick() - since >= JOURNAL.appendMs;
+      if (isLate && kept >= LIMITS.maxLateEvents) return unavailable('slow', recordsOf(judgements));
     }
-    return append(judgements, intake);
+    return append(judgements, intake, since);
   }
 
   return async (webhook) => {
@@ -57,19 +62,12 @@ export function createReceive({
     const { caller } = authentication;
     const body = await webhook.readBody(caller.name);
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
-    const { bytes } = body;
-    if (!mayHoldMoreThan(LIMITS.maxValuesAtOnce, bytes)) {
-      return { caller: caller.name, answer: await take(bytes, headers, caller) };
-    }
-    const waitsSince = now();
-    const answer = await batches.take(caller.name, async () =>
-      now() - waitsSince > LIMITS.turnMs ? OVERLOADED : take(bytes, headers, caller),
-    );
-    return { caller: caller.name, answer };
+    const since = clock.tick();
+    const taken = () => take(body.bytes, headers, caller, since);
+    const isBatch = mayHoldMoreThan(LIMITS.maxValuesAtOnce, body.bytes);
+    return { caller: caller.name, answer: await (isBatch ? batches.take(caller.name, taken) : taken()) };
   };
 }
-
-const OVERLOADED: Rejection = { kind: 'overloaded' };
 
 /** Answers requests for permission to send. */
 export function createPermit({
@@ -89,11 +87,11 @@ const NO_ORIGIN: Rejection = {
   issues: [{ path: 'webhook-request-origin', expected: 'a host name', received: 'something else' }],
 };
 
-async function append(judgements: readonly Judgement[], intake: Intake): Promise<Receipt | Rejection> {
-  const records = judgements.flatMap((each) => (each.kind === 'kept' ? [each.record] : []));
+async function append(judgements: readonly Judgement[], intake: Intake, since: number): Promise<Receipt | Rejection> {
+  const records = recordsOf(judgements);
   const appended: Appended[] = [];
   if (records.length > 0) {
-    const outcome = await intake.append(records);
+    const outcome = await intake.append(records, since);
     if (outcome.kind === 'unavailable') return unavailable(outcome.reason, records);
     // Its neighbours are durable, and duplicates when the whole webhook comes again.
     if (outcome.records.some(({ kind }) => kind === 'unstorable')) return unavailable('unwritable', records);
@@ -106,6 +104,10 @@ async function append(judgements: readonly Judgement[], intake: Intake): Promise
       each.kind === 'ignored' ? each.receipt : receiptOf(each.record, results.next().value),
     ),
   };
+}
+
+function recordsOf(judgements: readonly Judgement[]): readonly NewRecord[] {
+  return judgements.flatMap((each) => (each.kind === 'kept' ? [each.record] : []));
 }
 
 /** Throws a `JournalFault` when the journal did not answer for the event. */

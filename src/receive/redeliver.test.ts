@@ -30,13 +30,12 @@ class Rig {
   }
 
   async receive(body: string, headers: Headers = {}): Promise<void> {
-    const now = () => this.clock.now();
     const receive = createReceive({
       authenticator: this.#authenticator,
       anonymousHandshakes: new AnonymousHandshakes({ decode, handshakeCredentials: 'required' }),
       decode,
       intake: this.journal,
-      now,
+      clock: this.clock,
     });
     const bytes = Buffer.from(body);
     await receive({
@@ -121,7 +120,7 @@ for (const [format, body, headers] of [
 test('an out-of-scope event of a batch is redelivered alone after its binding was changed to allow it', async () => {
   const rig = new Rig();
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io', repositories: ['other'] } });
-  const event = (id: string) => ({ eventType: TYPE, data: { ...CHART_DATA, id } });
+  const event = (id: string) => ({ eventType: TYPE, data: { ...CHART_DATA, id, padding: 'x'.repeat(200) } });
   await rig.receive(JSON.stringify([event('a'), event('b'), 5]));
   rig.configure({ ci: { token: 'x', registry: 'example.azurecr.io' } });
   assert.deepEqual(await rig.redeliver(2), { kind: 'redelivered' });

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { inSlices } from './slices.ts';
 
 /** A clock on which every reading takes some time. */
-function clockOf(stepMs: number): () => number {
+function clockOf(stepMs: number): { tick(): number } {
   let now = 0;
-  return () => (now += stepMs);
+  return { tick: () => (now += stepMs) };
 }
 
 /** How often the event loop went on while 100 items were read, and what was read. */

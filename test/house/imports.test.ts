@@ -23,6 +23,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'decode/decoder.ts',
     'journal/journal.ts',
     'journal/journal-fault.ts',
+    'journal/limits.ts',
+    'journal/record-bytes.ts',
   ],
   deliver: ['model', 'journal/journal.ts', 'journal/limits.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare observers, and this implements them.

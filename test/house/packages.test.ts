@@ -53,22 +53,28 @@ describe('package.json', () => {
     );
   });
 
-  it('starts the program with the same options of Node as bin.js, the image, the tests and the benchmarks', () => {
-    const [, options = ''] = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(read('bin.js')) ?? [];
+  it('starts the program with the same options of Node and glibc as bin.js, the image, the tests and the benchmarks', () => {
+    const [, malloc = '', options = ''] =
+      /^#!\/usr\/bin\/env -S ((?:MALLOC_\w+=\d+ )+)node (.+)$/m.exec(read('bin.js')) ?? [];
     const each = options.split(' ');
-    assert.equal(packageJson.scripts.start, `exec node ${options} bin.js dev`);
+    assert.equal(packageJson.scripts.start, `exec env ${malloc}node ${options} bin.js dev`);
+    assert.ok(read('Dockerfile').includes(`ENV ${malloc.trim()}\n`));
+    const variables = malloc
+      .trim()
+      .replaceAll(/=(\d+)/g, ": '$1'")
+      .replaceAll(' MALLOC', ', MALLOC');
+    const support = read('test/support/serve-process.ts');
+    assert.ok(support.includes(`MALLOC = { ${variables} };`));
     const [, entrypoint = ''] = /^ENTRYPOINT (.+)$/m.exec(read('Dockerfile')) ?? [];
     assert.deepEqual(JSON.parse(entrypoint), ['/nodejs/bin/node', ...each, '/app/bin.js']);
-    assert.ok(
-      read('test/support/serve-process.ts').includes(
-        `NODE_FLAGS = [${each.map((option) => `'${option}'`).join(', ')}];`,
-      ),
-    );
+    const [, warmUp = ''] = /^RUN (.+warm-up.+)$/m.exec(read('Dockerfile')) ?? [];
+    assert.deepEqual(JSON.parse(warmUp), ['/nodejs/bin/node', ...each, '/warm-up.mjs']);
+    assert.ok(support.includes(`NODE_FLAGS = [${each.map((option) => `'${option}'`).join(', ')}];`));
   });
 
   it('opens no program to a debugger by a signal, which a worker of the embedded Brigade could send', () => {
     for (const path of ['bin.js', 'packages/embedded-brigade/bin.js'])
-      assert.match(read(path), /^#!\/usr\/bin\/env -S node .*--disable-sigusr1/);
+      assert.match(read(path), /^#!\/usr\/bin\/env -S .*node .*--disable-sigusr1/);
     // A command would replace the entry point of the image.
     assert.doesNotMatch(read('charts/brigade-acr-gateway/templates/_pod.tpl'), /\bcommand:/);
   });

@@ -26,7 +26,7 @@ function aMemoryJournal(limits?: MemoryLimits): { readonly journal: MemoryJourna
 }
 
 async function open(): Promise<Harness> {
-  const limits = { maxBytes: 32 * MIB, maxKeys: 100_000 };
+  const limits = { maxBytes: 64 * MIB, maxKeys: 100_000 };
   const { journal, clock } = aMemoryJournal(limits);
   return {
     journal,
@@ -38,10 +38,10 @@ async function open(): Promise<Harness> {
     obstruct: async () => {
       limits.maxBytes = 0;
       return async () => {
-        limits.maxBytes = 32 * MIB;
+        limits.maxBytes = 64 * MIB;
       };
     },
-    maxHistoryBytes: 16 * MIB,
+    maxHistoryBytes: 32 * MIB,
     dispose: () => journal.close(),
   };
 }

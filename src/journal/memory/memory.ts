@@ -19,13 +19,14 @@ import { arrivalTick, JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
+import { PendingShares } from '../pending-shares.ts';
 import { DeadLetterShares } from './dead-letter-shares.ts';
 
 /** How much a memory journal holds before its appends are `unavailable: full`. Every append looks at it. */
 export interface MemoryLimits {
   /**
    * Of raw events and headers, and 1 KiB for each event. Half of it is the size beyond which delivered events are pruned
-   * early, and of which dead letters have shares.
+   * early, and of which pending events and dead letters have shares.
    */
   readonly maxBytes: number;
   /** Of deduplication keys, which live for 7 days. */
@@ -76,6 +77,7 @@ export class MemoryJournal implements Journal {
   readonly #keys = new Map<string, { readonly seq: number; readonly at: number }>();
   readonly #contents = new Map<string, { readonly seq: number; readonly until: number }>();
   readonly #shares = new DeadLetterShares();
+  readonly #pending = new PendingShares();
   /** The dead letters that were deleted early since the last step of pruning, by caller. */
   #early = new Map<string, number>();
   /** Wakes the claims that wait. */
@@ -90,15 +92,22 @@ export class MemoryJournal implements Journal {
     this.#limits = limits;
   }
 
-  async append(records: readonly NewRecord[]): Promise<AppendOutcome> {
+  async append(records: readonly NewRecord[], since = this.#clock.tick()): Promise<AppendOutcome> {
     if (this.#closed) return { kind: 'unavailable', reason: 'closed' };
+    if (since + LIMITS.appendMs <= this.#clock.tick()) return { kind: 'unavailable', reason: 'slow' };
     const headers = headerBytes(records);
     const sized = records.map((record) => ({ record, bytes: bytesOf(record) + (headers.get(record.headers) ?? 0) }));
     const added = new Map(sized.map(({ record, bytes }) => [record.dedupKey, bytes]));
     for (const record of records) if (this.#ownerOf(record) !== undefined) added.delete(record.dedupKey);
     const bytes = added.values().reduce((sum, each) => sum + each, 0);
     if (added.size > 0 && !this.#hasRoom(bytes, added.size)) return { kind: 'unavailable', reason: 'full' };
-    return { kind: 'appended', records: sized.map(({ record, bytes }) => this.#keep(record, bytes)) };
+    const kept: Appended[] = [];
+    for (const { record, bytes } of sized) {
+      const appended = this.#keep(record, bytes);
+      if (appended === undefined) return { kind: 'unavailable', reason: 'share' };
+      kept.push(appended);
+    }
+    return { kind: 'appended', records: kept };
   }
 
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
@@ -244,8 +253,9 @@ export class MemoryJournal implements Journal {
     return this.#bytes + bytes <= this.#limits.maxBytes && this.#keys.size + keys <= this.#limits.maxKeys;
   }
 
-  #keep(record: NewRecord, bytes: number): Appended {
-    const { dedupKey, content, receivedAt, deadLetter, raw } = record;
+  /** Undefined: its caller has no share left. */
+  #keep(record: NewRecord, bytes: number): Appended | undefined {
+    const { caller, dedupKey, content, receivedAt, deadLetter, raw } = record;
     const original = this.#ownerOf(record);
     if (original !== undefined) return { kind: 'duplicate', of: original };
     const time = this.#clock.time();
@@ -253,6 +263,7 @@ export class MemoryJournal implements Journal {
     const arrivedAt = arrivalTick(receivedAt, time);
     const first = content && this.#contents.get(content.key);
     if (first !== undefined && first.until > arrivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
+    if (deadLetter === undefined && !this.#pending.admit(caller, this.#limits.maxBytes / 2)) return undefined;
     const seq = ++this.#lastSeq;
     this.#bytes += bytes;
     this.#put({
@@ -345,11 +356,18 @@ export class MemoryJournal implements Journal {
   /** The only way to add or change an entry: a pending one gets its place in the line, any other leaves it. */
   #put(entry: Entry): void {
     const old = this.#entries.get(entry.seq);
-    if (old?.state === 'pending') this.#line.splice(this.#placeOf(old), 1);
+    if (old?.state === 'pending') {
+      this.#line.splice(this.#placeOf(old), 1);
+      this.#pending.change(old.record.caller, -old.bytes);
+    }
     if (old?.state === 'dead-lettered') this.#shares.drop(countedOf(old));
     if (entry.state === 'dead-lettered') this.#shares.add(countedOf(entry));
     this.#entries.set(entry.seq, entry);
-    if (entry.state === 'pending') this.#line.splice(this.#placeOf(entry), 0, entry);
+    if (entry.state === 'pending') {
+      this.#line.splice(this.#placeOf(entry), 0, entry);
+      this.#pending.change(entry.record.caller, entry.bytes);
+    }
+    this.#pending.committed();
     this.#wakeClaims();
   }
 

@@ -140,7 +140,7 @@ class CheckedQueue {
   finish(): void {
     while (!this.#queue.isEmpty) this.#commit(false);
     for (const { answers } of this.#appends) assert.equal(answers.length, 1);
-    assert.equal(this.#queue.oldest, undefined);
+    assert.equal(this.#queue.oldest, Number.POSITIVE_INFINITY);
   }
 
   #waiting(): readonly Known[] {
@@ -150,7 +150,9 @@ class CheckedQueue {
   #add(caller: string, count: number, bytes: number): void {
     const own = this.#waiting().filter(({ records: [first] }) => first?.caller === caller);
     const waits = own.reduce((sum, { records: all, taken }) => sum + all.length - taken, 0);
-    const known: Known = { records: records(caller, count, bytes), since: ++this.#now, answers: [], taken: 0 };
+    // Some wait longer than those that came before them.
+    const since = ++this.#now - (count % 3) * 7;
+    const known: Known = { records: records(caller, count, bytes), since, answers: [], taken: 0 };
     const isTaken = this.#queue.add(known.records, known.since, (outcome) => known.answers.push(outcome));
     if (waits === 0) assert.ok(isTaken);
     if (waits + count > LIMITS.maxWaitingRecords && waits > 0) assert.equal(isTaken, false);

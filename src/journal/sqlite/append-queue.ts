@@ -4,7 +4,7 @@ import { LIMITS } from '../limits.ts';
 /** An append without an answer. */
 interface WaitingAppend {
   readonly records: readonly NewRecord[];
-  /** By the clock that never jumps. */
+  /** From when its time counts, by the clock that never jumps. */
   readonly since: number;
   readonly resolve: (outcome: AppendOutcome) => void;
   /** How many of the records were given to a commit. */
@@ -41,7 +41,7 @@ const MAX_COMMIT: Size = { records: LIMITS.maxCommitRecords, bytes: LIMITS.maxCo
 export class AppendQueue {
   /** By caller. The first has the next turn. */
   readonly #lines = new Map<string, Line>();
-  /** Waiting or in a commit, the oldest first. */
+  /** Waiting or in a commit. */
   readonly #unanswered = new Set<WaitingAppend>();
   readonly #onStoredLate: OnStoredLate | undefined;
 
@@ -53,10 +53,11 @@ export class AppendQueue {
     return this.#lines.size === 0;
   }
 
-  /** Since when the oldest append without an answer waits. */
-  get oldest(): number | undefined {
-    const [first] = this.#unanswered;
-    return first?.since;
+  /** Since when the oldest append without an answer waits. Infinite if all are answered. */
+  get oldest(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { since } of this.#unanswered) oldest = Math.min(oldest, since);
+    return oldest;
   }
 
   /** Takes in the records of one webhook, at least one. False: too much of its caller waits already. */
@@ -112,10 +113,7 @@ export class AppendQueue {
 
   /** Answers the appends that wait since `latest` or longer. Their portions in a commit may yet become durable. */
   failLate(latest: number, outcome: AppendOutcome): void {
-    for (const append of this.#unanswered) {
-      if (append.since > latest) break;
-      this.#answer(append, outcome);
-    }
+    for (const append of this.#unanswered) if (append.since <= latest) this.#answer(append, outcome);
   }
 
   /** Only the first answer counts. What still waits of the append is not written any more. */

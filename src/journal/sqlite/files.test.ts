@@ -22,7 +22,7 @@ async function open(context: TestContext, path: string, faults: JournalFault[] =
   const journal = await SqliteJournal.open({
     path,
     reserveBytes: 0,
-    maxBytes: 16 * 1024 * 1024,
+    maxBytes: 64 * 1024 * 1024,
     allowNetworkFileSystem: false,
     clock: systemClock,
     onFault: (fault) => faults.push(fault),
@@ -113,6 +113,8 @@ describe('the files of the SQLite journal', () => {
       ALTER TABLE dead_letter DROP COLUMN clock_lead; DROP TABLE recent_content;
       ALTER TABLE event DROP COLUMN shared_headers; ALTER TABLE event DROP COLUMN content_key; DROP TABLE shared_headers;
       DROP TRIGGER dead_letter_added; DROP TRIGGER dead_letter_dropped; DROP TABLE dead_letter_bytes;
+      ALTER TABLE fresh DROP COLUMN caller; ALTER TABLE fresh DROP COLUMN bytes;
+      ALTER TABLE waiting DROP COLUMN caller; ALTER TABLE waiting DROP COLUMN bytes;
       DROP INDEX dead_letter_by_caller; ALTER TABLE dead_letter DROP COLUMN caller;
       ALTER TABLE dead_letter DROP COLUMN bytes; ALTER TABLE attempt RENAME COLUMN decision TO verdict;
       ALTER TABLE dead_letter RENAME COLUMN dead_lettered_at TO buried_at; PRAGMA user_version = 1`);

@@ -47,9 +47,15 @@ export function pack(records: readonly NewRecord[]): Omit<WriteBatch, 'completio
   return { records: packed, headers: Array.from(places.keys(), (each) => JSON.stringify(each)), raw };
 }
 
+/** What became of one record of a batch. */
+export type Stored =
+  | Appended
+  /** Its caller has as much pending as it may have. */
+  | { readonly kind: 'over-share' };
+
 export interface WriteResult {
   /** One for each record. Absent when none was kept; `failure` says why. */
-  readonly appended?: readonly Appended[];
+  readonly appended?: readonly Stored[];
   readonly failure?: StoreFailure;
   /** One for each completion. Absent when they could not be stored and must be sent again. */
   readonly completed?: readonly boolean[];

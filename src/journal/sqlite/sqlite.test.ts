@@ -11,7 +11,7 @@ import { SqliteJournal, type SqliteJournalOptions } from './sqlite.ts';
 // Threads then start in half the time.
 enableCompileCache();
 
-const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
+const MAX_HISTORY_BYTES = 32 * 1024 * 1024;
 
 async function open(): Promise<Harness> {
   const folder = mkdtempSync(join(tmpdir(), 'journal-'));

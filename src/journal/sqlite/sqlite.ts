@@ -64,8 +64,8 @@ export class SqliteJournal implements Journal {
     return new SqliteJournal(writer, clock, { ...options, onFault });
   }
 
-  append(records: readonly NewRecord[]): Promise<AppendOutcome> {
-    return this.#queue.append(records);
+  append(records: readonly NewRecord[], since?: number): Promise<AppendOutcome> {
+    return this.#queue.append(records, since);
   }
 
   claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {

@@ -211,6 +211,18 @@ describe('group commit', () => {
     await queue.close();
   });
 
+  test('the time of an append counts from when its webhook came', HANG, async () => {
+    const { clock, queue } = aQueue();
+    const earlier = clock.tick() - 3 * SECOND;
+    const young = queue.append(many(1));
+    const old = queue.append(many(1), earlier);
+    assert.deepEqual(await queue.append(many(1), earlier - SECOND), { kind: 'unavailable', reason: 'slow' });
+    clock.advance(SECOND);
+    assert.deepEqual(await old, { kind: 'unavailable', reason: 'slow' });
+    clock.advance(3 * SECOND);
+    assert.deepEqual(await young, { kind: 'unavailable', reason: 'slow' });
+  });
+
   test('an append without an answer of the disk is unavailable after 4 seconds', HANG, async () => {
     const { writer, clock, queue } = aQueue();
     const under = queue.append(many(1));

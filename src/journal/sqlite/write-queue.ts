@@ -1,13 +1,13 @@
 import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
-import type { Appended, AppendOutcome, NewRecord, OnStoredLate } from '../journal.ts';
+import type { AppendOutcome, NewRecord, OnStoredLate } from '../journal.ts';
 import { arrivalTick, type JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
 import { AppendQueue, type Portion } from './append-queue.ts';
-import { pack, type StoreFailure, type WriteResult } from './protocol.ts';
+import { pack, type Stored, type StoreFailure, type WriteResult } from './protocol.ts';
 import type { Thread } from './thread.ts';
 import type { Writer } from './writer/writer.ts';
 
@@ -58,6 +58,8 @@ export class WriteQueue {
   readonly #disk: DiskWatch;
 
   readonly #appends: AppendQueue;
+  /** When the first append is late, by the clock that never jumps. */
+  #lateAt = Number.POSITIVE_INFINITY;
   #cancelLimit: (() => void) | undefined;
 
   #completions: WaitingCompletion[] = [];
@@ -79,12 +81,14 @@ export class WriteQueue {
     this.#disk = new DiskWatch(clock, onFault);
   }
 
-  append(records: readonly NewRecord[]): Promise<AppendOutcome> {
+  append(records: readonly NewRecord[], since = this.#clock.tick()): Promise<AppendOutcome> {
     if (this.#closed) return Promise.resolve({ kind: 'unavailable', reason: 'closed' });
     if (records.length === 0) return Promise.resolve({ kind: 'appended', records: [] });
+    const lateAt = since + LIMITS.appendMs;
+    if (lateAt <= this.#clock.tick()) return Promise.resolve(SLOW);
     return new Promise((resolve) => {
-      if (!this.#appends.add(records, this.#clock.tick(), resolve)) return resolve(BUSY);
-      this.#cancelLimit ??= this.#clock.after(LIMITS.appendMs, () => this.#answerLateAppends());
+      if (!this.#appends.add(records, since, resolve)) return resolve(BUSY);
+      if (lateAt < this.#lateAt) this.#limitAppends(lateAt);
       this.#start();
     });
   }
@@ -184,7 +188,10 @@ export class WriteQueue {
     let start = 0;
     for (const portion of portions) {
       const end = start + portion.records.length;
-      if (appended !== undefined) this.#appends.stored(portion, appended.slice(start, end));
+      const stored = appended?.slice(start, end);
+      const kept = stored?.filter((each) => each.kind !== 'over-share');
+      if (kept?.length === portion.records.length) this.#appends.stored(portion, kept);
+      else if (stored !== undefined) this.#appends.failed(portion, SHARE);
       else this.#appends.failed(portion, failure?.kind === 'full' ? FULL : UNWRITABLE);
       start = end;
     }
@@ -192,11 +199,15 @@ export class WriteQueue {
 
   /** What is being committed may yet become durable; when its caller tries again, that is a duplicate. */
   #answerLateAppends(): void {
-    const latest = this.#clock.tick() - LIMITS.appendMs;
-    this.#appends.failLate(latest, SLOW);
-    const { oldest } = this.#appends;
-    this.#cancelLimit =
-      oldest === undefined ? undefined : this.#clock.after(oldest - latest, () => this.#answerLateAppends());
+    this.#appends.failLate(this.#clock.tick() - LIMITS.appendMs, SLOW);
+    this.#limitAppends(this.#appends.oldest + LIMITS.appendMs);
+  }
+
+  #limitAppends(lateAt: number): void {
+    this.#cancelLimit?.();
+    this.#lateAt = lateAt;
+    if (lateAt === Number.POSITIVE_INFINITY) return;
+    this.#cancelLimit = this.#clock.after(lateAt - this.#clock.tick(), () => this.#answerLateAppends());
   }
 
   #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
@@ -296,6 +307,7 @@ class DiskWatch {
 
 const SLOW: AppendOutcome = { kind: 'unavailable', reason: 'slow' };
 const BUSY: AppendOutcome = { kind: 'unavailable', reason: 'busy' };
+const SHARE: AppendOutcome = { kind: 'unavailable', reason: 'share' };
 const FULL: AppendOutcome = { kind: 'unavailable', reason: 'full' };
 const UNWRITABLE: AppendOutcome = { kind: 'unavailable', reason: 'unwritable' };
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
@@ -313,7 +325,7 @@ function claimsOf(
 
 function newClaim(
   { event, receivedAt, raw, payload, traceparent }: NewRecord,
-  appended: Appended | undefined,
+  appended: Stored | undefined,
   fences: ReadonlyMap<number, number>,
   time: Time,
 ): readonly Claim[] {

@@ -104,6 +104,13 @@ function appendSuite(proves: Proof): void {
     await keepOne(journal, aRecord('b', now(), { content }));
   });
 
+  proves('an append whose time is over is `unavailable`, and keeps nothing', async ({ journal, now }) => {
+    const records = [aRecord('a', now())];
+    assert.deepEqual(await journal.append(records, Number.NEGATIVE_INFINITY), { kind: 'unavailable', reason: 'slow' });
+    assert.deepEqual(await journal.find({ limit: 10 }), []);
+    await keepOne(journal, aRecord('a', now()));
+  });
+
   proves('records are numbered in the order in which they were kept', async ({ journal, now }) => {
     const first = await keep(journal, aRecord('a', now()), aRecord('b', now()));
     const then = await keep(journal, aRecord('c', now()), aRecord('d', now()));

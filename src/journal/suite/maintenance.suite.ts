@@ -13,6 +13,8 @@ import {
   seqs,
 } from '../../../test/support/journal-steps.ts';
 import { aDeadLetter, aLargeRecord, aRecord } from '../../../test/support/records.ts';
+import type { Claim } from '../../model/delivery.ts';
+import type { Queue } from '../journal.ts';
 import type { Proof } from './journal-harness.ts';
 
 const HOUR = 3_600_000;
@@ -20,6 +22,7 @@ const DAY = 24 * HOUR;
 
 export function maintenanceSuite(proves: Proof): void {
   retentionSuite(proves);
+  pendingSuite(proves);
   deadLetterSuite(proves);
   keySuite(proves);
   closeSuite(proves);
@@ -84,6 +87,70 @@ function retentionSuite(proves: Proof): void {
       assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: delivered[0] ?? 0 }]);
     },
   );
+}
+
+function pendingSuite(proves: Proof): void {
+  proves(
+    'once pending events take half of the journal, each caller keeps at most an eighth pending, and no other notices',
+    async (harness, context) => {
+      const { now, maxHistoryBytes } = harness;
+      if (maxHistoryBytes === undefined) return context.skip('no test can reach its size');
+      const raw = new Uint8Array(maxHistoryBytes / 128);
+      const keepUntilRejected = async (caller: string): Promise<number> => {
+        for (let count = 0; count < 128; count++) {
+          const outcome = await harness.journal.append([aRecord(`${caller} ${count}`, now(), { caller, raw })]);
+          if (outcome.kind === 'appended') continue;
+          assert.deepEqual(outcome, { kind: 'unavailable', reason: 'share' });
+          return count;
+        }
+        return assert.fail('it may keep all pending that it likes');
+      };
+
+      const flood = await keepUntilRejected('flood');
+      assert.ok(flood > 56 && flood <= 65, `${flood} of 128`);
+      const other = await keepUntilRejected('other');
+      assert.ok(other > 12 && other <= 17, `${other} of 128`);
+      const journal = harness.durable ? await harness.reopen() : harness.journal;
+      await keepOne(journal, aRecord('a', now(), { caller: 'third' }));
+      assert.equal((await append(journal, aRecord('flood 0', now(), { caller: 'flood', raw })))[0]?.kind, 'duplicate');
+      await keepOne(journal, aDeadLetter('dead letter', now(), { caller: 'flood' }));
+      const next = aRecord('next', now(), { caller: 'flood' });
+      assert.deepEqual(await journal.append([next]), { kind: 'unavailable', reason: 'share' });
+
+      const claims = await claimAtLeast(journal, 24);
+      for (const claim of claims.slice(1)) await completeDelivered(journal, claim, now());
+      await keepOne(journal, next);
+    },
+  );
+
+  proves(
+    'a retried, a redelivered and a delivered event change what a caller has pending',
+    async (harness, context) => {
+      const { journal, now, maxHistoryBytes } = harness;
+      if (maxHistoryBytes === undefined) return context.skip('no test can reach its size');
+      const raw = new Uint8Array(maxHistoryBytes / 5);
+      const record = (name: string) => aRecord(name, now(), { raw });
+      const a = await keepOne(journal, record('a'));
+      const others = [await keepOne(journal, record('b')), await keepOne(journal, record('c'))];
+      const isFull = async () => (await journal.append([aRecord('d', now())])).kind === 'unavailable';
+      assert.ok(await isFull());
+
+      for (const claim of await claimAtLeast(journal, 3)) {
+        if (claim.seq === a) await retryClaim(journal, claim, now(), now() + HOUR);
+        else await completeDelivered(journal, claim, now());
+      }
+      await keepOne(journal, aRecord('e', now()));
+      for (const seq of others) assert.ok(await journal.redeliver(seq));
+      assert.ok(await isFull());
+    },
+  );
+}
+
+/** A claim carries few large events. */
+async function claimAtLeast(journal: Queue, count: number): Promise<readonly Claim[]> {
+  const claims: Claim[] = [];
+  while (claims.length < count) claims.push(...(await claimDue(journal)));
+  return claims;
 }
 
 function deadLetterSuite(proves: Proof): void {

@@ -212,12 +212,14 @@ function events(event: (index: number) => string): string {
   return Array.from({ length: BATCH }, (_, index) => event(index)).join(',');
 }
 
-/** Padding: events that are smaller than those of a registry may be rejected for that alone. */
+/** Batches of events that are much smaller than those of a registry are rejected for that alone. */
+const MEDIA_TYPE = 'application/vnd.docker.distribution.manifest.v2+json';
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
 function aPush(id: string, repository: string, registry: string, digest = DIGEST): string {
-  const target = `{"repository":"${repository}","tag":"v1","digest":"${digest}"}`;
-  return `{"id":"${id}","action":"push","target":${target},"request":{"host":"${registry}"}}`;
+  const target = `{"mediaType":"${MEDIA_TYPE}","size":524,"digest":"${digest}","repository":"${repository}","tag":"v1"}`;
+  const request = `{"id":"${id}","host":"${registry}","method":"PUT","useragent":"docker/27.0"}`;
+  return `{"id":"${id}","action":"push","target":${target},"request":${request}}`;
 }
 
 function aBatch(run: string, number: number): string {

@@ -6,6 +6,7 @@ import type { Claimed } from '../protocol.ts';
 import type { Row } from '../row.ts';
 import { checkedOf, checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import { addDeadLetter } from './dead-letters.ts';
+import { removePending } from './pending.ts';
 
 /** An event that is due, from one of the two queues. */
 export interface DueEvent {
@@ -218,13 +219,12 @@ function load({ sql }: JournalDatabase, { seq, history }: DueEvent): Loaded | un
 
 /** Damaged records become dead letters. The others go on. */
 function deadLetterDamaged(database: JournalDatabase, leases: Leases, events: readonly DueEvent[], at: Time): void {
-  const { sql, counters } = database;
+  const { counters } = database;
   database.transaction(() => {
     for (const { seq, isFresh } of events) {
-      (isFresh ? sql.dropFresh : sql.dropWaiting).run(seq);
+      removePending(database, { seq, isFresh });
       addDeadLetter(database, { seq, at, reason: 'damaged', detail: 'the record fails its checksum' });
     }
-    counters.pending -= events.length;
     counters.damaged += events.length;
   });
   for (const { seq } of events) leases.end(seq);

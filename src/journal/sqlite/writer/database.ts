@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { ByteRange } from '../../../model/webhook.ts';
+import { PendingShares } from '../../pending-shares.ts';
 import type { StoreFailure } from '../protocol.ts';
 import { blob, payloadRange, type Row } from '../row.ts';
 import { DedupIndex } from './dedup-index.ts';
@@ -23,7 +24,7 @@ export interface JournalDatabaseOptions {
   readonly path: string;
   /** Free disk below which no record is taken in, bytes. */
   readonly reserveBytes: number;
-  /** Dead letters have shares of it, bytes. */
+  /** Pending events and dead letters have shares of it, bytes. */
   readonly maxBytes: number;
   /** Keys of records that are kept in memory before any goes to the tree on disk. */
   readonly recentKeys?: number;
@@ -33,6 +34,7 @@ export interface JournalDatabaseOptions {
 export class JournalDatabase {
   readonly sql: Statements;
   readonly keys: DedupIndex;
+  readonly pending = new PendingShares();
   readonly maxBytes: number;
   readonly #db: DatabaseSync;
   readonly #path: string;
@@ -40,6 +42,7 @@ export class JournalDatabase {
   readonly #reserveBytes: number;
   readonly #pageBytes: number;
   #counters: Counters;
+  #capacityBytes = 0;
 
   constructor(db: DatabaseSync, options: JournalDatabaseOptions) {
     this.sql = prepareStatements(db);
@@ -56,12 +59,19 @@ export class JournalDatabase {
       damaged: 0,
       early: new Map(),
     };
+    for (const { caller, bytes } of this.sql.pendingShares.all()) this.pending.change(String(caller), Number(bytes));
+    this.pending.committed();
     this.#files = new OwnFiles(options.path);
   }
 
   /** Change them only inside a transaction. */
   get counters(): Counters {
     return this.#counters;
+  }
+
+  /** What the journal may take, when `obstacle` last looked: its own limit, or what the disk has for it if that is less. */
+  get capacityBytes(): number {
+    return this.#capacityBytes;
   }
 
   /** All or nothing. Throws what SQLite or `work` throws, after rolling back. */
@@ -72,10 +82,12 @@ export class JournalDatabase {
       const result = work();
       this.sql.commit.run();
       this.keys.committed();
+      this.pending.committed();
       return result;
     } catch (error) {
       this.#counters = before;
       this.keys.rolledBack();
+      this.pending.rolledBack();
       // SQLite rolls back by itself on a full disk and on some I/O errors.
       if (this.#db.isTransaction) this.sql.rollback.run();
       throw error;
@@ -96,6 +108,7 @@ export class JournalDatabase {
   obstacle(): StoreFailure | undefined {
     try {
       if (!this.#files.areInPlace()) return REPLACED;
+      this.#capacityBytes = Math.min(this.maxBytes, this.bytesInUse() + this.#freeBytes() - this.#reserveBytes);
       return this.hasRoom() ? undefined : FULL;
     } catch (error) {
       return { kind: 'unwritable', detail: error instanceof Error ? error.message : String(error) };
@@ -104,9 +117,13 @@ export class JournalDatabase {
 
   /** Whether the reserve is free: completing and pruning may use it, nothing else. */
   hasRoom(): boolean {
+    return this.#freeBytes() >= this.#reserveBytes;
+  }
+
+  /** Free pages inside the file count: it never shrinks, and pruning must be able to heal a full disk. */
+  #freeBytes(): number {
     const { bavail, bsize } = statfsSync(dirname(this.#path));
-    // Free pages inside the file count: it never shrinks, and pruning must be able to heal a full disk.
-    return bavail * bsize + number(this.sql.freelist) * this.#pageBytes >= this.#reserveBytes;
+    return bavail * bsize + number(this.sql.freelist) * this.#pageBytes;
   }
 
   bytesInUse(): number {

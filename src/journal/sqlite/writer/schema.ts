@@ -111,6 +111,17 @@ const MIGRATIONS: readonly string[] = [
    -- The content that the event takes, to release it.
    ALTER TABLE event ADD COLUMN content_key BLOB;
    UPDATE event SET content_key = c.key FROM recent_content c WHERE c.seq = event.seq;
+   -- The share of a caller that a pending event takes.
+   ALTER TABLE fresh ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+   ALTER TABLE fresh ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE waiting ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+   ALTER TABLE waiting ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+   UPDATE fresh SET caller = e.caller,
+     bytes = octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers) + 512
+     FROM event e WHERE e.seq = fresh.seq;
+   UPDATE waiting SET caller = e.caller,
+     bytes = octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers) + 512
+     FROM event e WHERE e.seq = waiting.seq;
    ALTER TABLE dead_letter ADD COLUMN caller TEXT NOT NULL DEFAULT '';
    ALTER TABLE dead_letter ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
    UPDATE dead_letter SET caller = e.caller,

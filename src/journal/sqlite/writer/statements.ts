@@ -5,7 +5,7 @@ import { KEY_RELEASING_REASONS } from '../../journal.ts';
 const RELEASING = KEY_RELEASING_REASONS.map((reason) => `'${reason}'`).join();
 
 /** What a record takes beside its texts and bytes. */
-const RECORD_OVERHEAD_BYTES = 512;
+export const RECORD_OVERHEAD_BYTES = 512;
 
 /** Every statement of the writer, prepared once. */
 const SQL = {
@@ -40,7 +40,7 @@ const SQL = {
   shareHeaders: 'INSERT INTO shared_headers (id, headers, uses) VALUES (?, ?, ?)',
   releaseHeaders: 'UPDATE shared_headers SET uses = uses - 1 WHERE id = ?',
   deleteHeaders: 'DELETE FROM shared_headers WHERE id = ? AND uses <= 0',
-  insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
+  insertFresh: 'INSERT INTO fresh (seq, received_at, caller, bytes) VALUES (?, ?, ?, ?)',
   deadLetter: `INSERT INTO dead_letter (seq, dead_lettered_at, clock_lead, reason, detail, caller, bytes)
     SELECT e.seq, ?, ?, ?, ?, e.caller, octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers)
       + coalesce((SELECT octet_length(s.headers) / s.uses FROM shared_headers s WHERE s.id = e.shared_headers), ?)
@@ -57,11 +57,13 @@ const SQL = {
 
   insertAttempt: `INSERT INTO attempt (seq, at, delivery, duration_ms, outcome, decision) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET outcome = excluded.outcome, decision = excluded.decision`,
-  dropFresh: 'DELETE FROM fresh WHERE seq = ?',
-  dropWaiting: 'DELETE FROM waiting WHERE seq = ?',
-  wait: `INSERT INTO waiting (seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET due_at = excluded.due_at, attempts = excluded.attempts,
-    uncertain = excluded.uncertain, ages_from = excluded.ages_from, last_attempt_at = excluded.last_attempt_at`,
+  dropFresh: 'DELETE FROM fresh WHERE seq = ? RETURNING caller, bytes',
+  dropWaiting: 'DELETE FROM waiting WHERE seq = ? RETURNING caller, bytes',
+  wait: `INSERT INTO waiting (seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at, caller, bytes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  sizeOf: `SELECT e.caller, octet_length(e.raw) + octet_length(e.event) + octet_length(coalesce(s.headers, e.headers))
+      + ${RECORD_OVERHEAD_BYTES} AS bytes
+    FROM event e LEFT JOIN shared_headers s ON s.id = e.shared_headers WHERE e.seq = ?`,
 
   waitingOldest: 'SELECT seq FROM waiting WHERE due_at > ? AND uncertain = 0 ORDER BY received_at, seq LIMIT ?',
   hasten: 'UPDATE waiting SET due_at = min(due_at, ?) WHERE seq = ?',
@@ -77,6 +79,8 @@ const SQL = {
   lastSeq: `SELECT max(coalesce((SELECT max(seq) FROM event), 0),
     coalesce((SELECT value FROM meta WHERE name = 'last_seq'), 0)) AS n`,
   countPending: 'SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM waiting) AS n',
+  pendingShares: `SELECT caller, sum(bytes) AS bytes FROM (SELECT caller, bytes FROM fresh
+    UNION ALL SELECT caller, bytes FROM waiting) GROUP BY caller`,
   countDeadLetters: 'SELECT count(*) AS n FROM dead_letter',
 
   mostDeadLetters: `SELECT caller, bytes, (SELECT sum(bytes) FROM dead_letter_bytes) AS total FROM dead_letter_bytes

@@ -1,12 +1,20 @@
 import type { Time } from '../../../model/clock.ts';
 import type { Completion } from '../../../model/delivery.ts';
-import type { Appended } from '../../journal.ts';
 import { arrivalTick } from '../../journal-clock.ts';
-import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
+import {
+  classify,
+  type PackedRecord,
+  type Stored,
+  type StoreFailure,
+  type WriteBatch,
+  type WriteResult,
+} from '../protocol.ts';
 import type { Leases } from './claim.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import { addDeadLetter, giveUp, pruneDeadLetters } from './dead-letters.ts';
+import { addPending, removePending } from './pending.ts';
 import { saveTime } from './saved-time.ts';
+import { RECORD_OVERHEAD_BYTES } from './statements.ts';
 
 /**
  * Commits a batch of records and completions together. When the disk does not take the records, the completions are tried
@@ -99,7 +107,7 @@ interface BatchHeaders {
   id: number | undefined;
 }
 
-function insertAll(database: JournalDatabase, batch: WriteBatch, time: Time): Appended[] {
+function insertAll(database: JournalDatabase, batch: WriteBatch, time: Time): Stored[] {
   if (batch.records.length === 0) return [];
   database.keys.carry(database.counters.nextSeq - 1);
   const headers = batch.headers.map((json): BatchHeaders => ({ json, count: 0, uses: 0, id: undefined }));
@@ -117,7 +125,7 @@ function headersOf<T>({ headers }: PackedRecord, all: readonly T[]): T {
   return found;
 }
 
-function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array) => Appended): Appended[] {
+function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array) => Stored): Stored[] {
   let start = 0;
   return batch.records.map((row) => {
     const raw = batch.raw.subarray(start, row.rawEnd);
@@ -135,22 +143,25 @@ function arrival(row: PackedRecord, time: Time): Arrival {
   return { ...row, at: { now: row.receivedAt, tick: arrivalTick(row.receivedAt, time) } };
 }
 
-interface Stored {
+interface Content {
   readonly raw: Uint8Array;
   readonly headers: BatchHeaders;
 }
 
-function insert(database: JournalDatabase, row: Arrival, { raw, headers }: Stored): Appended {
-  const { counters, keys } = database;
+function insert(database: JournalDatabase, row: Arrival, { raw, headers }: Content): Stored {
+  const { counters, keys, pending, capacityBytes } = database;
   const duplicate = duplicateOf(database, row);
   if (duplicate !== undefined) return duplicate;
+  if (row.deadLetter === undefined && !pending.admit(row.caller, capacityBytes)) return { kind: 'over-share' };
   const seq = counters.nextSeq++;
   insertEvent(database, row, { seq, raw, headers });
+  const headerBytes = Math.ceil(headers.json.length / headers.count);
   if (row.deadLetter === undefined) {
-    makePending(database, row, seq);
+    const ownBytes = raw.byteLength + Buffer.byteLength(row.eventJson) + RECORD_OVERHEAD_BYTES;
+    makePending(database, row, { seq, bytes: ownBytes + headerBytes });
   } else {
-    const headerBytes = headers.count > 1 ? Math.ceil(headers.json.length / headers.count) : 0;
-    addDeadLetter(database, { seq, at: row.at, headerBytes, ...row.deadLetter });
+    const unstoredBytes = headers.count > 1 ? headerBytes : 0;
+    addDeadLetter(database, { seq, at: row.at, headerBytes: unstoredBytes, ...row.deadLetter });
   }
   keys.add(row.dedupKey, seq);
   return { kind: 'kept', seq };
@@ -160,7 +171,7 @@ function insert(database: JournalDatabase, row: Arrival, { raw, headers }: Store
 function duplicateOf(
   { sql, keys }: JournalDatabase,
   { dedupKey, content, at, deadLetter }: Arrival,
-): Appended | undefined {
+): Stored | undefined {
   const of = keys.find(dedupKey);
   const isFree = of === undefined || (deadLetter === undefined && sql.hasReleasedKey.get(of) !== undefined);
   if (!isFree) return { kind: 'duplicate', of };
@@ -168,7 +179,7 @@ function duplicateOf(
   return first === undefined ? undefined : { kind: 'duplicate', of: first, by: 'content' };
 }
 
-interface Insertion extends Stored {
+interface Insertion extends Content {
   readonly seq: number;
 }
 
@@ -198,15 +209,19 @@ function insertEvent({ sql }: JournalDatabase, row: Arrival, { seq, raw, headers
   );
 }
 
-function makePending({ sql, counters }: JournalDatabase, { at, content }: Arrival, seq: number): void {
-  sql.insertFresh.run(seq, at.tick);
-  counters.pending++;
+function makePending(
+  database: JournalDatabase,
+  { at, caller, content }: Arrival,
+  { seq, bytes }: { readonly seq: number; readonly bytes: number },
+): void {
+  database.sql.insertFresh.run(seq, at.tick, caller, bytes);
+  addPending(database, { caller, bytes });
   if (content === undefined) return;
-  sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, at.tick + content.windowMs);
+  database.sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, at.tick + content.windowMs);
 }
 
 /** After a batch failed as a whole because of one of its records: each record is stored on its own, with its headers. */
-function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): Appended[] {
+function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): Stored[] {
   let diskFailed = false;
   return eachRecord(batch, (row, raw) => {
     // The disk may fail between two of them: those before are durable, and those after need not try.
@@ -225,19 +240,19 @@ function complete(database: JournalDatabase, leases: Leases, completion: Complet
   const { seq, attempt, decision } = completion;
   const lease = leases.held(completion);
   if (lease === undefined) return false;
-  const { sql, counters } = database;
+  const { sql } = database;
   if (attempt !== undefined) {
     const outcome = JSON.stringify(attempt.outcome);
     sql.insertAttempt.run(seq, attempt.at, lease.delivery, attempt.durationMs, outcome, decision.kind);
   }
-  if (lease.isFresh) sql.dropFresh.run(seq);
+  const share = removePending(database, lease);
   if (decision.kind === 'retry') {
     const { attempts, uncertain, agesFrom, lastAttemptAt } = decision.history;
-    sql.wait.run(seq, decision.at, lease.receivedAt, attempts, uncertain, agesFrom, lastAttemptAt);
+    const { caller, bytes } = share;
+    sql.wait.run(seq, decision.at, lease.receivedAt, attempts, uncertain, agesFrom, lastAttemptAt, caller, bytes);
+    addPending(database, share);
     return true;
   }
-  if (!lease.isFresh) sql.dropWaiting.run(seq);
-  counters.pending--;
   if (decision.kind === 'dead-letter') {
     const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
     giveUp(database, { seq, at: time, reason: decision.reason, detail });

@@ -9,6 +9,7 @@ import { serve } from '../thread.ts';
 import { claimDue, Leases } from './claim.ts';
 import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts';
 import { dropDeadLetter } from './dead-letters.ts';
+import { addPending } from './pending.ts';
 import { Pruner } from './prune.ts';
 import { savedTime } from './saved-time.ts';
 import { openForWriting, takeOwnership } from './schema.ts';
@@ -68,7 +69,7 @@ export class Writer {
   }
 
   redeliver(seq: number, event: RegistryEvent | undefined, now: number): boolean {
-    const { sql, counters } = this.#database;
+    const { sql } = this.#database;
     return this.#database.transaction(() => {
       const stored = sql.loadEvent.get(seq);
       if (stored === undefined || sql.isFresh.get(seq) || sql.isWaiting.get(seq)) return false;
@@ -77,8 +78,10 @@ export class Writer {
       const sum = event === undefined ? Number(stored['checksum']) : checksum({ ...checkedOf(stored), eventJson });
       sql.renew.run(eventJson, sum, seq);
       dropDeadLetter(this.#database, seq);
-      sql.wait.run(seq, now, Number(stored['received_at']), 0, 0, now, 0);
-      counters.pending++;
+      const { caller, bytes } = sql.sizeOf.get(seq) ?? {};
+      const share = { caller: String(caller), bytes: Number(bytes) };
+      sql.wait.run(seq, now, Number(stored['received_at']), 0, 0, now, 0, share.caller, share.bytes);
+      addPending(this.#database, share);
       return true;
     });
   }
