@@ -48,14 +48,15 @@ export class SqliteJournal implements Journal {
 
   /** Rejects with a `JournalFault` when the file cannot be used. */
   static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
-    prepareFolder(options.path, options.allowNetworkFileSystem);
+    const path = prepareFolder(options.path, options.allowNetworkFileSystem);
     let isReported = false;
     const onFault = (fault: JournalFault) => {
       if (!isReported) options.onFault(fault);
       isReported = true;
     };
-    const writer = await Thread.start<Writer>(WRITER, threadData(options), onFault);
-    return new SqliteJournal(writer, { ...options, onFault });
+    const ready = { ...options, path, onFault };
+    const writer = await Thread.start<Writer>(WRITER, threadData(ready), onFault);
+    return new SqliteJournal(writer, ready);
   }
 
   append(records: readonly NewRecord[]): Promise<AppendOutcome> {
