@@ -84,6 +84,7 @@ export class JournalDatabase {
       if (this.#db.isTransaction) this.sql.rollback.run();
       throw error;
     }
+    this.#files.noteLog();
     if (this.#counters.nextSeq > before.nextSeq) this.#advanceMark();
     return result;
   }
@@ -163,12 +164,18 @@ class OwnFiles {
    * into the database.
    */
   assertLogIsWhole(): void {
-    const log = statSync(`${this.#path}-wal`, { throwIfNoEntry: false });
-    if (log === undefined) return;
     // SQLite shortens it only to that size.
-    const isCut = log.size < Math.min(this.#logBytes, MAX_LOG_BYTES);
+    const isCut = this.#logSize(this.#logBytes) < Math.min(this.#logBytes, MAX_LOG_BYTES);
     if (isCut) throw new DamageError('its log was cut while in use: events may be missing');
-    this.#logBytes = log.size;
+  }
+
+  /** Call it after each commit. */
+  noteLog(): void {
+    this.#logBytes = this.#logSize(0);
+  }
+
+  #logSize(whenGone: number): number {
+    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? whenGone;
   }
 
   #look(): { readonly identities: string; readonly size: number } {

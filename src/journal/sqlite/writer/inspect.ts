@@ -13,6 +13,11 @@ const CHECKED_BYTES = 64 * 1024 * 1024;
 /** What would be lost silently with a row of it. The records themselves have checksums. */
 const PLACES = ['fresh', 'waiting', 'dead_letter'];
 
+/** What has a state and no record, and what counts as never tried and was: a number was changed in a row of its state. */
+const MISPLACED = `SELECT seq FROM (${PLACES.map((table) => `SELECT seq FROM ${table}`).join(' UNION ALL ')})
+    WHERE seq NOT IN (SELECT seq FROM event)
+  UNION ALL SELECT seq FROM fresh WHERE seq IN (SELECT seq FROM attempt UNION ALL SELECT seq FROM dead_letter)`;
+
 /**
  * Looks at the files of a journal before it is opened for writing, and changes none of them: SQLite would drop a log from
  * its first damaged frame on. Throws SQLITE_BUSY when another process has the file open, by whatever name, and a
@@ -84,9 +89,8 @@ function assertSound(db: DatabaseSync): void {
     if (result !== 'ok') throw new DamageError(String(result));
   }
   if (!isSmall) return;
-  const places = PLACES.map((table) => `SELECT seq FROM ${table}`).join(' UNION ALL ');
-  const seq = maybeNumber(db.prepare(`SELECT seq FROM (${places}) WHERE seq NOT IN (SELECT seq FROM event)`));
-  if (seq !== undefined) throw new DamageError(`the record of event ${seq} is missing`);
+  const misplaced = maybeNumber(db.prepare(MISPLACED));
+  if (misplaced !== undefined) throw new DamageError(`the state of event ${misplaced} cannot be true`);
 }
 
 function assertComplete(db: DatabaseSync, path: string): void {

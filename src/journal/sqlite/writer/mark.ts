@@ -6,7 +6,7 @@ const DIGITS = 16;
 
 /**
  * The number of the newest event that was stored, in a file beside the database. SQLite takes a log that is missing, cut or
- * damaged for one that ends early; the mark tells how far it went.
+ * damaged for one that ends early; the mark says how far it went.
  *
  * It is written after each commit that brings events, and not synced. So it outlives the process, and after a loss of power
  * it may be older than the journal, never newer.
