@@ -7,7 +7,7 @@ import { markPath, readMark } from './mark.ts';
 import { assertKnown, pragma } from './schema.ts';
 import { LAST_SEQ } from './statements.ts';
 
-/** A journal of up to this size is checked as a whole, bytes: some 0.2 s. Of a larger one, the tables that say what is pending. */
+/** A journal of up to this size is checked as a whole, bytes: some 0.2 s from memory. Of a larger one, the tables that say what is pending. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
 
 /** What would be lost silently with a row of it. The records themselves have checksums. */
@@ -64,9 +64,7 @@ function exclusive(path: string): URL {
 
 /** The log lies beside one name of the file: by another name, the database would be opened without it. */
 function assertOneName(path: string): void {
-  const { nlink } = statSync(path);
-  if (nlink > 1)
-    throw new Error(`the file has ${nlink} names (hard links), and its log only one: remove the other names`);
+  if (statSync(path).nlink > 1) throw new Error('it has hard links, and its log has one name: remove the other names');
   if (mountPoints().includes(path)) throw new Error('the file is mounted without its log: mount its folder instead');
 }
 
