@@ -4,11 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { NODE_FLAGS } from '../test/support/serve-process.ts';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
-
-/** The options in the first line of bin.js. */
-const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-sigusr1'];
 
 export interface Usage {
   /** CPU seconds since its start, of all its threads. */

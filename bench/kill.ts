@@ -17,10 +17,10 @@ try {
   const installation = await anInstallation(cleanup, brigade.address, { LOG_LEVEL: 'info' });
   const options = { rounds, seed, senders: 32, maxLifeMs: 1000 };
   const report = await killAgainAndAgain(cleanup, { installation, brigade }, options);
-  const { acknowledged, unanswered, repeated } = report;
+  const { acknowledged, unacknowledged, unanswered, repeated } = report;
   const resumed = report.resumedAfterMs.toSorted((one, other) => one - other);
   print(`${acknowledged} events acknowledged, all delivered; ${unanswered} webhooks cut off without an answer`);
-  print(`${repeated} deliveries repeated, each after an attempt that a kill had cut off`);
+  print(`${unacknowledged} of their events were stored; deliveries repeated, by reason: ${JSON.stringify(repeated)}`);
   print(
     `from restart to the first resumed delivery, ${resumed.length} restarts with a backlog: ` +
       `median ${resumed[resumed.length >> 1]} ms, longest ${resumed.at(-1)} ms`,

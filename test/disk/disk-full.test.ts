@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Books } from '../support/books.ts';
 import { eventually } from '../support/eventually.ts';
 import { mountMemory } from '../support/mount-memory.ts';
-import { anInstallation, journalAt, type ServingGateway, serve } from '../support/serve-process.ts';
+import { anInstallation, journalAt, type ServingGateway } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { aPush, send, untilReadyz } from '../support/webhooks.ts';
+import { aPush, untilReadyz } from '../support/webhooks.ts';
 
 const MIB = 1024 * 1024;
 /** Bytes of each webhook: enough of them fill a disk within a second. */
@@ -18,12 +19,12 @@ function digestOf(id: string): string {
 }
 
 /** Sends pushes until one is not accepted; resolves to the ids of those before it, its own id, and its answer. */
-async function pushUntilRejected(gateway: ServingGateway, prefix: string) {
+async function pushUntilRejected(books: Books, gateway: ServingGateway, prefix: string) {
   const taken: string[] = [];
   for (let number = 0; number < 2_000; number++) {
     const id = `${prefix}-${number}`;
     const padding = { useragent: 'a'.repeat(PADDING) };
-    const answer = await send(gateway, aPush(id, { digest: digestOf(id) }, padding));
+    const answer = await books.send(gateway, aPush(id, { digest: digestOf(id) }, padding));
     if (answer.status !== 200) return { taken, rejected: id, answer };
     taken.push(id);
   }
@@ -35,15 +36,17 @@ async function onSmallDisk(t: TestContext) {
   const disk = mountMemory(t, '24m');
   if (disk === undefined) return undefined;
   const brigade = await StubBrigade.start(t);
-  const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));
-  const gateway = await serve(t, installation);
+  const journal = join(disk, 'journal.db');
+  const installation = await anInstallation(t, brigade.address, journalAt(journal));
+  const books = new Books(brigade);
+  const gateway = await books.serve(t, installation);
   const ballast = join(disk, 'ballast');
   writeFileSync(ballast, new Uint8Array(16 * MIB));
-  return { brigade, installation, gateway, ballast };
+  return { brigade, installation, journal, books, gateway, ballast };
 }
 
-function pushUntilTaken(gateway: ServingGateway, id: string): Promise<void> {
-  return eventually(`${id} is taken`, async () => (await send(gateway, aPush(id))).status === 200);
+function pushUntilTaken(books: Books, gateway: ServingGateway, id: string): Promise<void> {
+  return eventually(`${id} is taken`, async () => (await books.send(gateway, aPush(id))).status === 200);
 }
 
 async function assertLost({ process }: ServingGateway, id: string): Promise<void> {
@@ -65,44 +68,50 @@ async function assertLost({ process }: ServingGateway, id: string): Promise<void
 test('the gateway answers 503 while the disk is full, and 200 once there is space again', async (t) => {
   const small = await onSmallDisk(t);
   if (small === undefined) return;
-  const { brigade, gateway, ballast } = small;
+  const { brigade, journal, books, gateway, ballast } = small;
 
-  const { taken, rejected, answer } = await pushUntilRejected(gateway, 'before');
+  const { taken, rejected, answer } = await pushUntilRejected(books, gateway, 'before');
   assert.equal(answer.status, 503);
   assert.equal(answer.headers['retry-after'], '5');
   await assertLost(gateway, rejected);
 
   rmSync(ballast);
-  await pushUntilTaken(gateway, rejected);
+  await pushUntilTaken(books, gateway, rejected);
   await brigade.untilTaken(...taken, rejected);
+  await gateway.process.kill();
+  await books.close(journal);
 });
 
 test('events that were accepted before the disk was full survive a crash', async (t) => {
   const small = await onSmallDisk(t);
   if (small === undefined) return;
-  const { brigade, installation, gateway, ballast } = small;
+  const { brigade, installation, journal, books, gateway, ballast } = small;
   brigade.onEvent = () => ({ kind: 'hang' });
-  const { taken, rejected } = await pushUntilRejected(gateway, 'before');
+  const { taken, rejected } = await pushUntilRejected(books, gateway, 'before');
   await gateway.process.kill();
 
   rmSync(ballast);
   brigade.onEvent = () => CREATED;
-  const again = await serve(t, installation);
+  const again = await books.serve(t, installation);
 
   await brigade.untilTaken(...taken);
-  await pushUntilTaken(again, rejected);
+  await pushUntilTaken(books, again, rejected);
+  await again.process.kill();
+  await books.close(journal);
 });
 
 test('while less than the reserve is free, events are delivered and history is pruned, until webhooks are accepted again', async (t) => {
   const disk = mountMemory(t, '20m');
   if (disk === undefined) return;
   const brigade = await StubBrigade.start(t);
-  const settings = { ...journalAt(join(disk, 'journal.db')), JOURNAL_RESERVE: '4MiB' };
-  const gateway = await serve(t, await anInstallation(t, brigade.address, settings));
+  const journal = join(disk, 'journal.db');
+  const settings = { ...journalAt(journal), JOURNAL_RESERVE: '4MiB' };
+  const books = new Books(brigade);
+  const gateway = await books.serve(t, await anInstallation(t, brigade.address, settings));
 
   const { promise: later, resolve: release } = Promise.withResolvers<void>();
   brigade.onEvent = () => ({ ...CREATED, after: later });
-  const { taken, rejected, answer } = await pushUntilRejected(gateway, 'before');
+  const { taken, rejected, answer } = await pushUntilRejected(books, gateway, 'before');
   assert.equal(answer.status, 503);
   await assertLost(gateway, rejected);
   await untilReadyz(gateway, 503);
@@ -110,7 +119,9 @@ test('while less than the reserve is free, events are delivered and history is p
   release();
   await brigade.untilTaken(...taken);
   // Only the gateway itself makes room, by pruning what is completed.
-  await pushUntilTaken(gateway, rejected);
+  await pushUntilTaken(books, gateway, rejected);
   await untilReadyz(gateway, 200);
   await brigade.untilTaken(rejected);
+  await gateway.process.kill();
+  await books.close(journal);
 });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Books } from '../support/books.ts';
 import { mountMemory } from '../support/mount-memory.ts';
 import {
   aFolder,
@@ -16,7 +17,7 @@ import {
   serve,
 } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { aPush, push, send, untilReadyz } from '../support/webhooks.ts';
+import { aPush, push, untilReadyz } from '../support/webhooks.ts';
 
 /** Makes the kernel reject every write of the process beyond that size of a file. */
 function limitFiles({ process }: ServingGateway, bytes: number | 'unlimited'): void {
@@ -33,17 +34,18 @@ async function untilCompleted({ process }: ServingGateway, id: string): Promise<
 
 test('the gateway answers 503 while the disk rejects writes, and 200 when it accepts them again', async (t) => {
   const brigade = await StubBrigade.start(t);
-  const journal = journalAt(join(await aFolder(t), 'journal.db'));
-  const installation = await anInstallation(t, brigade.address, journal);
-  const gateway = await serve(t, installation);
-  await push(gateway, 'before');
+  const journal = join(await aFolder(t), 'journal.db');
+  const installation = await anInstallation(t, brigade.address, journalAt(journal));
+  const books = new Books(brigade);
+  const gateway = await books.serve(t, installation);
+  await books.send(gateway, aPush('before'));
   await brigade.untilTaken('before');
   const { promise: later, resolve: release } = Promise.withResolvers<void>();
   brigade.onEvent = () => ({ ...CREATED, after: later });
-  await push(gateway, 'completed-late');
+  await books.send(gateway, aPush('completed-late'));
 
   limitFiles(gateway, 0);
-  const answer = await send(gateway, aPush('rejected'));
+  const answer = await books.send(gateway, aPush('rejected'));
   assert.equal(answer.status, 503);
   assert.equal(answer.headers['retry-after'], '5');
   assert.equal((await gateway.process.line('webhook.lost'))['reason'], 'unwritable');
@@ -51,20 +53,22 @@ test('the gateway answers 503 while the disk rejects writes, and 200 when it acc
   release();
   await brigade.untilTaken('completed-late');
   // The completion is written with the next webhook, so the disk has rejected it too.
-  assert.equal((await send(gateway, aPush('rejected'))).status, 503);
+  assert.equal((await books.send(gateway, aPush('rejected'))).status, 503);
 
   limitFiles(gateway, 'unlimited');
   await untilReadyz(gateway, 200);
-  await push(gateway, 'rejected');
+  await books.send(gateway, aPush('rejected'));
   await brigade.untilTaken('rejected');
 
   // The completion is written later: no event is delivered a second time.
   for (const id of ['before', 'completed-late', 'rejected']) await untilCompleted(gateway, id);
   await gateway.process.kill();
-  const again = await serve(t, installation);
-  await push(again, 'last');
+  const again = await books.serve(t, installation);
+  await books.send(again, aPush('last'));
   await brigade.untilTaken('last');
   assert.deepEqual(brigade.ids, ['before', 'completed-late', 'rejected', 'last']);
+  await again.process.kill();
+  assert.equal((await books.close(journal)).acknowledged, 4);
 });
 
 test('a read-only file system ends the start with the reason', async (t) => {

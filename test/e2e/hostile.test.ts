@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startPeer } from '../../bench/peers.ts';
 import { ATTACKS, type AttackName, needsTls } from '../support/hostile/attacks.ts';
+import { runAtLimits } from '../support/hostile/caller-at-limits.ts';
 import {
   type HostileRow,
   JOURNAL_MAX_MB,
@@ -74,4 +75,12 @@ test('a caller that floods the gateway with batches gets receipts, or 429 or 503
     if (receipts > 0) return;
   }
   assert.fail('no batch got a receipt');
+});
+
+test('a caller at its limits gets 429 or 503 with Retry-After, and loses nothing that was acknowledged', async (t) => {
+  const { answers, books } = await runAtLimits(t, ATTACK_MS);
+  t.diagnostic(JSON.stringify({ answers, books }));
+  const { 200: receipts = 0, ...rejected } = answers;
+  assert.ok(receipts > 0);
+  assert.notDeepEqual(rejected, {});
 });

@@ -53,13 +53,17 @@ describe('package.json', () => {
     );
   });
 
-  it('starts the program with the same options of Node as bin.js, the image and the benchmarks', () => {
+  it('starts the program with the same options of Node as bin.js, the image, the tests and the benchmarks', () => {
     const [, options = ''] = /^#!\/usr\/bin\/env -S node (.+)$/m.exec(read('bin.js')) ?? [];
     const each = options.split(' ');
     assert.equal(packageJson.scripts.start, `exec node ${options} bin.js dev`);
     const [, entrypoint = ''] = /^ENTRYPOINT (.+)$/m.exec(read('Dockerfile')) ?? [];
     assert.deepEqual(JSON.parse(entrypoint), ['/nodejs/bin/node', ...each, '/app/bin.js']);
-    assert.ok(read('bench/gateway.ts').includes(`NODE_FLAGS = [${each.map((option) => `'${option}'`).join(', ')}];`));
+    assert.ok(
+      read('test/support/serve-process.ts').includes(
+        `NODE_FLAGS = [${each.map((option) => `'${option}'`).join(', ')}];`,
+      ),
+    );
   });
 
   it('opens no program to a debugger by a signal, which a worker of the embedded Brigade could send', () => {

@@ -105,7 +105,7 @@ function claimAll(writer: Writer): readonly number[] {
   const claimed: number[] = [];
   for (;;) {
     const now = Date.now();
-    const { claims, nextDueAt } = writer.claim(1_000, { now, tick: 0 });
+    const { claims, nextDueAt } = writer.claim(1_000, { now, tick: now });
     claimed.push(...seqs(claims));
     if (nextDueAt > now) return claimed;
   }

@@ -9,6 +9,9 @@ import type { Cleanup } from './stub-brigade.ts';
 
 const BIN = new URL('../../bin.js', import.meta.url).pathname;
 
+/** The options in the first line of bin.js. */
+export const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-sigusr1'];
+
 /** The longest run of a command that should end by itself. */
 const PATIENCE_MS = 60_000;
 
@@ -99,7 +102,7 @@ export class GatewayProcess {
 
   /** Starts a command. */
   static start(t: Cleanup, args: readonly string[], { env, runner = [] }: Launch): GatewayProcess {
-    return GatewayProcess.spawn(t, [...runner, process.execPath, BIN, ...args], env);
+    return GatewayProcess.spawn(t, [...runner, process.execPath, ...NODE_FLAGS, BIN, ...args], env);
   }
 
   /** Starts any other program that runs the gateway. */

@@ -11,10 +11,11 @@ import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts
 import { dropDeadLetter } from './dead-letters.ts';
 import { inspect } from './inspect.ts';
 import { Pruner } from './prune.ts';
+import { savedTime } from './saved-time.ts';
 import { openForWriting, takeOwnership } from './schema.ts';
 import { writeBatch } from './write.ts';
 
-/** Owns the database, and does what the main thread asks, one call after the other. Times are those of the main thread. */
+/** Owns the database, and does what the main thread asks, one call after the other. Times are those of the journal's clock, in the main thread. */
 export class Writer {
   readonly #owner: DatabaseSync;
   readonly #db: DatabaseSync;
@@ -30,6 +31,11 @@ export class Writer {
     this.#db = openForWriting(data.path, data.reserveBytes);
     this.#database = new JournalDatabase(this.#db, data);
     this.#pruner = new Pruner(this.#database, data.maxBytes);
+  }
+
+  /** What the journal's clock showed last, if it was open before. */
+  savedTime(): Time | undefined {
+    return savedTime(this.#database.sql);
   }
 
   /** Commits the batch; then claims what is due, at most `max` events, for a claim that waits. Zero: none waits. */
@@ -79,6 +85,7 @@ export class Writer {
     });
   }
 
+  /** Times are the journal's. */
   stats(): JournalStats {
     const { sql, counters } = this.#database;
     const oldestPendingAt = maybeNumber(sql.oldestPending);
@@ -93,8 +100,8 @@ export class Writer {
     };
   }
 
-  prune(now: number): Pruned {
-    return this.#pruner.step(now);
+  prune(time: Time): Pruned {
+    return this.#pruner.step(time);
   }
 
   /** Writes as an append would. Throws when that fails. */
