@@ -5,7 +5,7 @@ export class JournalFault extends Fault {
   override readonly name = 'JournalFault';
   /**
    * - `journal_locked`: another process owns it;
-   * - `journal_unreadable`: its file is damaged, or is not a journal;
+   * - `journal_unreadable`: its file is damaged, lacks events, or is not a journal;
    * - `journal_unusable`: its folder cannot be used (rights, kind of file system);
    * - `journal_failed`: it does not heal, it is closed, or its thread died.
    */

@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { closeSync, cpSync, openSync, readFileSync, renameSync, rmSync, truncateSync, writeSync } from 'node:fs';
+import { randomBytes, randomInt } from 'node:crypto';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, type TestContext, test } from 'node:test';
+import { fillJournal as aFilledJournal, openDamaged, randomDamage } from '../support/damage.ts';
+import { mulberry32 } from '../support/random.ts';
 import {
   aFolder,
   anInstallation,
@@ -14,6 +26,7 @@ import {
   serve,
 } from '../support/serve-process.ts';
 import { type Cleanup, CREATED, StubBrigade } from '../support/stub-brigade.ts';
+import { IN_MEMORY, temporaryFolder } from '../support/test-database.ts';
 import { accept, adminGet, aPush, push, send, untilReadyz } from '../support/webhooks.ts';
 
 const PAGE = 4096;
@@ -29,6 +42,8 @@ interface Site {
 
 interface Kept extends Site {
   readonly ids: readonly string[];
+  /** A copy of its folder as kill -9 left it: the log is not carried into the database. */
+  readonly killed: string;
 }
 
 async function aSite(t: Cleanup): Promise<Site> {
@@ -51,20 +66,22 @@ async function fillJournal(t: Cleanup): Promise<Kept> {
   const ids = Array.from({ length: 40 }, (_, number) => `kept-${String(number).padStart(3, '0')}`);
   for (const id of ids) await accept(gateway, aPush(id, {}, { id: requestOf(id), useragent: 'a'.repeat(2_000) }));
   await gateway.process.kill();
+  const killed = await aFolder(t);
+  cpSync(dirname(path), killed, { recursive: true });
   // Closing the last connection carries the log into the database.
   const db = new DatabaseSync(path);
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   db.close();
-  return { ...site, ids };
+  return { ...site, ids, killed };
 }
 
 const filled = await fillJournal({ after });
 
 /** An installation with a copy of the filled journal. */
-async function aFilledSite(t: Cleanup): Promise<Kept> {
+async function aFilledSite(t: Cleanup, folder = dirname(filled.path)): Promise<Kept> {
   const site = await aSite(t);
-  cpSync(dirname(filled.path), dirname(site.path), { recursive: true });
-  return { ...site, ids: filled.ids };
+  cpSync(folder, dirname(site.path), { recursive: true });
+  return { ...filled, ...site };
 }
 
 function overwrite(path: string, offset: number, bytes: Uint8Array): void {
@@ -139,6 +156,79 @@ test('a page of garbage ends the start with the reason and the remedy', async (t
   await assertFailsToStart(t, kept);
 });
 
+function flipBit(path: string, share: number): void {
+  const content = readFileSync(path);
+  const place = Math.floor(content.length * share);
+  overwrite(
+    path,
+    place,
+    content.subarray(place, place + 1).map((byte) => byte ^ 1),
+  );
+}
+
+const DAMAGES: Readonly<Record<string, (path: string) => void>> = {
+  'with a flipped bit': (path) => flipBit(`${path}-wal`, 0.1),
+  'that is cut': (path) => truncateSync(`${path}-wal`, Math.floor(readFileSync(`${path}-wal`).length / 2)),
+  'that is missing': (path) => rmSync(`${path}-wal`),
+  'that is missing with its index': (path) => {
+    for (const suffix of ['-wal', '-shm']) rmSync(`${path}${suffix}`);
+  },
+};
+
+for (const [name, damage] of Object.entries(DAMAGES)) {
+  test(`a log ${name} ends the start, and says which events may be missing`, async (t) => {
+    const { installation, path, ids } = await aFilledSite(t, filled.killed);
+    damage(path);
+    const log = existsSync(`${path}-wal`) ? readFileSync(`${path}-wal`) : Buffer.alloc(0);
+
+    const { code, errors } = await run(t, ['serve'], installation.env);
+
+    assert.equal(code, UNREADABLE, errors);
+    assert.match(
+      errors,
+      new RegExp(`up to event ${ids.length}, and ends with event \\d+: .*-wal is missing, cut or damaged`),
+    );
+    assert.ok(errors.includes(`delete ${path}.mark`), errors);
+    assert.deepEqual(readFileSync(`${path}-wal`), log);
+  });
+}
+
+test('what a damaged log leaves is delivered once its mark is deleted', async (t) => {
+  const { brigade, installation, path, ids } = await aFilledSite(t, filled.killed);
+  flipBit(`${path}-wal`, 0.9);
+  const { errors } = await run(t, ['serve'], installation.env);
+  const last = Number(/ends with event (\d+)/.exec(errors)?.[1]);
+  rmSync(`${path}.mark`);
+
+  const gateway = await serve(t, installation);
+
+  await brigade.untilTaken(...ids.slice(0, last));
+  await push(gateway, 'after');
+  await brigade.untilTaken('after');
+});
+
+test('a database that is missing without its log is not taken for a new journal', async (t) => {
+  const kept = await aFilledSite(t);
+  rmSync(kept.path);
+  await assertFailsToStart(t, kept);
+});
+
+test('wherever a bit is flipped or a file is cut, each event is found, or the journal is rejected', async (t) => {
+  const folder = temporaryFolder(t, IN_MEMORY);
+  const journal = await aFilledJournal(folder);
+  const seed = randomInt(2 ** 31);
+  t.diagnostic(`seed ${seed}`);
+  const random = mulberry32(seed);
+  let rejected = 0;
+  for (let place = 0; place < 100; place++) {
+    const damage = randomDamage(journal, random);
+    const copy = join(folder, String(place));
+    if (openDamaged(journal, copy, damage) !== undefined) rejected++;
+    rmSync(copy, { recursive: true });
+  }
+  assert.ok(rejected > 0);
+});
+
 interface Running {
   readonly gateway: ServingGateway;
   readonly brigade: StubBrigade;
@@ -180,6 +270,17 @@ test('the gateway accepts no webhook once the database is cut', async (t) => {
   const running = await startWithEvent(t);
   truncateSync(running.path, 0);
   await assertAcceptsNothing(running);
+});
+
+test('the gateway ends and accepts nothing more once the log is cut', async (t) => {
+  const { gateway, path } = await startWithEvent(t);
+  truncateSync(`${path}-wal`, 0);
+
+  const answer = await send(gateway, aPush('after')).catch(() => undefined);
+
+  assert.notEqual(answer?.status, 200);
+  assert.equal(await gateway.process.ended, UNREADABLE);
+  assert.match(gateway.process.everything, /its log was cut while in use/);
 });
 
 test('a folder that is moved away and back is used again', async (t) => {

@@ -1,22 +1,28 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, realpathSync, statfsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { JournalFault } from '../journal-fault.ts';
 
 const ADVICE = 'Give the user of this process the right to write its folder, or set JOURNAL_URL to another place.';
 
-/** Creates the journal's folder, and the file that carries its lock. Throws a `JournalFault`. */
-export function prepareFolder(path: string, allowNetworkFileSystem: boolean): void {
+/**
+ * Creates the journal's folder, and the file that carries its lock. Returns the path of the journal without symbolic links:
+ * log and lock lie beside the file itself. Throws a `JournalFault`.
+ */
+export function prepareFolder(path: string, allowNetworkFileSystem: boolean): string {
   let network: string | undefined;
+  let real: string;
   try {
-    createFolder(path);
-    network = networkFileSystem(path);
+    createFolder(dirname(resolve(path)));
+    real = realPath(path);
+    closeSync(openSync(`${real}.owner`, 'a', 0o600));
+    network = networkFileSystem(real);
   } catch (cause) {
     const detail = cause instanceof Error ? cause.message : String(cause);
     throw new JournalFault('journal_unusable', `the journal ${path} cannot be created: ${detail}. ${ADVICE}`, {
       cause,
     });
   }
-  if (network === undefined || allowNetworkFileSystem) return;
+  if (network === undefined || allowNetworkFileSystem) return real;
   throw new JournalFault(
     'journal_unusable',
     `the journal ${path} is on ${network}, whose locks and syncs SQLite cannot rely on: use a local disk or a block ` +
@@ -25,11 +31,15 @@ export function prepareFolder(path: string, allowNetworkFileSystem: boolean): vo
 }
 
 /** Only the owner gets rights. */
-function createFolder(path: string): void {
-  const folder = dirname(resolve(path));
+function createFolder(folder: string): void {
   const first = makeFolders(folder);
   if (first !== undefined) syncParents(folder, dirname(first));
-  closeSync(openSync(`${path}.owner`, 'a', 0o600));
+}
+
+/** The file need not exist, unless a link names it. */
+function realPath(path: string): string {
+  const file = join(realpathSync(dirname(resolve(path))), basename(path));
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ? realpathSync(file) : file;
 }
 
 /**

@@ -82,6 +82,18 @@ export interface StoreFailure {
    */
   readonly kind: 'full' | 'unwritable' | 'unreadable' | 'locked' | 'unstorable';
   readonly detail: string;
+  /** What to do, where it is not what helps with every damaged file. */
+  readonly advice?: string | undefined;
+}
+
+/** Damage that SQLite does not see. It counts as `unreadable`. */
+export class DamageError extends Error {
+  readonly advice: string | undefined;
+
+  constructor(detail: string, advice?: string) {
+    super(detail);
+    this.advice = advice;
+  }
 }
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html) that are not about one record. */
@@ -100,6 +112,7 @@ const FAILURE_KINDS: ReadonlyMap<number, StoreFailure['kind']> = new Map([
 /** What a thrown error says about the disk. */
 export function classify(error: unknown): StoreFailure {
   const detail = error instanceof Error ? error.message : String(error);
+  if (error instanceof DamageError) return { kind: 'unreadable', detail, advice: error.advice };
   const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
   // The low byte is the primary code; the rest refines it.
   const kind = typeof code === 'number' ? FAILURE_KINDS.get(code & 0xff) : undefined;
@@ -107,10 +120,11 @@ export function classify(error: unknown): StoreFailure {
 }
 
 /** The fault of a database that cannot be opened. */
-export function openFault(path: string, { kind, detail }: StoreFailure): JournalFault {
+export function openFault(path: string, failure: StoreFailure): JournalFault {
+  const { kind, detail } = failure;
   switch (kind) {
     case 'locked':
-      return new JournalFault('journal_locked', `another process owns the journal ${path}`);
+      return new JournalFault('journal_locked', `another process owns the journal ${path}, or has its file open`);
     case 'unwritable':
     case 'full':
       return new JournalFault(
@@ -119,16 +133,19 @@ export function openFault(path: string, { kind, detail }: StoreFailure): Journal
           'health of its disk.',
       );
     case 'unreadable':
-      return unreadableFault(path, detail);
+      return unreadableFault(path, failure);
     case 'unstorable':
       return new JournalFault('journal_unreadable', `the journal ${path} cannot be opened: ${detail}`);
   }
 }
 
-export function unreadableFault(path: string, detail: string): JournalFault {
-  return new JournalFault(
-    'journal_unreadable',
-    `the journal ${path} cannot be read: ${detail}. Move it aside together with ${path}-wal and ${path}-shm to start ` +
-      'with an empty one, and save what can be saved from the copy with "sqlite3 COPY .recover".',
+export function unreadableFault(path: string, { detail, advice = moveAside(path) }: StoreFailure): JournalFault {
+  return new JournalFault('journal_unreadable', `the journal ${path} cannot be read: ${detail}. ${advice}`);
+}
+
+function moveAside(path: string): string {
+  return (
+    `Move it aside together with all files whose names begin with ${path} to start with an empty one, and save what can ` +
+    'be saved from the copy with "sqlite3 COPY .recover".'
   );
 }

@@ -53,15 +53,16 @@ export class SqliteJournal implements Journal {
 
   /** Rejects with a `JournalFault` when the file cannot be used. */
   static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
-    prepareFolder(options.path, options.allowNetworkFileSystem);
+    const path = prepareFolder(options.path, options.allowNetworkFileSystem);
     let isReported = false;
     const onFault = (fault: JournalFault) => {
       if (!isReported) options.onFault(fault);
       isReported = true;
     };
-    const writer = await Thread.start<Writer>(WRITER, threadData(options), onFault);
+    const ready = { ...options, path, onFault };
+    const writer = await Thread.start<Writer>(WRITER, threadData(ready), onFault);
     const clock = new JournalClock(options.clock, await writer.call('savedTime', []));
-    return new SqliteJournal(writer, clock, { ...options, onFault });
+    return new SqliteJournal(writer, clock, ready);
   }
 
   append(records: readonly NewRecord[], since?: number): Promise<AppendOutcome> {

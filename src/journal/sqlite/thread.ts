@@ -92,7 +92,7 @@ export class Thread<T extends Methods<T>> {
     }
     const { kind, detail } = reply.failure;
     const fault =
-      kind === 'unreadable' ? unreadableFault(this.#path, detail) : new JournalFault('journal_failed', detail);
+      kind === 'unreadable' ? unreadableFault(this.#path, reply.failure) : new JournalFault('journal_failed', detail);
     if (kind === 'unreadable') this.#onFault(fault);
     waiting?.reject(fault);
   }

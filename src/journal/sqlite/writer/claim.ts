@@ -2,7 +2,7 @@ import type { Time } from '../../../model/clock.ts';
 import type { Claim, DeliveryHistory } from '../../../model/delivery.ts';
 import { LIMITS } from '../../limits.ts';
 import { payloadOf } from '../../payload.ts';
-import type { Claimed } from '../protocol.ts';
+import { type Claimed, DamageError } from '../protocol.ts';
 import type { Row } from '../row.ts';
 import { checkedOf, checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import { addDeadLetter } from './dead-letters.ts';
@@ -197,10 +197,10 @@ interface Loaded {
   readonly claim?: Omit<Claim, 'fence'>;
 }
 
-/** Undefined for a record that is not what was stored. */
-function load({ sql }: JournalDatabase, { seq, history }: DueEvent): Loaded | undefined {
+/** Undefined for a record that is not what was stored. Throws when the entry in its queue is not. */
+function load({ sql }: JournalDatabase, { seq, receivedAt, history }: DueEvent): Loaded | undefined {
   const row = sql.loadEvent.get(seq);
-  if (row === undefined) return undefined;
+  if (row?.['received_at'] !== receivedAt) throw new DamageError(`the record of event ${seq} is missing`);
   const checked = checkedOf(row);
   if (checksum(checked) !== row['checksum']) return undefined;
   const { raw, eventJson, payload } = checked;

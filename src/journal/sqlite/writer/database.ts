@@ -4,10 +4,11 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { ByteRange } from '../../../model/webhook.ts';
 import { PendingShares } from '../../pending-shares.ts';
-import type { StoreFailure } from '../protocol.ts';
+import { DamageError, type StoreFailure } from '../protocol.ts';
 import { blob, payloadRange, type Row } from '../row.ts';
 import { DedupIndex } from './dedup-index.ts';
-import { pragma } from './schema.ts';
+import { Mark } from './mark.ts';
+import { MAX_LOG_BYTES, pragma } from './schema.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
 /** What the journal counts in memory. A rollback restores it. */
@@ -39,6 +40,7 @@ export class JournalDatabase {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #files: OwnFiles;
+  readonly #mark: Mark;
   readonly #reserveBytes: number;
   readonly #pageBytes: number;
   #counters: Counters;
@@ -62,6 +64,7 @@ export class JournalDatabase {
     for (const { caller, bytes } of this.sql.pendingShares.all()) this.pending.change(String(caller), Number(bytes));
     this.pending.committed();
     this.#files = new OwnFiles(options.path);
+    this.#mark = new Mark(options.path, this.#counters.nextSeq - 1);
   }
 
   /** Change them only inside a transaction. */
@@ -77,13 +80,14 @@ export class JournalDatabase {
   /** All or nothing. Throws what SQLite or `work` throws, after rolling back. */
   transaction<T>(work: () => T): T {
     const before = { ...this.#counters };
+    this.#files.assertLogIsWhole();
     this.sql.begin.run();
+    let result: T;
     try {
-      const result = work();
+      result = work();
       this.sql.commit.run();
       this.keys.committed();
       this.pending.committed();
-      return result;
     } catch (error) {
       this.#counters = before;
       this.keys.rolledBack();
@@ -91,6 +95,17 @@ export class JournalDatabase {
       // SQLite rolls back by itself on a full disk and on some I/O errors.
       if (this.#db.isTransaction) this.sql.rollback.run();
       throw error;
+    }
+    this.#files.noteLog();
+    if (this.#counters.nextSeq > before.nextSeq) this.#advanceMark();
+    return result;
+  }
+
+  #advanceMark(): void {
+    try {
+      this.#mark.advance(this.#counters.nextSeq - 1);
+    } catch {
+      // The events are durable. The next commit writes the mark again.
     }
   }
 
@@ -126,6 +141,10 @@ export class JournalDatabase {
     return bavail * bsize + number(this.sql.freelist) * this.#pageBytes;
   }
 
+  close(): void {
+    this.#mark.close();
+  }
+
   bytesInUse(): number {
     return (number(this.sql.pages) - number(this.sql.freelist)) * this.#pageBytes;
   }
@@ -139,6 +158,7 @@ class OwnFiles {
   readonly #path: string;
   readonly #identities: string;
   #size: number;
+  #logBytes = 0;
 
   /** Create it after the first read of the database, which creates the log and its index. */
   constructor(path: string) {
@@ -154,6 +174,25 @@ class OwnFiles {
     if (identities !== this.#identities || size < this.#size) return false;
     this.#size = size;
     return true;
+  }
+
+  /**
+   * Throws when the log was cut. What is written to it afterwards does not outlive this process, and the hole would be copied
+   * into the database.
+   */
+  assertLogIsWhole(): void {
+    // SQLite shortens it only to that size.
+    const isCut = this.#logSize(this.#logBytes) < Math.min(this.#logBytes, MAX_LOG_BYTES);
+    if (isCut) throw new DamageError('its log was cut while in use: events may be missing');
+  }
+
+  /** Call it after each commit. */
+  noteLog(): void {
+    this.#logBytes = this.#logSize(0);
+  }
+
+  #logSize(whenGone: number): number {
+    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? whenGone;
   }
 
   #look(): { readonly identities: string; readonly size: number } {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sync } from '../folder.ts';
@@ -169,16 +169,12 @@ function checkpointPages(reserveBytes: number): number {
   return Math.max(least, Math.min(most, Math.floor(reserveBytes / 2 / PAGE_BYTES)));
 }
 
-const RESTORE =
-  'Put it back from a copy, or move it and the files beside it whose names end in -wal and -shm aside to start with an empty one.';
+/** The log is cut back to this size when it starts anew, bytes. */
+export const MAX_LOG_BYTES = 67_108_864;
 
 /** Opens the journal's database for writing, creating or migrating it. Throws what SQLite throws. */
 export function openForWriting(path: string, reserveBytes: number): DatabaseSync {
-  const size = sizeOf(path);
-  // SQLite would take both for a new database, and delete the log with its events.
-  if (size === 0) throw new Error(`the file was truncated to nothing. ${RESTORE}`);
-  if (size === undefined && (sizeOf(`${path}-wal`) ?? 0) > 0) throw new Error(`the file is gone. ${RESTORE}`);
-  if (size === undefined) create(path);
+  if (!existsSync(path)) create(path);
   const db = open(path);
   db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages(reserveBytes)}`);
   return db;
@@ -198,15 +194,15 @@ function create(path: string): void {
 function open(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 1000 });
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
+    PRAGMA journal_size_limit = ${MAX_LOG_BYTES}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
   migrate(db);
   return db;
 }
 
-function migrate(db: DatabaseSync): void {
+/** Throws for a database that this program cannot use. */
+export function assertKnown(db: DatabaseSync): void {
   const version = pragma(db, 'user_version');
-  const isNew = version === 0 && pragma(db, 'page_count') <= 1;
-  if (!isNew && pragma(db, 'application_id') !== APPLICATION_ID) {
+  if (pragma(db, 'application_id') !== APPLICATION_ID) {
     throw new Error('it is a database of another program; set JOURNAL_URL to another place');
   }
   if (version > MIGRATIONS.length) {
@@ -214,6 +210,10 @@ function migrate(db: DatabaseSync): void {
       `a newer version of this program wrote it (its schema is ${version}, known are ${MIGRATIONS.length}); run that one`,
     );
   }
+}
+
+function migrate(db: DatabaseSync): void {
+  const version = pragma(db, 'user_version');
   for (const [index, sql] of MIGRATIONS.entries()) {
     if (index < version) continue;
     db.exec(`BEGIN IMMEDIATE; ${sql} PRAGMA application_id = ${APPLICATION_ID};
@@ -234,8 +234,4 @@ export function takeOwnership(path: string): DatabaseSync {
   const lock = new DatabaseSync(`${path}.owner`, { timeout: 0 });
   lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
   return lock;
-}
-
-function sizeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
 }

@@ -7,6 +7,10 @@ const RELEASING = KEY_RELEASING_REASONS.map((reason) => `'${reason}'`).join();
 /** What a record takes beside its texts and bytes. */
 export const RECORD_OVERHEAD_BYTES = 512;
 
+/** The number of the newest event, also after it was pruned. */
+export const LAST_SEQ = `SELECT max(coalesce((SELECT max(seq) FROM event), 0),
+  coalesce((SELECT value FROM meta WHERE name = 'last_seq'), 0)) AS n`;
+
 /** Every statement of the writer, prepared once. */
 const SQL = {
   begin: 'BEGIN IMMEDIATE',
@@ -76,8 +80,7 @@ const SQL = {
   oldestPending: `SELECT min(received_at) AS n FROM (SELECT received_at FROM
     (SELECT received_at FROM fresh ORDER BY seq LIMIT 1) UNION ALL SELECT min(received_at) FROM waiting)`,
   oldestDeadLetter: 'SELECT dead_lettered_at AS n FROM dead_letter ORDER BY seq LIMIT 1',
-  lastSeq: `SELECT max(coalesce((SELECT max(seq) FROM event), 0),
-    coalesce((SELECT value FROM meta WHERE name = 'last_seq'), 0)) AS n`,
+  lastSeq: LAST_SEQ,
   countPending: 'SELECT (SELECT count(*) FROM fresh) + (SELECT count(*) FROM waiting) AS n',
   pendingShares: `SELECT caller, sum(bytes) AS bytes FROM (SELECT caller, bytes FROM fresh
     UNION ALL SELECT caller, bytes FROM waiting) GROUP BY caller`,

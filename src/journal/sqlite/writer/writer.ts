@@ -9,6 +9,7 @@ import { serve } from '../thread.ts';
 import { claimDue, Leases } from './claim.ts';
 import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts';
 import { dropDeadLetter } from './dead-letters.ts';
+import { inspect } from './inspect.ts';
 import { addPending } from './pending.ts';
 import { Pruner } from './prune.ts';
 import { savedTime } from './saved-time.ts';
@@ -27,6 +28,7 @@ export class Writer {
   /** Throws what SQLite throws. */
   constructor(data: ThreadData) {
     this.#owner = takeOwnership(data.path);
+    inspect(data.path);
     this.#db = openForWriting(data.path, data.reserveBytes);
     this.#database = new JournalDatabase(this.#db, data);
     this.#pruner = new Pruner(this.#database, data.maxBytes);
@@ -113,6 +115,7 @@ export class Writer {
   }
 
   close(): void {
+    this.#database.close();
     this.#db.close();
     this.#owner.close();
   }
