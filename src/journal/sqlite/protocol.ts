@@ -94,6 +94,8 @@ const FAILURE_KINDS: ReadonlyMap<number, StoreFailure['kind']> = new Map([
 /** What a thrown error says about the disk. */
 export function classify(error: unknown): StoreFailure {
   const detail = error instanceof Error ? error.message : String(error);
+  // Of the file system, without SQLite.
+  if (error instanceof Error && 'syscall' in error) return { kind: 'unwritable', detail };
   const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
   // The low byte is the primary code; the rest refines it.
   const kind = typeof code === 'number' ? FAILURE_KINDS.get(code & 0xff) : undefined;

@@ -20,59 +20,58 @@ export function writeBatch(database: JournalDatabase, leases: Leases, batch: Wri
 }
 
 function attempt(database: JournalDatabase, leases: Leases, batch: WriteBatch, time: Time): WriteResult {
-  const completeAlone = () => completeOnly(database, leases, batch.completions, time);
-  const obstacle = batch.records.length > 0 ? database.obstacle() : undefined;
-  if (obstacle !== undefined) return { failure: obstacle, ...completeAlone() };
+  const completeAlone = (failure?: StoreFailure) =>
+    completeOnly({ database, leases, time, failure }, batch.completions);
+  const obstacle = database.obstacle();
+  if (obstacle !== undefined) return { failure: obstacle, ...completeAlone(obstacle) };
   try {
-    return change(database, time, () => ({
-      appended: insertAll(database, batch),
-      completed: batch.completions.map((completion) => complete(database, leases, completion, time)),
-    }));
+    return database.transaction(() =>
+      change(database, time, () => ({
+        appended: insertAll(database, batch),
+        completed: batch.completions.map((completion) => complete({ database, leases, time }, completion)),
+      })),
+    );
   } catch (error) {
     const failure = heals(error);
-    if (failure.kind !== 'unstorable') return { failure, ...completeAlone() };
+    if (failure.kind !== 'unstorable') return { failure, ...completeAlone(failure) };
     return { appended: insertEach(database, batch, time), ...completeAlone() };
   }
 }
 
-/** One transaction. What it adds to the dead letters beyond their share, older ones give. */
+/** What it adds to the dead letters beyond their share, older ones give. */
 function change<T>(database: JournalDatabase, time: Time, work: () => T): T {
-  return database.transaction(() => {
-    const before = database.counters.deadLetters;
-    const result = work();
-    const added = database.counters.deadLetters - before;
-    // More than were added, in case the share has become smaller.
-    if (added > 0) pruneDeadLetters(database, time.now, 2 * added);
-    return result;
-  });
+  const before = database.counters.deadLetters;
+  const result = work();
+  const added = database.counters.deadLetters - before;
+  // More than were added, in case the share has become smaller.
+  if (added > 0) pruneDeadLetters(database, time.now, 2 * added);
+  return result;
 }
 
-function completeOnly(
-  database: JournalDatabase,
-  leases: Leases,
-  completions: readonly Completion[],
-  time: Time,
-): Pick<WriteResult, 'completed'> {
+interface Completing {
+  readonly database: JournalDatabase;
+  readonly leases: Leases;
+  readonly time: Time;
+  /** Why records cannot be stored. */
+  readonly failure?: StoreFailure | undefined;
+}
+
+function completeOnly(given: Completing, completions: readonly Completion[]): Pick<WriteResult, 'completed'> {
+  const { database, time } = given;
   if (completions.length === 0) return { completed: [] };
   try {
-    return {
-      completed: change(database, time, () => completions.map((each) => complete(database, leases, each, time))),
-    };
+    const completeAll = () => completions.map((each) => complete(given, each));
+    return { completed: database.transactionThatFrees(() => change(database, time, completeAll)) };
   } catch (error) {
     if (heals(error).kind !== 'unstorable') return {};
     if (completions.length === 1) return { completed: [false] };
-    return completeEach(database, leases, completions, time);
+    return completeEach(given, completions);
   }
 }
 
 /** A completion that cannot be stored does not fail the others. */
-function completeEach(
-  database: JournalDatabase,
-  leases: Leases,
-  completions: readonly Completion[],
-  time: Time,
-): Pick<WriteResult, 'completed'> {
-  const each = completions.map((completion) => completeOnly(database, leases, [completion], time).completed);
+function completeEach(given: Completing, completions: readonly Completion[]): Pick<WriteResult, 'completed'> {
+  const each = completions.map((completion) => completeOnly(given, [completion]).completed);
   // What was stored before the disk failed counts: sent again, it would look stale.
   return each.every((completed) => completed === undefined)
     ? {}
@@ -195,7 +194,7 @@ function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): A
     if (diskFailed) return { kind: 'unstorable' };
     try {
       const headers = { json: headersOf(row, batch.headers), count: 1, uses: 0, id: undefined };
-      return change(database, time, () => insert(database, row, raw, headers));
+      return database.transaction(() => change(database, time, () => insert(database, row, raw, headers)));
     } catch (error) {
       diskFailed = heals(error).kind !== 'unstorable';
       return { kind: 'unstorable' };
@@ -203,12 +202,13 @@ function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): A
   });
 }
 
-function complete(database: JournalDatabase, leases: Leases, completion: Completion, time: Time): boolean {
+function complete({ database, leases, time, failure }: Completing, completion: Completion): boolean {
   const { seq, attempt, decision } = completion;
   const lease = leases.held(completion, time.tick);
   if (lease === undefined) return false;
   const { sql, counters } = database;
-  if (attempt !== undefined) {
+  // On a full disk, history gives way: a completion must not need a page that the file does not have.
+  if (attempt !== undefined && failure?.kind !== 'full') {
     const outcome = JSON.stringify(attempt.outcome);
     sql.insertAttempt.run(seq, attempt.at, lease.delivery, attempt.durationMs, outcome, decision.kind);
   }

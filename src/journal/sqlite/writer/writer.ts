@@ -16,7 +16,6 @@ import { writeBatch } from './write.ts';
 /** Owns the database, and does what the main thread asks, one call after the other. Times are those of the main thread. */
 export class Writer {
   readonly #owner: DatabaseSync;
-  readonly #db: DatabaseSync;
   readonly #database: JournalDatabase;
   /** No owner makes a thousand claims a millisecond: no fence of an earlier owner comes again. */
   readonly #leases = new Leases(Date.now() * 1000);
@@ -25,8 +24,7 @@ export class Writer {
   /** Throws what SQLite throws. */
   constructor(data: ThreadData) {
     this.#owner = takeOwnership(data.path);
-    this.#db = openForWriting(data.path, data.reserveBytes);
-    this.#database = new JournalDatabase(this.#db, data);
+    this.#database = new JournalDatabase(openForWriting(data.path, data.reserveBytes), data);
     this.#pruner = new Pruner(this.#database, data.maxBytes);
   }
 
@@ -79,16 +77,18 @@ export class Writer {
 
   stats(): JournalStats {
     const { sql, counters } = this.#database;
-    const oldestPendingAt = maybeNumber(sql.oldestPending);
-    const oldestDeadLetterAt = maybeNumber(sql.oldestDeadLetter);
-    return {
-      pending: counters.pending,
-      deadLetters: counters.deadLetters,
-      damaged: counters.damaged,
-      bytes: this.#database.bytesInUse(),
-      ...(oldestPendingAt !== undefined && { oldestPendingAt }),
-      ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt }),
-    };
+    return this.#database.reading(() => {
+      const oldestPendingAt = maybeNumber(sql.oldestPending);
+      const oldestDeadLetterAt = maybeNumber(sql.oldestDeadLetter);
+      return {
+        pending: counters.pending,
+        deadLetters: counters.deadLetters,
+        damaged: counters.damaged,
+        bytes: this.#database.bytesInUse(),
+        ...(oldestPendingAt !== undefined && { oldestPendingAt }),
+        ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt }),
+      };
+    });
   }
 
   prune(now: number): Pruned {
@@ -103,7 +103,7 @@ export class Writer {
   }
 
   close(): void {
-    this.#db.close();
+    this.#database.close();
     this.#owner.close();
   }
 
