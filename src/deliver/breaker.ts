@@ -13,7 +13,7 @@ const MAX_OUTAGES = 100;
 export type BreakerState =
   /** Events are delivered. `isTrial` from the time it closed until an event is taken. */
   | { readonly kind: 'closed'; readonly isTrial: boolean }
-  /** No event is delivered until a probe at `probeAt` (epoch milliseconds) finds the sink ready. */
+  /** No event is delivered until a probe at `probeAt` (by the journal's time) finds the sink ready. */
   | { readonly kind: 'open'; readonly probeAt: number; readonly credentials: boolean };
 
 /**

@@ -69,6 +69,11 @@ class Watcher implements DeliveryObserver {
   }
 }
 
+/** As after a pause of the process: whatever is renewed, the lease has ended before. */
+class LateRenewals extends MemoryJournal {
+  override async renew(): Promise<void> {}
+}
+
 interface Rig {
   readonly clock: ManualClock;
   readonly journal: MemoryJournal;
@@ -78,9 +83,9 @@ interface Rig {
 }
 
 /** A deliverer that has not been started, between a memory journal and a scripted sink. */
-function aRig(t: TestContext): Rig {
+function aRig(t: TestContext, Journal = MemoryJournal): Rig {
   const clock = new ManualClock();
-  const journal = new MemoryJournal({ clock });
+  const journal = new Journal({ clock });
   const sink = new ScriptedSink();
   const watcher = new Watcher();
   // The waits of the breaker end at once.
@@ -221,24 +226,41 @@ test('an exception of the sink is reported as a fault, and the event is retried'
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 
-test('a decision on an event whose lease ended is reported as stale', async (t) => {
-  const rig = aRig(t);
-  const first = Promise.withResolvers<Outcome>();
-  rig.sink.onDeliver = () => (rig.sink.claims.length === 1 ? first.promise : DELIVERED);
+test('an attempt during which the process stood still is not repeated, and its decision counts', async (t) => {
+  const rig = aRig(t, LateRenewals);
+  const answer = Promise.withResolvers<Outcome>();
+  rig.sink.onDeliver = () => answer.promise;
   const [a] = await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.sink.until(({ running }) => running === 1);
-  rig.clock.advance(120_001);
-  await rig.watcher.untilAttempted(1);
-  first.resolve(REJECTED);
+  // The lease has ended: the deliverer itself claims the event again.
+  rig.clock.advance(600_000);
+  const [b] = await keepEvents(rig, 'b');
+  await rig.sink.until(({ claims }) => claims.length === 2);
+  answer.resolve(DELIVERED);
   await rig.watcher.untilAttempted(2);
   assert.deepEqual(
-    rig.watcher.attempts.map(({ attempt, isStale }) => [attempt.outcome.kind, isStale]),
+    rig.watcher.attempts.map(({ id, isStale }) => [id, isStale]),
     [
-      ['delivered', false],
-      ['rejected', true],
+      ['a', false],
+      ['b', false],
     ],
   );
+  assert.deepEqual([await stateOf(rig, a), await stateOf(rig, b)], ['delivered', 'delivered']);
+});
+
+test('a decision on an event that was completed by another claim is reported as stale', async (t) => {
+  const rig = aRig(t);
+  const answer = Promise.withResolvers<Outcome>();
+  rig.sink.onDeliver = () => answer.promise;
+  const [a = 0] = await keepEvents(rig, 'a');
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === 1);
+  const fence = rig.sink.claims[0]?.fence ?? 0;
+  assert.equal(await rig.journal.complete({ seq: a, fence, decision: { kind: 'complete' } }), true);
+  answer.resolve(REJECTED);
+  await rig.watcher.untilAttempted(1);
+  assert.equal(rig.watcher.attempts[0]?.isStale, true);
   assert.equal(await stateOf(rig, a), 'delivered');
 });
 

@@ -1,4 +1,5 @@
 import type { Queue } from '../journal/journal.ts';
+import { LIMITS } from '../journal/limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
 import type { Probe, Sink } from '../sink/sink.ts';
@@ -7,8 +8,8 @@ import type { DeliveryObserver } from './delivery-observer.ts';
 import { Pace } from './pace.ts';
 import { decide } from './retry.ts';
 
-/** How often the leases of held claims are renewed, milliseconds. A lease lasts 120 s. */
-const RENEW_MS = 40_000;
+/** How often the leases of held claims are renewed, milliseconds: two renewals may fail. */
+const RENEW_MS = LIMITS.leaseMs / 3;
 
 /** While so many decisions are not durable yet, no event is claimed: the disk is too slow. */
 const MAX_UNCOMPLETED = 256;
@@ -35,8 +36,8 @@ export class Deliverer {
   readonly #pace = new Pace();
   readonly #stopping = new AbortController();
   readonly #cutting = new AbortController();
-  /** Claims that are not completed. */
-  readonly #held = new Set<Claim>();
+  /** The latest claim of each event that is not completed, by seq. */
+  readonly #held = new Map<number, Claim>();
   /** The part of them whose attempt has not begun. */
   #ready: Claim[] = [];
   #running = 0;
@@ -81,7 +82,7 @@ export class Deliverer {
   async preflight(): Promise<void> {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
-    this.#options.observer.probed(probe, this.#breaker.state);
+    this.#options.observer.probed(probe, this.#shownBreaker());
     if (probe.kind === 'ready') await this.#wake();
   }
 
@@ -129,8 +130,9 @@ export class Deliverer {
       const { signal } = this.#claiming;
       const began = clock.tick();
       const claims = await queue.claim(this.limit, signal);
-      for (const claim of claims) this.#held.add(claim);
-      this.#ready.push(...claims);
+      // After a pause of the process, its own leases have ended: what it still holds goes on under the new claim.
+      this.#ready.push(...claims.filter(({ seq }) => !this.#held.has(seq)));
+      for (const claim of claims) this.#held.set(claim.seq, claim);
       const isClosed = claims.length === 0 && !signal.aborted && clock.tick() - began < CLAIM_PAUSE_MS;
       if (isClosed) await this.#pause(CLAIM_PAUSE_MS);
     } catch (error) {
@@ -175,8 +177,8 @@ export class Deliverer {
   }
 
   #decide({ history }: Claim, outcome: Outcome): Decision {
-    const { clock, random } = this.#options;
-    const now = clock.now();
+    const { queue, random } = this.#options;
+    const now = queue.time();
     const excusedMs = this.#breaker.excusedMs(Math.max(history.lastAttemptAt, history.agesFrom), now);
     return decide(outcome, history, { now, excusedMs, random: random() });
   }
@@ -185,24 +187,34 @@ export class Deliverer {
     // An attempt that we aborted says nothing about the sink.
     if (this.#cutting.signal.aborted) return;
     this.#pace.afterAttempt(outcome, durationMs);
-    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.clock.now())) return;
+    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) return;
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
     this.#options.observer.breakerOpened(outcome);
   }
 
   async #complete(claim: Claim, decision: Decision, attempt?: Attempt): Promise<void> {
-    const { queue, observer } = this.#options;
-    const { seq, fence } = claim;
+    const { observer } = this.#options;
     try {
-      const tried = attempt === undefined ? {} : { attempt };
-      const isCompleted = await queue.complete({ seq, fence, decision, ...tried });
-      if (attempt !== undefined) observer.attempted(claim, attempt, decision, !isCompleted);
+      const isCompleted = await this.#completeLatest(claim.seq, decision, attempt);
+      if (attempt !== undefined) observer.attempted(claim, attempt, this.#shownDecision(decision), !isCompleted);
     } catch (error) {
       observer.faulted(error);
     }
-    this.#held.delete(claim);
+    this.#held.delete(claim.seq);
     this.#noteChange();
+  }
+
+  /** Once more if the event was claimed again meanwhile. */
+  async #completeLatest(seq: number, decision: Decision, attempt: Attempt | undefined): Promise<boolean> {
+    const tried = attempt === undefined ? {} : { attempt };
+    for (;;) {
+      const claim = this.#held.get(seq);
+      if (claim === undefined) return false;
+      const { fence } = claim;
+      if (await this.#options.queue.complete({ seq, fence, decision, ...tried })) return true;
+      if (this.#held.get(seq) === claim) return false;
+    }
   }
 
   /** Claims whose attempt has not begun go back unchanged, and keep their place in the queue. */
@@ -210,20 +222,35 @@ export class Deliverer {
     const claims = this.#ready;
     this.#ready = [];
     for (const claim of claims) {
-      const { history, receivedAt } = claim;
-      void this.#complete(claim, { kind: 'retry', at: Math.max(receivedAt, history.lastAttemptAt), history });
+      const { history } = claim;
+      void this.#complete(claim, { kind: 'retry', at: Math.max(history.agesFrom, history.lastAttemptAt), history });
     }
   }
 
   async #probe(at: number): Promise<void> {
-    const { clock, observer } = this.#options;
-    await this.#pause(at - clock.now());
+    const { queue, observer } = this.#options;
+    await this.#pause(at - queue.time());
     if (this.#stopping.signal.aborted) return;
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
-    const isClosed = this.#breaker.afterProbe(probe, clock.now());
-    observer.probed(probe, this.#breaker.state);
+    const isClosed = this.#breaker.afterProbe(probe, queue.time());
+    observer.probed(probe, this.#shownBreaker());
     if (isClosed) await this.#wake();
+  }
+
+  #shownDecision(decision: Decision): Decision {
+    return decision.kind === 'retry' ? { ...decision, at: this.#timeOfDay(decision.at) } : decision;
+  }
+
+  #shownBreaker(): BreakerState {
+    const { state } = this.#breaker;
+    return state.kind === 'open' ? { ...state, probeAt: this.#timeOfDay(state.probeAt) } : state;
+  }
+
+  /** A time of the journal, as people read it. */
+  #timeOfDay(at: number): number {
+    const { queue, clock } = this.#options;
+    return clock.now() + at - queue.time();
   }
 
   async #probeSink(): Promise<Probe> {
@@ -244,7 +271,7 @@ export class Deliverer {
     const { queue, observer, clock } = this.#options;
     this.#cancelRenewal = clock.after(RENEW_MS, () => {
       this.#scheduleRenewal();
-      if (this.#held.size > 0) queue.renew([...this.#held]).catch((error: unknown) => observer.faulted(error));
+      if (this.#held.size > 0) queue.renew([...this.#held.values()]).catch((error: unknown) => observer.faulted(error));
     });
   }
 

@@ -16,6 +16,7 @@ const CREDENTIALS_WAIT_MS = 30_000;
 export const MAX_AGE_MS = 7 * 86_400_000;
 
 export interface Circumstances {
+  /** By the journal's time. */
   readonly now: number;
   /** The part of the event's age for which our credentials were rejected, milliseconds: it does not count. */
   readonly excusedMs: number;

@@ -25,7 +25,7 @@ export async function pruneLoop(
 }
 
 async function pruneStep(maintenance: Maintenance, log: Log, metrics: Metrics): Promise<boolean> {
-  const { mayBeMore, early } = await maintenance.prune(Date.now());
+  const { mayBeMore, early } = await maintenance.prune();
   for (const [caller, count] of early) {
     log.warn({ caller, count }, 'dead_letter.pruned');
     metrics.count('acr_gateway_pruned_dead_letters_total', undefined, count);

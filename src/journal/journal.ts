@@ -17,7 +17,7 @@ export interface NewRecord {
   readonly dedupKey: string;
   /** A digest of what the event says, as 32 hex characters: for `windowMs`, other records with this key are duplicates. */
   readonly content?: { readonly key: string; readonly windowMs: number };
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds, by the clock of the machine. */
   readonly receivedAt: number;
   readonly format: Format;
   readonly caller: string;
@@ -73,17 +73,23 @@ export interface Intake {
  *
  * Every implementation promises, and the suite proves:
  * - an event belongs to one claim at a time; it can be claimed again when its lease of `LIMITS.leaseMs` ended without renewal,
- *   or when the journal was reopened;
+ *   or when the journal was reopened. Until it is claimed again, the claim whose lease ended can be renewed and completed;
  * - new events are due at once, in the order in which they were kept; a retried event comes back when it is due, behind
  *   the events that were due before it;
  * - a claim carries at most `LIMITS.maxClaimBytes` of payloads beside its first;
  * - `claim` waits until something is due, the signal is aborted (then it resolves to an empty list), or
  *   `LIMITS.claimWaitMs` have passed;
- * - `complete` resolves to true once its decision is durable. It resolves to false, and has no effect, when the lease
- *   has ended, the claim was completed before, its fence is stale, or the journal is closed;
+ * - `complete` resolves to true once its decision is durable. It resolves to false, and has no effect, when the event was
+ *   claimed again, the claim was completed before, its fence is stale, or the journal is closed;
+ * - setting the clock of the machine makes no event due, neither sooner nor later, and ends no lease;
  * - a record that fails its checksum is never handed out: it becomes a dead letter (`damaged`).
  */
 export interface Queue {
+  /**
+   * The journal's own time, epoch milliseconds: the times in a claim's history and in a decision are by it. It goes on
+   * when the clock of the machine is set, and across restarts.
+   */
+  time(): number;
   /** At most `max` events. With an aborted signal, none. */
   claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;
   renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void>;
@@ -115,7 +121,7 @@ export interface JournalRecord extends RecordSummary {
   readonly raw: Uint8Array;
   readonly payload?: ByteRange;
   readonly delivery: number;
-  /** When a pending event is due, epoch milliseconds. */
+  /** When a pending event is due, epoch milliseconds, as the clock of the machine is set now. */
   readonly dueAt?: number;
   readonly attempts: readonly RecordedAttempt[];
 }
@@ -128,9 +134,9 @@ export interface RecordedAttempt extends Attempt {
 export interface JournalStats {
   readonly pending: number;
   readonly deadLetters: number;
-  /** When the oldest pending event was received, epoch milliseconds. */
+  /** When the oldest pending event was received, epoch milliseconds, as the clock of the machine is set now. */
   readonly oldestPendingAt?: number;
-  /** When the oldest dead letter became one, epoch milliseconds. */
+  /** When the oldest dead letter became one, likewise. */
   readonly oldestDeadLetterAt?: number;
   /** Records that have failed their checksum since the journal was opened. */
   readonly damaged: number;
@@ -178,7 +184,8 @@ export interface Pruned {
  *
  * Every implementation promises, and the suite proves:
  * - `prune` removes what is older than `LIMITS` says, and delivered events earlier while the journal is beyond its size, the
- *   oldest first; nothing ever removes a pending event;
+ *   oldest first; nothing ever removes a pending event. Ages are by the journal's own time: what a clock of the machine
+ *   that is wrong says for a while, in either direction, removes nothing early and keeps nothing for good;
  * - the dead letters of one caller never take more than `LIMITS.maxCallerDeadLetters` of that size, and all together never
  *   more than `LIMITS.maxDeadLetters`: its oldest, or those of the caller that has most, are deleted with the append or the
  *   completion that goes beyond, and the next `prune` says so. The newest dead letter of a caller stays;
@@ -187,7 +194,7 @@ export interface Pruned {
  */
 export interface Maintenance {
   /** One small step: some milliseconds. */
-  prune(now: number): Promise<Pruned>;
+  prune(): Promise<Pruned>;
   /** Rejects when nothing could be appended now. */
   check(): Promise<void>;
   close(): Promise<void>;

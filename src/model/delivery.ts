@@ -25,15 +25,15 @@ export type Outcome =
   /** It may or may not have taken it. */
   | { readonly kind: 'uncertain'; readonly detail: string };
 
-/** The attempts to deliver an event since an operator last redelivered it. Zeroes for a new one. */
+/** The attempts to deliver an event since an operator last redelivered it. Zeroes for a new one. Times are the journal's. */
 export interface DeliveryHistory {
   /** Counted attempts. */
   readonly attempts: number;
   /** Those of them whose outcome was `uncertain`. */
   readonly uncertain: number;
-  /** When the event's age began, epoch milliseconds; moved forward by the time for which our credentials were rejected. */
+  /** When the event's age began; moved forward by the time for which our credentials were rejected. */
   readonly agesFrom: number;
-  /** Epoch milliseconds of the last attempt, 0 if none. */
+  /** When the last attempt ended, 0 if there was none. */
   readonly lastAttemptAt: number;
 }
 
@@ -42,6 +42,7 @@ export const DECISIONS = ['complete', 'retry', 'dead-letter'] as const;
 /** What follows from an attempt; `kind` is one of `DECISIONS`. */
 export type Decision =
   | { readonly kind: 'complete' }
+  /** `at`: by the journal's time. */
   | { readonly kind: 'retry'; readonly at: number; readonly history: DeliveryHistory }
   | { readonly kind: 'dead-letter'; readonly reason: DeadLetterReason };
 

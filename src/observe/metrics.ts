@@ -104,7 +104,7 @@ export const METRICS = {
   },
   acr_gateway_stale_completions_total: {
     kind: 'counter',
-    help: 'Decisions that the journal did not take because the lease of the event had ended.',
+    help: 'Decisions that the journal did not take because the event had been claimed again.',
   },
   acr_gateway_breaker_open: { kind: 'gauge', help: '1 while no event is delivered because the sink takes none.' },
   acr_gateway_attempts_limit: { kind: 'gauge', help: 'How many attempts may run at the same time.' },

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
+import { systemClock } from '../model/clock.ts';
 import type { Outcome } from '../model/delivery.ts';
 import { oneLine } from './sink.ts';
 
@@ -115,8 +116,9 @@ function createPool({ address, ignoreCertErrors }: HttpClientOptions, ca: string
     connections: CONNECTIONS,
     pipelining: 1,
     allowH2: false,
-    headersTimeout: ANSWER_MS,
-    bodyTimeout: ANSWER_MS,
+    // `AnswerHandler` limits the whole answer.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     keepAliveTimeout: IDLE_MS,
     connect: { timeout: CONNECT_MS, rejectUnauthorized: !ignoreCertErrors, ...(ca === undefined ? {} : { ca }) },
   });
@@ -138,7 +140,7 @@ interface AnswerHandlerOptions {
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #options: AnswerHandlerOptions;
   readonly #abort: () => void;
-  readonly #deadline: NodeJS.Timeout;
+  readonly #cancelDeadline: () => void;
   readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
   #isSent = false;
@@ -150,7 +152,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   constructor(options: AnswerHandlerOptions) {
     this.#options = options;
     this.#abort = () => this.#giveUp(GIVEN_UP);
-    this.#deadline = setTimeout(() => this.#giveUp(`no complete answer within ${ANSWER_MS / 1000} s`), ANSWER_MS);
+    this.#cancelDeadline = systemClock.after(ANSWER_MS, () =>
+      this.#giveUp(`no complete answer within ${ANSWER_MS / 1000} s`),
+    );
     options.signal.addEventListener('abort', this.#abort);
   }
 
@@ -203,7 +207,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   /** Only the first end counts. */
   #end(result: HttpResult): void {
     this.#isOver = true;
-    clearTimeout(this.#deadline);
+    this.#cancelDeadline();
     this.#options.signal.removeEventListener('abort', this.#abort);
     this.#options.resolve(result);
   }

@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'journal/journal.ts',
     'journal/journal-fault.ts',
   ],
-  deliver: ['model', 'journal/journal.ts', 'sink/sink.ts'],
+  deliver: ['model', 'journal/journal.ts', 'journal/limits.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare observers, and this implements them.
   observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],

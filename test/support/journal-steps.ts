@@ -112,10 +112,10 @@ export async function keepDelivered(
 }
 
 /** Prunes until nothing more goes. */
-export async function pruneAll(journal: Maintenance, now: number): Promise<number> {
+export async function pruneAll(journal: Maintenance): Promise<number> {
   let gone = 0;
   for (;;) {
-    const step = await journal.prune(now);
+    const step = await journal.prune();
     gone += step.gone;
     if (!step.mayBeMore) return gone;
   }

@@ -15,6 +15,7 @@ import {
   type RecordSummary,
   releasesKey,
 } from '../journal.ts';
+import { arrivalTick, JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
@@ -43,11 +44,13 @@ const MAX_ATTEMPTS = 150;
 /** Records that one step of pruning may remove: some milliseconds. */
 const PRUNE_STEP = 1_000;
 
+/** Times are the journal's, but for those that people are shown: of the record, its attempts and its dead letter. */
 interface Entry {
   readonly seq: number;
   /** With its part of the headers of its webhook. */
   readonly bytes: number;
   readonly record: NewRecord;
+  readonly arrivedAt: number;
   readonly event: KeptEvent;
   readonly delivery: number;
   readonly state: RecordState;
@@ -58,12 +61,12 @@ interface Entry {
   /** The fence of the latest claim, and when its lease ends. Zero: no claim holds the event. */
   readonly fence: number;
   readonly leasedUntil: number;
-  readonly deadLetter: NonNullable<NewRecord['deadLetter']> | undefined;
+  readonly deadLetter: RecordSummary['deadLetter'] | undefined;
 }
 
 /** Keeps every promise of a journal but durability: it ends with its process. For tests and `JOURNAL_URL=memory:`. */
 export class MemoryJournal implements Journal {
-  readonly #clock: Clock;
+  readonly #clock: JournalClock;
   readonly #limits: MemoryLimits;
   /** By seq, which ascends. */
   readonly #entries = new Map<number, Entry>();
@@ -83,7 +86,7 @@ export class MemoryJournal implements Journal {
   #closed = false;
 
   constructor({ clock, limits = DEFAULT_LIMITS }: { readonly clock: Clock; readonly limits?: MemoryLimits }) {
-    this.#clock = clock;
+    this.#clock = new JournalClock(clock);
     this.#limits = limits;
   }
 
@@ -99,21 +102,25 @@ export class MemoryJournal implements Journal {
   }
 
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
-    const deadline = this.#clock.now() + LIMITS.claimWaitMs;
+    const deadline = this.time() + LIMITS.claimWaitMs;
     while (!this.#closed && !signal.aborted) {
-      const claims = this.#claimDue(max, this.#clock.now());
-      if (claims.length > 0 || this.#clock.now() >= deadline) return claims;
+      const claims = this.#claimDue(max, this.time());
+      if (claims.length > 0 || this.time() >= deadline) return claims;
       const [next] = this.#line;
       await this.#change(next === undefined ? deadline : Math.min(deadline, claimableAt(next)), signal);
     }
     return [];
   }
 
+  time(): number {
+    return this.#clock.time().tick;
+  }
+
   async renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
     this.#assertOpen();
     for (const { seq, fence } of claims) {
       const entry = this.#held(seq, fence);
-      if (entry !== undefined) this.#put({ ...entry, leasedUntil: this.#clock.now() + LIMITS.leaseMs });
+      if (entry !== undefined) this.#put({ ...entry, leasedUntil: this.time() + LIMITS.leaseMs });
     }
   }
 
@@ -123,12 +130,13 @@ export class MemoryJournal implements Journal {
     const tried = attempt ? [{ ...attempt, delivery: entry.delivery, decision: decision.kind }] : [];
     const attempts = [...entry.attempts, ...tried].slice(-MAX_ATTEMPTS);
     const { content } = entry.record;
-    const completed = { ...entry, attempts, fence: 0, leasedUntil: 0, at: this.#clock.now() };
+    const completed = { ...entry, attempts, fence: 0, leasedUntil: 0, at: this.time() };
     if (decision.kind === 'retry') this.#put({ ...completed, at: decision.at, history: decision.history });
     if (decision.kind === 'complete') this.#put({ ...completed, state: 'delivered' });
     if (decision.kind === 'dead-letter') {
       const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
-      this.#put({ ...completed, state: 'dead-lettered', deadLetter: { reason: decision.reason, detail } });
+      const deadLetter = { at: this.#clock.now(), reason: decision.reason, detail };
+      this.#put({ ...completed, state: 'dead-lettered', deadLetter });
       if (content && releasesKey(decision.reason)) this.#dropIfOwned(this.#contents, content.key, seq);
       this.#pruneDeadLetters();
     }
@@ -137,10 +145,10 @@ export class MemoryJournal implements Journal {
 
   async wake(spreadMs: number): Promise<void> {
     this.#assertOpen();
-    const now = this.#clock.now();
+    const now = this.time();
     const waiting = this.#line
       .filter(({ at, leasedUntil, history }) => at > now && leasedUntil === 0 && history.uncertain === 0)
-      .sort((a, b) => a.record.receivedAt - b.record.receivedAt)
+      .sort((a, b) => a.arrivedAt - b.arrivedAt)
       .slice(0, LIMITS.maxWoken);
     for (const [index, entry] of waiting.entries()) {
       this.#put({ ...entry, at: Math.min(entry.at, now + index * spreadMs) });
@@ -162,14 +170,20 @@ export class MemoryJournal implements Journal {
     if (entry === undefined) return undefined;
     const { dedupKey: _, content: __, deadLetter: ___, ...record } = entry.record;
     const { delivery, attempts, state, at } = entry;
-    return { ...record, ...summaryOf(entry), delivery, attempts, ...(state === 'pending' && { dueAt: at }) };
+    return {
+      ...record,
+      ...summaryOf(entry),
+      delivery,
+      attempts,
+      ...(state === 'pending' && { dueAt: this.#clock.timeOfDay(at) }),
+    };
   }
 
   async redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
     this.#assertOpen();
     const entry = this.#entries.get(seq);
     if (entry === undefined || entry.state === 'pending') return false;
-    const at = this.#clock.now();
+    const at = this.time();
     const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined };
     this.#put({ ...renewed, state: 'pending', delivery: entry.delivery + 1, event: event ?? entry.event });
     if (this.#isFree(entry.record.dedupKey)) this.#takeKey(entry.record.dedupKey, { seq, at });
@@ -179,20 +193,21 @@ export class MemoryJournal implements Journal {
   async stats(): Promise<JournalStats> {
     this.#assertOpen();
     const entries = [...this.#entries.values()];
-    const pending = entries.filter(({ state }) => state === 'pending').map(({ record }) => record.receivedAt);
+    const pending = entries.filter(({ state }) => state === 'pending').map(({ arrivedAt }) => arrivedAt);
     const deadLetters = entries.filter(({ state }) => state === 'dead-lettered').map(({ at }) => at);
     return {
       pending: pending.length,
       deadLetters: deadLetters.length,
-      ...(pending.length > 0 && { oldestPendingAt: least(pending) }),
-      ...(deadLetters.length > 0 && { oldestDeadLetterAt: least(deadLetters) }),
+      ...(pending.length > 0 && { oldestPendingAt: this.#clock.timeOfDay(least(pending)) }),
+      ...(deadLetters.length > 0 && { oldestDeadLetterAt: this.#clock.timeOfDay(least(deadLetters)) }),
       damaged: 0,
       bytes: this.#bytes,
     };
   }
 
-  async prune(now: number): Promise<Pruned> {
+  async prune(): Promise<Pruned> {
     this.#assertOpen();
+    const now = this.time();
     for (const [key, { at }] of this.#keys) {
       if (at >= now - LIMITS.keysMs) break;
       this.#keys.delete(key);
@@ -233,9 +248,11 @@ export class MemoryJournal implements Journal {
     const { dedupKey, content, receivedAt, deadLetter, raw } = record;
     const original = this.#ownerOf(record);
     if (original !== undefined) return { kind: 'duplicate', of: original };
+    const time = this.#clock.time();
+    const { tick: now } = time;
+    const arrivedAt = arrivalTick(receivedAt, time);
     const first = content && this.#contents.get(content.key);
-    if (first !== undefined && first.until > receivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
-    const now = this.#clock.now();
+    if (first !== undefined && first.until > arrivedAt) return { kind: 'duplicate', of: first.seq, by: 'content' };
     const seq = ++this.#lastSeq;
     this.#bytes += bytes;
     this.#put({
@@ -243,18 +260,20 @@ export class MemoryJournal implements Journal {
       bytes,
       // A copy: the caller's bytes may be a view of a much larger buffer, or of one that is used again.
       record: { ...record, raw: new Uint8Array(raw) },
+      arrivedAt,
       event: record.event,
       delivery: 1,
       state: deadLetter ? 'dead-lettered' : 'pending',
-      at: deadLetter ? now : receivedAt,
-      history: newHistory(receivedAt),
+      // Due at once, behind the others.
+      at: now,
+      history: newHistory(arrivedAt),
       attempts: [],
       fence: 0,
       leasedUntil: 0,
-      deadLetter,
+      deadLetter: deadLetter && { at: time.now, ...deadLetter },
     });
     this.#takeKey(dedupKey, { seq, at: now });
-    if (content && !deadLetter) this.#contents.set(content.key, { seq, until: receivedAt + content.windowMs });
+    if (content && !deadLetter) this.#contents.set(content.key, { seq, until: arrivedAt + content.windowMs });
     if (deadLetter) this.#pruneDeadLetters();
     return { kind: 'kept', seq };
   }
@@ -317,10 +336,10 @@ export class MemoryJournal implements Journal {
     return claims;
   }
 
-  /** The entry, if the claim with this fence still holds it. */
+  /** The entry, if the claim with this fence is its latest. */
   #held(seq: number, fence: number): Entry | undefined {
     const entry = this.#entries.get(seq);
-    return entry?.fence === fence && entry.leasedUntil > this.#clock.now() ? entry : undefined;
+    return entry?.fence === fence ? entry : undefined;
   }
 
   /** The only way to add or change an entry: a pending one gets its place in the line, any other leaves it. */
@@ -352,7 +371,7 @@ export class MemoryJournal implements Journal {
   async #change(time: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => resolve();
-    const cancel = this.#clock.after(time - this.#clock.now(), wake);
+    const cancel = this.#clock.after(time - this.time(), wake);
     signal.addEventListener('abort', wake);
     this.#waiting.add(wake);
     await promise;
@@ -384,9 +403,9 @@ function isPastRetention({ state, at }: Entry, now: number): boolean {
   return state === 'dead-lettered' && at < now - LIMITS.deadLettersMs;
 }
 
-function summaryOf({ seq, state, record, event, at, deadLetter }: Entry): RecordSummary {
+function summaryOf({ seq, state, record, event, deadLetter }: Entry): RecordSummary {
   const { receivedAt, caller } = record;
-  return { seq, state, receivedAt, caller, event, ...(deadLetter && { deadLetter: { at, ...deadLetter } }) };
+  return { seq, state, receivedAt, caller, event, ...(deadLetter && { deadLetter }) };
 }
 
 function bytesOf({ raw }: NewRecord): number {

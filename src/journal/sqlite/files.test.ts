@@ -109,7 +109,8 @@ describe('the files of the SQLite journal', () => {
     await journal.close();
     const db = new DatabaseSync(path);
     db.exec(`ALTER TABLE event DROP COLUMN payload_start; ALTER TABLE event DROP COLUMN payload_end;
-      ALTER TABLE event DROP COLUMN traceparent; DROP TABLE recent_content;
+      ALTER TABLE event DROP COLUMN traceparent; ALTER TABLE event DROP COLUMN clock_lead;
+      ALTER TABLE dead_letter DROP COLUMN clock_lead; DROP TABLE recent_content;
       ALTER TABLE event DROP COLUMN shared_headers; ALTER TABLE event DROP COLUMN content_key; DROP TABLE shared_headers;
       DROP TRIGGER dead_letter_added; DROP TRIGGER dead_letter_dropped; DROP TABLE dead_letter_bytes;
       DROP INDEX dead_letter_by_caller; ALTER TABLE dead_letter DROP COLUMN caller;

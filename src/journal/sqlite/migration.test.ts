@@ -4,7 +4,14 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { append, claimAllDue, claimOne, completeDelivered, keepOne } from '../../../test/support/journal-steps.ts';
+import {
+  append,
+  claimAllDue,
+  claimOne,
+  completeDelivered,
+  keepOne,
+  pruneAll,
+} from '../../../test/support/journal-steps.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import {
   aKey,
@@ -55,6 +62,12 @@ async function openCopy(context: TestContext, name: 'closed' | 'killed', prepare
 async function everything(journal: Journal): Promise<ReadonlyMap<string, JournalRecord>> {
   const records = await Promise.all((await journal.find({ limit: 1_000 })).map(({ seq }) => journal.get(seq)));
   return new Map(records.flatMap((record) => (record === undefined ? [] : [[record.event.id, record]])));
+}
+
+/** The columns of a table that hold times. */
+function timesOf(db: DatabaseSync, table: string): readonly string[] {
+  const columns = db.prepare(`PRAGMA table_info(${table})`).all();
+  return columns.map(({ name }) => String(name)).filter((name) => /_at$|^until$|^ages_from$/.test(name));
 }
 
 function attemptsOf(record: JournalRecord | undefined) {
@@ -184,6 +197,33 @@ describe('a journal of the first alpha', () => {
       assert.deepEqual({ ...(await journal.get(seq))?.attempts.at(-1), at: 0 }, attempt);
     }
     assert.equal((await journal.stats()).deadLetters, 4);
+  });
+
+  test('what its clock put into the future falls due, and is pruned in time', async (context) => {
+    const tenYears = 10 * 365 * 24 * HOUR;
+    const { journal, clock } = await openCopy(context, 'closed', (path) => {
+      const db = new DatabaseSync(path);
+      const ahead = Date.now() - Date.UTC(2025, 8, 1) + tenYears;
+      for (const table of ['event', 'fresh', 'waiting', 'dead_letter', 'recent_content', 'expiring_key']) {
+        for (const column of timesOf(db, table)) {
+          db.exec(`UPDATE ${table} SET ${column} = ${column} + ${ahead} WHERE ${column} > 0`);
+        }
+      }
+      db.close();
+    });
+    // The test's clock shows another year than the machine's, by which the times were corrected.
+    clock.advance(Date.now() - clock.now());
+
+    const { receivedAt = 0 } = (await journal.find({ limit: 1 }))[0] ?? {};
+    assert.ok(receivedAt > Date.now() + tenYears / 2, 'it is shown as the wrong clock had it');
+    await claimAllDue(journal, clock.now());
+    clock.advance(HOUR);
+    const due = (await claimAllDue(journal, clock.now())).map(({ event }) => event.id);
+    assert.ok(due.includes('waiting') && due.includes('waiting uncertain'), due.join());
+    clock.advance(31 * 24 * HOUR);
+    await pruneAll(journal);
+    const left = (await journal.find({ limit: 1_000 })).filter(({ state }) => state !== 'pending');
+    assert.deepEqual(left, []);
   });
 
   test('damaged texts do not stop the migration', async (context) => {

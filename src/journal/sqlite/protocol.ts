@@ -64,7 +64,7 @@ export interface Claimed {
    * they need not cross again.
    */
   readonly fences: ReadonlyMap<number, number>;
-  /** When the next event can be claimed, epoch milliseconds. Infinite if none is pending. */
+  /** When the next event can be claimed, by the journal's time. Infinite if none is pending. */
   readonly nextDueAt: number;
 }
 

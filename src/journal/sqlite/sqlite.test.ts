@@ -30,6 +30,7 @@ async function open(): Promise<Harness> {
     journal,
     now: () => clock.now(),
     advance: async (ms) => clock.advance(ms),
+    setClock: (wrongMs) => clock.set(wrongMs),
     durable: true,
     // A crash leaves the files behind as they are while the journal is open.
     reopen: () => {

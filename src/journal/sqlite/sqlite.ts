@@ -11,6 +11,7 @@ import type {
   RecordQuery,
   RecordSummary,
 } from '../journal.ts';
+import { JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { prepareFolder } from './folder.ts';
 import type { ThreadData } from './protocol.ts';
@@ -35,15 +36,17 @@ export interface SqliteJournalOptions extends ThreadData {
  */
 export class SqliteJournal implements Journal {
   readonly #options: SqliteJournalOptions;
+  readonly #clock: JournalClock;
   readonly #writer: Thread<Writer>;
   readonly #queue: WriteQueue;
   #reader: Promise<Thread<Reader>> | undefined;
   #closed = false;
 
-  private constructor(writer: Thread<Writer>, options: SqliteJournalOptions) {
+  private constructor(writer: Thread<Writer>, clock: JournalClock, options: SqliteJournalOptions) {
     this.#options = options;
+    this.#clock = clock;
     this.#writer = writer;
-    this.#queue = new WriteQueue({ ...options, writer });
+    this.#queue = new WriteQueue({ ...options, clock, writer });
   }
 
   /** Rejects with a `JournalFault` when the file cannot be used. */
@@ -55,7 +58,8 @@ export class SqliteJournal implements Journal {
       isReported = true;
     };
     const writer = await Thread.start<Writer>(WRITER, threadData(options), onFault);
-    return new SqliteJournal(writer, { ...options, onFault });
+    const clock = new JournalClock(options.clock, await writer.call('savedTime', []));
+    return new SqliteJournal(writer, clock, { ...options, onFault });
   }
 
   append(records: readonly NewRecord[]): Promise<AppendOutcome> {
@@ -66,9 +70,13 @@ export class SqliteJournal implements Journal {
     return this.#queue.claim(max, signal);
   }
 
+  time(): number {
+    return this.#clock.time().tick;
+  }
+
   renew(claims: readonly Pick<Claim, 'seq' | 'fence'>[]): Promise<void> {
     const keys = claims.map(({ seq, fence }) => ({ seq, fence }));
-    return this.#writer.call('renew', [keys, this.#options.clock.tick()]);
+    return this.#writer.call('renew', [keys, this.time()]);
   }
 
   complete(completion: Completion): Promise<boolean> {
@@ -84,23 +92,30 @@ export class SqliteJournal implements Journal {
   }
 
   async get(seq: number): Promise<JournalRecord | undefined> {
-    return (await this.#history()).call('get', [seq]);
+    const record = await (await this.#history()).call('get', [seq]);
+    if (record?.dueAt === undefined) return record;
+    return { ...record, dueAt: this.#clock.timeOfDay(record.dueAt) };
   }
 
   redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
     return this.#queue.redeliver(seq, event);
   }
 
-  stats(): Promise<JournalStats> {
-    return this.#writer.call('stats', []);
+  async stats(): Promise<JournalStats> {
+    const { oldestPendingAt, oldestDeadLetterAt, ...counts } = await this.#writer.call('stats', []);
+    return {
+      ...counts,
+      ...(oldestPendingAt !== undefined && { oldestPendingAt: this.#clock.timeOfDay(oldestPendingAt) }),
+      ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt: this.#clock.timeOfDay(oldestDeadLetterAt) }),
+    };
   }
 
-  prune(now: number): Promise<Pruned> {
-    return this.#writer.call('prune', [now]);
+  prune(): Promise<Pruned> {
+    return this.#writer.call('prune', [this.#clock.time()]);
   }
 
   check(): Promise<void> {
-    return this.#writer.call('check', [this.#options.clock.now()]);
+    return this.#writer.call('check', [this.#clock.now()]);
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { aRecord, UNAVAILABLE } from '../../../test/support/records.ts';
 import type { Completion } from '../../model/delivery.ts';
 import type { NewRecord } from '../journal.ts';
+import { JournalClock } from '../journal-clock.ts';
 import type { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import type { Claimed, StoreFailure, WriteBatch, WriteResult } from './protocol.ts';
@@ -92,7 +93,7 @@ function aQueue() {
   const writer = new ScriptedWriter();
   const clock = new ManualClock();
   const faults: JournalFault[] = [];
-  const queue = new WriteQueue({ writer, clock, onFault: (fault) => faults.push(fault) });
+  const queue = new WriteQueue({ writer, clock: new JournalClock(clock), onFault: (fault) => faults.push(fault) });
   return { writer, clock, faults, queue };
 }
 

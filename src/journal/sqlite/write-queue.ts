@@ -2,6 +2,7 @@ import type { Clock, Time } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import { isRegistryEvent, type RegistryEvent } from '../../model/registry-event.ts';
 import type { Appended, AppendOutcome, NewRecord } from '../journal.ts';
+import { arrivalTick, type JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
@@ -38,7 +39,7 @@ interface WaitingClaim {
 
 export interface WriteQueueOptions {
   readonly writer: Pick<Thread<Writer>, 'call'>;
-  readonly clock: Clock;
+  readonly clock: JournalClock;
   readonly onFault: (fault: JournalFault) => void;
 }
 
@@ -52,7 +53,7 @@ export interface WriteQueueOptions {
  */
 export class WriteQueue {
   readonly #writer: Pick<Thread<Writer>, 'call'>;
-  readonly #clock: Clock;
+  readonly #clock: JournalClock;
   readonly #disk: DiskWatch;
 
   readonly #appends = new AppendQueue();
@@ -63,7 +64,7 @@ export class WriteQueue {
   #isRetryPending = false;
 
   readonly #claims = new Set<WaitingClaim>();
-  /** Nothing can be claimed before this time, epoch milliseconds; in the past: ask the writer. */
+  /** Nothing can be claimed before this time of the journal; in the past: ask the writer. */
   #nextDueAt = 0;
   #isWakingClaims = false;
 
@@ -98,7 +99,7 @@ export class WriteQueue {
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     const deadline = this.#clock.tick() + LIMITS.claimWaitMs;
     while (!signal.aborted && !this.#closed) {
-      const untilDueMs = this.#nextDueAt - this.#clock.now();
+      const untilDueMs = this.#nextDueAt - this.#clock.time().tick;
       const leftMs = deadline - this.#clock.tick();
       const waitMs = Math.min(untilDueMs, leftMs);
       const claims = waitMs > 0 ? await this.#wait(max, waitMs, signal) : await this.#claimNow(max);
@@ -108,12 +109,12 @@ export class WriteQueue {
   }
 
   async wake(spreadMs: number): Promise<void> {
-    await this.#writer.call('wake', [spreadMs, this.#clock.now()]);
+    await this.#writer.call('wake', [spreadMs, this.#clock.time().tick]);
     this.#setNextDue(0);
   }
 
   async redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
-    const isRedelivered = await this.#writer.call('redeliver', [seq, event, this.#clock.now()]);
+    const isRedelivered = await this.#writer.call('redeliver', [seq, event, this.#clock.time().tick]);
     this.#setNextDue(0);
     return isRedelivered;
   }
@@ -159,11 +160,12 @@ export class WriteQueue {
     const portions = this.#appends.take();
     const completions = this.#completions.splice(0, LIMITS.maxCommitRecords);
     const claim = this.#takeClaim();
+    const time = this.#clock.time();
     const records = portions.flatMap((portion) => portion.records);
     let result: WriteResult;
     try {
       const batch = { ...pack(records), completions: completions.map(({ completion }) => completion) };
-      result = await this.#writer.call('write', [batch, claim?.max ?? 0, this.#time()], [batch.raw.buffer]);
+      result = await this.#writer.call('write', [batch, claim?.max ?? 0, time], [batch.raw.buffer]);
       this.#disk.look(result);
     } catch {
       // The writer is broken for good and has reported its fault.
@@ -173,7 +175,7 @@ export class WriteQueue {
     this.#noteDue(result, completions);
     this.#answerAppends(portions, result);
     this.#answerCompletions(completions, result);
-    claim?.end(claimsOf(result, records));
+    claim?.end(claimsOf(result, records, time));
   }
 
   #answerAppends(portions: readonly Portion[], { appended, failure }: WriteResult): void {
@@ -210,7 +212,7 @@ export class WriteQueue {
   }
 
   async #claimNow(max: number): Promise<readonly Claim[]> {
-    const { claims, nextDueAt } = await this.#writer.call('claim', [max, this.#time()]);
+    const { claims, nextDueAt } = await this.#writer.call('claim', [max, this.#clock.time()]);
     this.#setNextDue(nextDueAt);
     return claims;
   }
@@ -264,10 +266,6 @@ export class WriteQueue {
       for (const claim of this.#claims) claim.end([]);
     });
   }
-
-  #time(): Time {
-    return { now: this.#clock.now(), tick: this.#clock.tick() };
-  }
 }
 
 /** Pruning heals a full disk. A disk that fails otherwise, and for long, is better left to a restart. */
@@ -301,9 +299,13 @@ const UNWRITABLE: AppendOutcome = { kind: 'unavailable', reason: 'unwritable' };
 const BROKEN: StoreFailure = { kind: 'unwritable', detail: 'the journal is broken' };
 
 /** What a waiting claim gets along with a commit: stored events, and records of the commit itself. */
-function claimsOf({ claimed, appended = [] }: WriteResult, records: readonly NewRecord[]): readonly Claim[] {
+function claimsOf(
+  { claimed, appended = [] }: WriteResult,
+  records: readonly NewRecord[],
+  time: Time,
+): readonly Claim[] {
   if (claimed === undefined) return [];
-  const own = records.flatMap((record, index) => newClaim(record, appended[index], claimed.fences));
+  const own = records.flatMap((record, index) => newClaim(record, appended[index], claimed.fences, time));
   return [...claimed.claims, ...own];
 }
 
@@ -311,11 +313,12 @@ function newClaim(
   { event, receivedAt, raw, payload, traceparent }: NewRecord,
   appended: Appended | undefined,
   fences: ReadonlyMap<number, number>,
+  time: Time,
 ): readonly Claim[] {
   const seq = appended?.kind === 'kept' ? appended.seq : 0;
   const fence = fences.get(seq);
   if (fence === undefined || !isRegistryEvent(event)) return [];
-  const history = { attempts: 0, uncertain: 0, agesFrom: receivedAt, lastAttemptAt: 0 };
+  const history = { attempts: 0, uncertain: 0, agesFrom: arrivalTick(receivedAt, time), lastAttemptAt: 0 };
   const trace = traceparent === undefined ? {} : { traceparent };
   return [{ seq, fence, delivery: 1, receivedAt, history, event, payload: payloadOf(raw, payload), ...trace }];
 }

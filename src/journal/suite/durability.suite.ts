@@ -91,7 +91,7 @@ function crashSuite(proves: Proof): void {
     const { journal, now, advance, reopen } = harness;
     const used = await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
     await advance(8 * DAY);
-    await pruneAll(journal, now());
+    await pruneAll(journal);
     assert.deepEqual(await journal.find({ limit: 10 }), []);
 
     const reopened = await reopen();

@@ -84,7 +84,7 @@ function appendSuite(proves: Proof): void {
 
     const anew = await keepOne(current, aRecord('b', now(), { content }));
     assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
-    await pruneAll(current, now());
+    await pruneAll(current);
     assert.deepEqual(await append(current, aRecord('f', now(), { content })), [{ ...duplicate, of: anew }]);
   });
 

@@ -12,6 +12,8 @@ export interface Harness {
    * either, or for the end of their 60 seconds, are about to resolve.
    */
   readonly advance: (ms: number) => Promise<void>;
+  /** Sets the clock of the machine, so that it is wrong by that much. No time passes. */
+  readonly setClock: (wrongMs: number) => void;
   /** Whether the journal survives a crash. */
   readonly durable: boolean;
   /** Opens the journal again as after a crash: it was not closed, unless by the test. */

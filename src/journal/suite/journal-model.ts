@@ -16,6 +16,7 @@ export type Step =
   | { readonly kind: 'renew'; readonly claim: number }
   | { readonly kind: 'redeliver'; readonly record: number }
   | { readonly kind: 'advance'; readonly ticks: number }
+  | { readonly kind: 'set-clock'; readonly wrongMs: number }
   | { readonly kind: 'crash' };
 
 /** Time moves by multiples of it. Leases and retries end halfway between two, so that a millisecond decides nothing. */
@@ -71,6 +72,8 @@ export class JournalModel {
         return this.#redeliver(pick(this.#known, step.record));
       case 'advance':
         return this.#advance(step.ticks);
+      case 'set-clock':
+        return this.#setClock(step.wrongMs);
       case 'crash':
         return this.#crash();
     }
@@ -113,7 +116,7 @@ export class JournalModel {
     const startedAt = this.#harness.now();
     const decisions: Readonly<Record<CompletionKind, Decision>> = {
       complete: { kind: 'complete' },
-      retry: { kind: 'retry', at: startedAt + RETRY_AFTER_MS, history },
+      retry: { kind: 'retry', at: this.journal.time() + RETRY_AFTER_MS, history },
       'dead-letter': { kind: 'dead-letter', reason: 'expired' },
       reject: { kind: 'dead-letter', reason: 'rejected' },
     };
@@ -150,6 +153,12 @@ export class JournalModel {
     this.#now += ticks * TICK_MS;
   }
 
+  /** Pruning writes down that it was set, as it would within seconds. By then nothing is old. */
+  async #setClock(wrongMs: number): Promise<void> {
+    this.#harness.setClock(wrongMs);
+    assert.equal((await this.journal.prune()).gone, 0);
+  }
+
   async #crash(): Promise<void> {
     if (!this.#harness.durable) return;
     this.journal = await this.#harness.reopen();
@@ -160,10 +169,10 @@ export class JournalModel {
     return state === 'pending' && (lease?.endsAt ?? dueAt) <= this.#now;
   }
 
-  /** The record, if that claim still holds it. */
+  /** The record, if that claim is its latest. */
   #held({ seq, fence }: Claim): Known | undefined {
     const known = this.#known.find((each) => each.seq === seq);
-    return known?.lease?.fence === fence && known.lease.endsAt > this.#now ? known : undefined;
+    return known?.lease?.fence === fence ? known : undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe } from 'node:test';
+import { clockSuite } from './clock.suite.ts';
 import { completeSuite } from './complete.suite.ts';
 import { durabilitySuite } from './durability.suite.ts';
 import { historySuite } from './history.suite.ts';
@@ -14,6 +15,7 @@ export function journalSuite(name: string, open: () => Promise<Harness>): void {
   describe(`${name}: intake`, () => intakeSuite(proves));
   describe(`${name}: queue`, () => queueSuite(proves));
   describe(`${name}: completing and waking`, () => completeSuite(proves));
+  describe(`${name}: clocks that are set`, () => clockSuite(proves));
   describe(`${name}: history`, () => historySuite(proves));
   describe(`${name}: maintenance`, () => maintenanceSuite(proves));
   describe(`${name}: crashes and damage`, () => durabilitySuite(proves));

@@ -30,10 +30,10 @@ function retentionSuite(proves: Proof): void {
     await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
 
     await advance(7 * DAY - HOUR);
-    assert.equal(await pruneAll(journal, now()), 0);
+    assert.equal(await pruneAll(journal), 0);
     assert.equal((await journal.find({ limit: 10 })).length, 2);
     await advance(2 * HOUR);
-    assert.ok((await pruneAll(journal, now())) >= 2);
+    assert.ok((await pruneAll(journal)) >= 2);
 
     assert.deepEqual(await journal.find({ limit: 10 }), []);
   });
@@ -42,10 +42,10 @@ function retentionSuite(proves: Proof): void {
     const seq = await keepOne(journal, aDeadLetter('a', now()));
 
     await advance(30 * DAY - HOUR);
-    await pruneAll(journal, now());
+    await pruneAll(journal);
     assert.equal((await journal.get(seq))?.state, 'dead-lettered');
     await advance(2 * HOUR);
-    await pruneAll(journal, now());
+    await pruneAll(journal);
 
     assert.equal(await journal.get(seq), undefined);
   });
@@ -56,7 +56,7 @@ function retentionSuite(proves: Proof): void {
     await advance(89 * DAY);
     assert.deepEqual(seqs(await claimDue(journal)), [claimed]);
 
-    await pruneAll(journal, now());
+    await pruneAll(journal);
 
     assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [claimed, waiting]);
   });
@@ -74,7 +74,7 @@ function retentionSuite(proves: Proof): void {
       }
       const pending = await keepOne(journal, aRecord('pending', now()));
 
-      await pruneAll(journal, now());
+      await pruneAll(journal);
 
       const left = seqs(await journal.find({ state: 'delivered', limit: 10 }));
       assert.ok(left.length < delivered.length);
@@ -104,8 +104,8 @@ function deadLetterSuite(proves: Proof): void {
       assert.ok(left.length > 10 && left.length <= 16, `${left.length} are left`);
       assert.deepEqual(left, [...flood.slice(1 - left.length).reverse(), others]);
       assert.equal((await journal.stats()).deadLetters, left.length);
-      assert.deepEqual((await journal.prune(now())).early, new Map([['flood', 61 - left.length]]));
-      assert.deepEqual((await journal.prune(now())).early, new Map());
+      assert.deepEqual((await journal.prune()).early, new Map([['flood', 61 - left.length]]));
+      assert.deepEqual((await journal.prune()).early, new Map());
       assert.equal(await journal.get(flood[0] ?? 0), undefined);
       assert.deepEqual(await append(journal, aRecord('arrived 0', now())), [{ kind: 'duplicate', of: flood[0] ?? 0 }]);
       await keepOne(journal, aRecord('rejected 0', now()));
@@ -126,7 +126,7 @@ function deadLetterSuite(proves: Proof): void {
       const left = await journal.find({ state: 'dead-lettered', limit: 1_000 });
       assert.ok(left.length > 50 && left.length <= 64, `${left.length} are left`);
       assert.equal(left.at(-1)?.seq, small);
-      const { early } = await journal.prune(now());
+      const { early } = await journal.prune();
       assert.equal(
         early.values().reduce((sum, count) => sum + count, 0),
         91 - left.length,
@@ -144,7 +144,7 @@ function deadLetterSuite(proves: Proof): void {
       const large = await keepOne(journal, aDeadLetter('b', now(), { raw }));
 
       assert.deepEqual(seqs(await journal.find({ limit: 10 })), [large]);
-      await pruneAll(journal, now());
+      await pruneAll(journal);
       assert.deepEqual(seqs(await journal.find({ limit: 10 })), [large]);
     },
   );
@@ -155,10 +155,10 @@ function keySuite(proves: Proof): void {
     const [seq = 0] = await keepDelivered(journal, aRecord('a', now()));
 
     await advance(7 * DAY - HOUR);
-    await pruneAll(journal, now());
+    await pruneAll(journal);
     assert.deepEqual(await append(journal, aRecord('a', now())), [{ kind: 'duplicate', of: seq }]);
     await advance(2 * HOUR);
-    await pruneAll(journal, now());
+    await pruneAll(journal);
 
     const anew = await keepOne(journal, aRecord('a', now()));
     assert.ok(anew > seq);
@@ -194,7 +194,7 @@ function closeSuite(proves: Proof): void {
     await assert.rejects(journal.get(seq));
     await assert.rejects(journal.redeliver(seq));
     await assert.rejects(journal.stats());
-    await assert.rejects(journal.prune(now()));
+    await assert.rejects(journal.prune());
   });
 
   proves('a closed journal takes no completion', async ({ journal, now }) => {

@@ -5,7 +5,12 @@ import { claimAllDue, seqs } from '../../../test/support/journal-steps.ts';
 import type { Harness } from './journal-harness.ts';
 import { JournalModel, type Step, TICK_MS } from './journal-model.ts';
 
+const DAY = 86_400_000;
+
 const SOME_NAMES = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { minLength: 1, maxLength: 4 });
+
+/** Right, and seconds to years ahead or behind. */
+const WRONG_CLOCKS = [0, 5_000, -5_000, 31 * DAY, -DAY, 3_650 * DAY, -3_650 * DAY];
 
 const STEP: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('append'), names: SOME_NAMES }) },
@@ -21,6 +26,7 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), claim: fc.nat(7) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('redeliver'), record: fc.nat(7) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance'), ticks: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('set-clock'), wrongMs: fc.constantFrom(...WRONG_CLOCKS) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash') }) },
 );
 

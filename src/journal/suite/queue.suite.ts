@@ -126,6 +126,18 @@ function claimSuite(proves: Proof): void {
     assert.equal(await completeDelivered(journal, claim, now()), true);
   });
 
+  proves('a lease that has ended can be renewed until its event is claimed again', async (harness) => {
+    const { journal, now, advance } = harness;
+    await keepOne(journal, aRecord('a', now()));
+    const claim = await claimOne(journal);
+    await advance(121 * SECOND);
+
+    await journal.renew([claim]);
+
+    assert.deepEqual(await claimAllDue(journal, now()), []);
+    assert.equal(await completeDelivered(journal, claim, now()), true);
+  });
+
   proves('a stale fence renews nothing', async ({ journal, now, advance }) => {
     await keepOne(journal, aRecord('a', now()));
     const stale = await claimOne(journal);

@@ -10,7 +10,8 @@ import { serve } from '../thread.ts';
 
 const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
 
-const COLUMNS = `e.seq, e.received_at, e.format, e.caller, e.event, e.delivery, d.dead_lettered_at, d.reason, d.detail,
+const COLUMNS = `e.seq, e.received_at + e.clock_lead AS received_at, e.format, e.caller, e.event, e.delivery,
+  d.dead_lettered_at + d.clock_lead AS dead_lettered_at, d.reason, d.detail,
   CASE WHEN d.seq IS NOT NULL THEN 'dead-lettered' WHEN f.seq IS NOT NULL OR w.seq IS NOT NULL THEN 'pending' ELSE 'delivered' END AS state,
   coalesce(w.due_at, f.received_at) AS due_at`;
 const JOINS =
@@ -44,6 +45,7 @@ export class Reader {
     return this.#all(sql, before, limit).map(summary);
   }
 
+  /** `dueAt` is by the journal's time. */
   get(seq: number): JournalRecord | undefined {
     const row = this.#all(
       `SELECT ${COLUMNS}, coalesce(s.headers, e.headers) AS headers, e.raw, e.payload_start, e.payload_end, e.traceparent

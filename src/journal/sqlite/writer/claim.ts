@@ -23,7 +23,7 @@ type Claimable = Pick<DueEvent, 'seq' | 'receivedAt' | 'isFresh'>;
 export interface Lease extends Claimable {
   readonly delivery: number;
   readonly fence: number;
-  /** When it ends, by the clock that never jumps: setting the machine's clock must not hand out an event twice. */
+  /** When it ends, and the event can be claimed again. Until it is, its fence completes and renews it. */
   until: number;
 }
 
@@ -44,7 +44,7 @@ export class Leases {
     return this.#waitingCount;
   }
 
-  /** Every fresh event up to this seq is claimed or completed. */
+  /** Every fresh event up to this seq was claimed. */
   get freshCursor(): number {
     return this.#freshCursor;
   }
@@ -52,24 +52,25 @@ export class Leases {
   /** Returns the fence. */
   start({ seq, receivedAt, isFresh }: Claimable, delivery: number, tick: number): number {
     const fence = ++this.#lastFence;
+    this.end(seq);
     this.#leases.set(seq, { seq, receivedAt, isFresh, delivery, fence, until: tick + LIMITS.leaseMs });
     if (isFresh) this.#freshCursor = Math.max(this.#freshCursor, seq);
     else this.#waitingCount += 1;
     return fence;
   }
 
-  /** The lease, if the claim with this fence still holds it. */
-  held({ seq, fence }: Pick<Claim, 'seq' | 'fence'>, tick: number): Lease | undefined {
+  /** The lease, if the claim with this fence is the latest of its event. */
+  held({ seq, fence }: Pick<Claim, 'seq' | 'fence'>): Lease | undefined {
     const lease = this.#leases.get(seq);
-    return lease !== undefined && lease.fence === fence && lease.until > tick ? lease : undefined;
+    return lease?.fence === fence ? lease : undefined;
   }
 
-  isHeld(seq: number): boolean {
-    return this.#leases.has(seq);
+  isClaimable(seq: number, tick: number): boolean {
+    return (this.#leases.get(seq)?.until ?? 0) <= tick;
   }
 
   renew(claim: Pick<Claim, 'seq' | 'fence'>, tick: number): void {
-    const lease = this.held(claim, tick);
+    const lease = this.held(claim);
     if (lease !== undefined) lease.until = tick + LIMITS.leaseMs;
   }
 
@@ -80,15 +81,14 @@ export class Leases {
     this.#leases.delete(seq);
   }
 
-  /** Drops the leases that have ended, so that their events can be claimed again. */
-  dropEnded(tick: number): void {
-    for (const lease of [...this.#leases.values()].filter(({ until }) => until <= tick)) {
-      this.end(lease.seq);
-      if (lease.isFresh) this.#freshCursor = Math.min(this.#freshCursor, lease.seq - 1);
-    }
+  /** The fresh events whose lease has ended, in order. They are behind the cursor. */
+  endedFresh(tick: number): readonly Lease[] {
+    const ended: Lease[] = [];
+    for (const lease of this.#leases.values()) if (lease.isFresh && lease.until <= tick) ended.push(lease);
+    return ended.sort((a, b) => a.seq - b.seq);
   }
 
-  /** When the first lease ends, by the same clock. Infinite if none is held. */
+  /** When the first lease ends. Infinite if none is held. */
   nextEnd(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const { until } of this.#leases.values()) next = Math.min(next, until);
@@ -109,20 +109,19 @@ export function claimDue(database: JournalDatabase, leases: Leases, request: Cla
   const { found, damaged, isCut } = database.reading(() => loadDue(database, leases, request));
   // Only now: events that were leased when the disk failed would be delivered a lease later.
   const { claims, fences } = claimFound(found, leases, time);
-  if (damaged.length > 0) deadLetterDamaged(database, damaged, time.now);
+  if (damaged.length > 0) deadLetterDamaged(database, leases, damaged, time);
   // Something may be behind what was left out for its size, behind what is damaged, or beyond `max`.
   const mayBeMore = isCut || damaged.length > 0 || claims.length + fences.size === max;
   return {
     claims,
     fences,
-    nextDueAt: mayBeMore ? time.now : database.reading(() => nextDueAt(database, leases, time)),
+    nextDueAt: mayBeMore ? time.tick : database.reading(() => nextDueAt(database, leases, time.tick)),
   };
 }
 
 /** When a retried event falls due, or a lease ends. */
-function nextDueAt({ sql }: JournalDatabase, leases: Leases, { now, tick }: Time): number {
-  const leaseEndsAt = now + (leases.nextEnd() - tick);
-  return Math.min(leaseEndsAt, maybeNumber(sql.nextWaiting, now) ?? Number.POSITIVE_INFINITY);
+function nextDueAt({ sql }: JournalDatabase, leases: Leases, now: number): number {
+  return Math.min(leases.nextEnd(), maybeNumber(sql.nextWaiting, now) ?? Number.POSITIVE_INFINITY);
 }
 
 interface Found {
@@ -134,7 +133,7 @@ function loadDue(database: JournalDatabase, leases: Leases, { max, time, own }: 
   const found: Found[] = [];
   const damaged: DueEvent[] = [];
   let bytes = 0;
-  for (const due of dueEvents(database, leases, max, time)) {
+  for (const due of dueEvents(database, leases, max, time.tick)) {
     const ownBytes = own?.get(due.seq);
     const loaded = ownBytes === undefined ? load(database, due) : { bytes: ownBytes };
     if (loaded === undefined) {
@@ -160,21 +159,38 @@ function claimFound(found: readonly Found[], leases: Leases, { tick }: Time): Pi
 }
 
 /** The first `max` events that are due and not claimed, from both queues in one order. */
-function dueEvents({ sql }: JournalDatabase, leases: Leases, max: number, { now, tick }: Time): readonly DueEvent[] {
-  leases.dropEnded(tick);
+function dueEvents({ sql }: JournalDatabase, leases: Leases, max: number, now: number): readonly DueEvent[] {
   // Claimed events stay at the head of their queue until they are completed.
-  const waiting = sql.waitingDue.all(now, max + leases.waitingCount).map(waitingEvent);
-  const fresh = sql.freshAfter.all(leases.freshCursor, max).map(freshEvent);
-  return [...waiting, ...fresh]
-    .filter(({ seq }) => !leases.isHeld(seq))
-    .sort((a, b) => a.dueAt - b.dueAt || a.seq - b.seq)
-    .slice(0, max);
+  const waiting = sql.waitingDue
+    .all(now, max + leases.waitingCount)
+    .map(waitingEvent)
+    .filter(({ seq }) => leases.isClaimable(seq, now));
+  const fresh = [...leases.endedFresh(now), ...sql.freshAfter.all(leases.freshCursor, max).map(freshClaimable)];
+  return merge(waiting, fresh.map(freshEvent), max);
 }
 
-function freshEvent(row: Row): DueEvent {
-  const receivedAt = Number(row['received_at']);
+/** The first of two queues, by their due times. Each keeps its own order: the fresh ones, that of their seq. */
+function merge(waiting: readonly DueEvent[], fresh: readonly DueEvent[], max: number): readonly DueEvent[] {
+  const merged: DueEvent[] = [];
+  let [nextWaiting, nextFresh] = [0, 0];
+  while (merged.length < max) {
+    const [a, b] = [waiting[nextWaiting], fresh[nextFresh]];
+    const first = a !== undefined && (b === undefined || a.dueAt <= b.dueAt) ? a : b;
+    if (first === undefined) break;
+    merged.push(first);
+    if (first === a) nextWaiting += 1;
+    else nextFresh += 1;
+  }
+  return merged;
+}
+
+function freshClaimable(row: Row): Claimable {
+  return { seq: Number(row['seq']), receivedAt: Number(row['received_at']), isFresh: true };
+}
+
+function freshEvent({ seq, receivedAt }: Claimable): DueEvent {
   const history = { attempts: 0, uncertain: 0, agesFrom: receivedAt, lastAttemptAt: 0 };
-  return { seq: Number(row['seq']), dueAt: receivedAt, receivedAt, isFresh: true, history };
+  return { seq, dueAt: receivedAt, receivedAt, isFresh: true, history };
 }
 
 function waitingEvent(row: Row): DueEvent {
@@ -200,7 +216,7 @@ interface Loaded {
 }
 
 /** Undefined for a record that is not what was stored. */
-function load({ sql }: JournalDatabase, { seq, receivedAt, history }: DueEvent): Loaded | undefined {
+function load({ sql }: JournalDatabase, { seq, history }: DueEvent): Loaded | undefined {
   const row = sql.loadEvent.get(seq);
   if (row === undefined) return undefined;
   const checked = checkedOf(row);
@@ -210,7 +226,7 @@ function load({ sql }: JournalDatabase, { seq, receivedAt, history }: DueEvent):
   const claim = {
     seq,
     delivery: Number(delivery),
-    receivedAt,
+    receivedAt: Number(row['received_at']) + Number(row['clock_lead']),
     history,
     event: JSON.parse(eventJson),
     payload: payloadOf(raw, payload),
@@ -220,14 +236,15 @@ function load({ sql }: JournalDatabase, { seq, receivedAt, history }: DueEvent):
 }
 
 /** Damaged records become dead letters. The others go on. */
-function deadLetterDamaged(database: JournalDatabase, events: readonly DueEvent[], now: number): void {
+function deadLetterDamaged(database: JournalDatabase, leases: Leases, events: readonly DueEvent[], at: Time): void {
   const { sql, counters } = database;
   database.transaction(() => {
     for (const { seq, isFresh } of events) {
       (isFresh ? sql.dropFresh : sql.dropWaiting).run(seq);
-      addDeadLetter(database, { seq, at: now, reason: 'damaged', detail: 'the record fails its checksum' });
+      addDeadLetter(database, { seq, at, reason: 'damaged', detail: 'the record fails its checksum' });
     }
     counters.pending -= events.length;
     counters.damaged += events.length;
   });
+  for (const { seq } of events) leases.end(seq);
 }

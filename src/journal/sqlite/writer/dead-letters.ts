@@ -1,3 +1,4 @@
+import type { Time } from '../../../model/clock.ts';
 import type { DeadLetterReason } from '../../../model/receipt.ts';
 import { releasesKey } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
@@ -6,8 +7,7 @@ import type { JournalDatabase } from './database.ts';
 
 export interface NewDeadLetter {
   readonly seq: number;
-  /** Epoch milliseconds. */
-  readonly at: number;
+  readonly at: Time;
   readonly reason: DeadLetterReason;
   readonly detail: string;
   /** Its part of headers that are not stored yet. */
@@ -17,7 +17,7 @@ export interface NewDeadLetter {
 /** Makes the record a dead letter. Afterwards, `pruneDeadLetters` keeps it within its share. */
 export function addDeadLetter({ sql, counters }: JournalDatabase, deadLetter: NewDeadLetter): void {
   const { seq, at, reason, detail, headerBytes = 0 } = deadLetter;
-  sql.deadLetter.run(at, reason, detail, headerBytes, seq);
+  sql.deadLetter.run(at.tick, at.now - at.tick, reason, detail, headerBytes, seq);
   counters.deadLetters++;
 }
 

@@ -12,7 +12,7 @@ import { Pruner } from './prune.ts';
 const DAY = 86_400_000;
 /** Keys in memory before any goes to disk: so few that every batch carries some. */
 const RECENT = 8;
-const START: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
+const START: Time = { now: Date.UTC(2025, 8, 1), tick: Date.UTC(2025, 8, 1) };
 /** A record that cannot be stored: it fails its batch, but not because of the disk. */
 const POISON: NewRecord = { ...aRecord('poison', START.now), receivedAt: 0.5 };
 
@@ -20,6 +20,10 @@ function open(context: TestContext): TestDatabase {
   const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'), { recentKeys: RECENT });
   context.after(() => journal.db.close());
   return journal;
+}
+
+function later({ now, tick }: Time, ms: number): Time {
+  return { now: now + ms, tick: tick + ms };
 }
 
 function names(prefix: string, count: number): readonly string[] {
@@ -47,9 +51,9 @@ function onDisk(journal: TestDatabase): number {
   return Number(journal.db.prepare('SELECT count(*) AS n FROM dedup').get()?.['n']);
 }
 
-function prune(journal: TestDatabase, now: number, maxBytes: number): void {
+function prune(journal: TestDatabase, time: Time, maxBytes: number): void {
   const pruner = new Pruner(journal.database, maxBytes);
-  while (pruner.step(now).mayBeMore) {
+  while (pruner.step(time).mayBeMore) {
     // Until nothing more goes.
   }
 }
@@ -109,7 +113,7 @@ describe('keys of the SQLite journal', () => {
     const journal = open(context);
     const known = keep(journal, 'a', 'b');
     journal.deliverAll(START);
-    prune(journal, START.now, 0);
+    prune(journal, START, 0);
     assert.equal(journal.db.prepare('SELECT count(*) AS n FROM event').get()?.['n'], 0);
 
     journal.crash();
@@ -129,10 +133,10 @@ describe('keys of the SQLite journal', () => {
     assertDuplicates(journal, known);
 
     journal.deliverAll(START);
-    prune(journal, START.now, 0);
+    prune(journal, START, 0);
     journal.crash();
     assertDuplicates(journal, known);
-    prune(journal, START.now + 31 * DAY, Number.MAX_SAFE_INTEGER);
+    prune(journal, later(START, 31 * DAY), Number.MAX_SAFE_INTEGER);
     assert.equal(onDisk(journal), 0);
     keep(journal, ...all);
   });
@@ -141,10 +145,10 @@ describe('keys of the SQLite journal', () => {
     const journal = open(context);
     const carried = keep(journal, ...names('event', 300));
     journal.deliverAll(START);
-    prune(journal, START.now, 0);
+    prune(journal, START, 0);
     assertDuplicates(journal, carried);
 
-    prune(journal, START.now + 8 * DAY, Number.MAX_SAFE_INTEGER);
+    prune(journal, later(START, 8 * DAY), Number.MAX_SAFE_INTEGER);
 
     assert.equal(onDisk(journal), 0);
     keep(journal, ...carried.keys());
@@ -270,8 +274,8 @@ class KeyModel {
   }
 
   #prune(days: number, isFull: boolean): void {
-    this.#time = { now: this.#time.now + days * DAY + 1, tick: this.#time.tick };
-    prune(this.#journal, this.#time.now, isFull ? 0 : Number.MAX_SAFE_INTEGER);
+    this.#time = later(this.#time, days * DAY + 1);
+    prune(this.#journal, this.#time, isFull ? 0 : Number.MAX_SAFE_INTEGER);
     for (const [name, { receivedAt, delivered }] of this.#known) {
       // A key that may be gone may also still be known: the promise is at least 7 days.
       if (delivered && receivedAt < this.#time.now - 7 * DAY) this.#known.delete(name);

@@ -27,7 +27,7 @@ test('the file shrinks in small steps once what was in it is pruned, and takes e
 
   const pruner = new Pruner(journal.database, Number.MAX_SAFE_INTEGER);
   let steps = 0;
-  while (pruner.step(LATER.now).mayBeMore) if (steps++ % 10 === 0) append(`new-${steps}`, LATER);
+  while (pruner.step(LATER).mayBeMore) if (steps++ % 10 === 0) append(`new-${steps}`, LATER);
   journal.db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   append('last', LATER);
 

@@ -1,8 +1,10 @@
+import type { Time } from '../../../model/clock.ts';
 import type { Pruned } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
 import { type Row, toHex } from '../row.ts';
 import type { JournalDatabase } from './database.ts';
 import { pruneDeadLetters, removeRecord } from './dead-letters.ts';
+import { saveTime } from './saved-time.ts';
 
 /** Records looked at in one step: some milliseconds, in which no append is committed. */
 const STEP = 200;
@@ -19,15 +21,17 @@ export class Pruner {
   }
 
   /** There may be more until the walk reaches the end. The next step then begins from the oldest again. */
-  step(now: number): Pruned {
-    const pruned = this.#database.transactionThatFrees(() => this.#prune(now));
+  step(time: Time): Pruned {
+    const pruned = this.#database.transactionThatFrees(() => this.#prune(time));
     return pruned.mayBeMore ? pruned : { ...pruned, mayBeMore: this.#database.tidy() };
   }
 
-  #prune(now: number): Pruned {
+  #prune(time: Time): Pruned {
     const { sql, counters } = this.#database;
+    const now = time.tick;
     // History gives way also when there is no room for new events, whatever filled the disk.
     const tooLarge = this.#database.bytesInUse() > this.#maxBytes || !this.#database.hasRoom();
+    saveTime(sql, time);
     const deadLetters = pruneDeadLetters(this.#database, now, STEP);
     const rows = sql.scan.all(this.#after, STEP);
     const old = rows.filter((row) => mayGo(row, now, tooLarge));

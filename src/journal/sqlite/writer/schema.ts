@@ -7,8 +7,14 @@ import { Ballast } from './ballast.ts';
 /** Marks a file as a journal (`PRAGMA application_id`): "acrj". */
 const APPLICATION_ID = 0x6163726a;
 
+/** Epoch milliseconds by the clock of the machine. */
+const NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
 /**
  * Each entry brings the schema from the version of its index to the next; released entries are never edited.
+ *
+ * Times are the journal's (`JournalClock`), but for those of attempts, which are as the clock of the machine showed them. Where
+ * it was ahead of the journal's, `clock_lead` says by how much: the sum is what people are shown.
  *
  * A record is one row of `event`, which only a redelivery changes. Its state follows from the other table that has its seq:
  * `fresh` (due, never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, or none: delivered. The queues are
@@ -112,6 +118,17 @@ const MIGRATIONS: readonly string[] = [
      bytes = octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers) + 512
      FROM event e WHERE e.seq = dead_letter.seq;
    CREATE INDEX dead_letter_by_caller ON dead_letter (caller, dead_lettered_at, seq);
+   -- The times were those of the machine, whose clock may have been ahead: what lies in the future becomes the present.
+   ALTER TABLE event ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
+   UPDATE event SET clock_lead = received_at - ${NOW}, received_at = ${NOW} WHERE received_at > ${NOW};
+   UPDATE fresh SET received_at = e.received_at FROM event e WHERE e.seq = fresh.seq AND e.clock_lead > 0;
+   UPDATE waiting SET received_at = e.received_at FROM event e WHERE e.seq = waiting.seq AND e.clock_lead > 0;
+   UPDATE waiting SET due_at = due_at - (max(ages_from, last_attempt_at) - ${NOW}), ages_from = min(ages_from, ${NOW}),
+     last_attempt_at = min(last_attempt_at, ${NOW}) WHERE max(ages_from, last_attempt_at) > ${NOW};
+   ALTER TABLE dead_letter ADD COLUMN clock_lead INTEGER NOT NULL DEFAULT 0;
+   UPDATE dead_letter SET clock_lead = dead_lettered_at - ${NOW}, dead_lettered_at = ${NOW} WHERE dead_lettered_at > ${NOW};
+   UPDATE recent_content SET until = e.received_at FROM event e WHERE e.seq = recent_content.seq AND e.clock_lead > 0;
+   UPDATE expiring_key SET received_at = ${NOW} WHERE received_at > ${NOW};
    -- What the dead letters of each caller take.
    CREATE TABLE dead_letter_bytes (
      caller TEXT PRIMARY KEY,

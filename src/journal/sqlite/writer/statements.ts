@@ -38,14 +38,14 @@ const SQL = {
     (SELECT key FROM recent_content WHERE until <= ? ORDER BY until LIMIT ?)`,
   releaseContent: 'DELETE FROM recent_content WHERE seq = ?1 AND key = (SELECT content_key FROM event WHERE seq = ?1)',
   insertEvent: `INSERT INTO event (seq, received_at, dedup_key, format, caller, headers, event, delivery, raw, checksum,
-    payload_start, payload_end, traceparent, content_key, shared_headers)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`,
+    payload_start, payload_end, traceparent, content_key, shared_headers, clock_lead)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)`,
   shareHeaders: 'INSERT INTO shared_headers (id, headers, uses) VALUES (?, ?, ?)',
   releaseHeaders: 'UPDATE shared_headers SET uses = uses - 1 WHERE id = ?',
   deleteHeaders: 'DELETE FROM shared_headers WHERE id = ? AND uses <= 0',
   insertFresh: 'INSERT INTO fresh (seq, received_at) VALUES (?, ?)',
-  deadLetter: `INSERT INTO dead_letter (seq, dead_lettered_at, reason, detail, caller, bytes)
-    SELECT e.seq, ?, ?, ?, e.caller, octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers)
+  deadLetter: `INSERT INTO dead_letter (seq, dead_lettered_at, clock_lead, reason, detail, caller, bytes)
+    SELECT e.seq, ?, ?, ?, ?, e.caller, octet_length(e.raw) + octet_length(e.event) + octet_length(e.headers)
       + coalesce((SELECT octet_length(s.headers) / s.uses FROM shared_headers s WHERE s.id = e.shared_headers), ?)
       + ${RECORD_OVERHEAD_BYTES} FROM event e WHERE e.seq = ?`,
 
@@ -53,7 +53,7 @@ const SQL = {
   waitingDue: `SELECT seq, due_at, received_at, attempts, uncertain, ages_from, last_attempt_at FROM waiting
     WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?`,
   nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
-  loadEvent: `SELECT e.received_at, coalesce(s.headers, e.headers) AS headers, e.event, e.delivery, e.raw, e.checksum,
+  loadEvent: `SELECT e.received_at, e.clock_lead, coalesce(s.headers, e.headers) AS headers, e.event, e.delivery, e.raw, e.checksum,
       e.payload_start, e.payload_end, e.traceparent
     FROM event e LEFT JOIN shared_headers s ON s.id = e.shared_headers WHERE e.seq = ?`,
   keyOf: 'SELECT lower(hex(dedup_key)) AS key FROM event WHERE seq = ?',

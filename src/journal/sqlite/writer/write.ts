@@ -1,10 +1,12 @@
 import type { Time } from '../../../model/clock.ts';
 import type { Completion } from '../../../model/delivery.ts';
 import type { Appended } from '../../journal.ts';
+import { arrivalTick } from '../../journal-clock.ts';
 import { classify, type PackedRecord, type StoreFailure, type WriteBatch, type WriteResult } from '../protocol.ts';
 import type { Leases } from './claim.ts';
 import { checksum, type JournalDatabase, maybeNumber } from './database.ts';
 import { addDeadLetter, giveUp, pruneDeadLetters } from './dead-letters.ts';
+import { saveTime } from './saved-time.ts';
 
 /**
  * Commits a batch of records and completions together. When the disk does not take the records, the completions are tried
@@ -27,7 +29,7 @@ function attempt(database: JournalDatabase, leases: Leases, batch: WriteBatch, t
   try {
     return database.transaction(() =>
       change(database, time, () => ({
-        appended: insertAll(database, batch),
+        appended: insertAll(database, batch, time),
         completed: batch.completions.map((completion) => complete({ database, leases, time }, completion)),
       })),
     );
@@ -42,9 +44,10 @@ function attempt(database: JournalDatabase, leases: Leases, batch: WriteBatch, t
 function change<T>(database: JournalDatabase, time: Time, work: () => T): T {
   const before = database.counters.deadLetters;
   const result = work();
+  saveTime(database.sql, time);
   const added = database.counters.deadLetters - before;
   // More than were added, in case the share has become smaller.
-  if (added > 0) pruneDeadLetters(database, time.now, 2 * added);
+  if (added > 0) pruneDeadLetters(database, time.tick, 2 * added);
   return result;
 }
 
@@ -95,12 +98,14 @@ interface BatchHeaders {
   id: number | undefined;
 }
 
-function insertAll(database: JournalDatabase, batch: WriteBatch): Appended[] {
+function insertAll(database: JournalDatabase, batch: WriteBatch, time: Time): Appended[] {
   if (batch.records.length === 0) return [];
   database.keys.carry(database.counters.nextSeq - 1);
   const headers = batch.headers.map((json): BatchHeaders => ({ json, count: 0, uses: 0, id: undefined }));
   for (const row of batch.records) headersOf(row, headers).count++;
-  const appended = eachRecord(batch, (row, raw) => insert(database, row, raw, headersOf(row, headers)));
+  const appended = eachRecord(batch, (row, raw) =>
+    insert(database, arrival(row, time), { raw, headers: headersOf(row, headers) }),
+  );
   for (const { id, json, uses } of headers) if (id !== undefined) database.sql.shareHeaders.run(id, json, uses);
   return appended;
 }
@@ -120,7 +125,21 @@ function eachRecord(batch: WriteBatch, take: (row: PackedRecord, raw: Uint8Array
   });
 }
 
-function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, headers: BatchHeaders): Appended {
+/** A record, and when it arrived. */
+interface Arrival extends PackedRecord {
+  readonly at: Time;
+}
+
+function arrival(row: PackedRecord, time: Time): Arrival {
+  return { ...row, at: { now: row.receivedAt, tick: arrivalTick(row.receivedAt, time) } };
+}
+
+interface Stored {
+  readonly raw: Uint8Array;
+  readonly headers: BatchHeaders;
+}
+
+function insert(database: JournalDatabase, row: Arrival, { raw, headers }: Stored): Appended {
   const { counters, keys } = database;
   const duplicate = duplicateOf(database, row);
   if (duplicate !== undefined) return duplicate;
@@ -130,7 +149,7 @@ function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, h
     makePending(database, row, seq);
   } else {
     const headerBytes = headers.count > 1 ? Math.ceil(headers.json.length / headers.count) : 0;
-    addDeadLetter(database, { seq, at: row.receivedAt, headerBytes, ...row.deadLetter });
+    addDeadLetter(database, { seq, at: row.at, headerBytes, ...row.deadLetter });
   }
   keys.add(row.dedupKey, seq);
   return { kind: 'kept', seq };
@@ -139,23 +158,21 @@ function insert(database: JournalDatabase, row: PackedRecord, raw: Uint8Array, h
 /** By its key, or by its content if that was taken and its window has not ended. */
 function duplicateOf(
   { sql, keys }: JournalDatabase,
-  { dedupKey, content, receivedAt, deadLetter }: PackedRecord,
+  { dedupKey, content, at, deadLetter }: Arrival,
 ): Appended | undefined {
   const of = keys.find(dedupKey);
   const isFree = of === undefined || (deadLetter === undefined && sql.hasReleasedKey.get(of) !== undefined);
   if (!isFree) return { kind: 'duplicate', of };
-  const first = content && maybeNumber(sql.contentOwner, Buffer.from(content.key, 'hex'), receivedAt);
+  const first = content && maybeNumber(sql.contentOwner, Buffer.from(content.key, 'hex'), at.tick);
   return first === undefined ? undefined : { kind: 'duplicate', of: first, by: 'content' };
 }
 
-interface Insertion {
+interface Insertion extends Stored {
   readonly seq: number;
-  readonly raw: Uint8Array;
-  readonly headers: BatchHeaders;
 }
 
-function insertEvent({ sql }: JournalDatabase, row: PackedRecord, { seq, raw, headers }: Insertion): void {
-  const { receivedAt, dedupKey, content, format, caller, eventJson, payload, traceparent = null } = row;
+function insertEvent({ sql }: JournalDatabase, row: Arrival, { seq, raw, headers }: Insertion): void {
+  const { at, dedupKey, content, format, caller, eventJson, payload, traceparent = null } = row;
   const isShared = headers.count > 1;
   if (isShared) {
     headers.id ??= seq;
@@ -163,7 +180,7 @@ function insertEvent({ sql }: JournalDatabase, row: PackedRecord, { seq, raw, he
   }
   sql.insertEvent.run(
     seq,
-    receivedAt,
+    at.tick,
     Buffer.from(dedupKey, 'hex'),
     format,
     caller,
@@ -176,14 +193,15 @@ function insertEvent({ sql }: JournalDatabase, row: PackedRecord, { seq, raw, he
     traceparent,
     content === undefined ? null : Buffer.from(content.key, 'hex'),
     headers.id ?? null,
+    at.now - at.tick,
   );
 }
 
-function makePending({ sql, counters }: JournalDatabase, { receivedAt, content }: PackedRecord, seq: number): void {
-  sql.insertFresh.run(seq, receivedAt);
+function makePending({ sql, counters }: JournalDatabase, { at, content }: Arrival, seq: number): void {
+  sql.insertFresh.run(seq, at.tick);
   counters.pending++;
   if (content === undefined) return;
-  sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, receivedAt + content.windowMs);
+  sql.takeContent.run(Buffer.from(content.key, 'hex'), seq, at.tick + content.windowMs);
 }
 
 /** After a batch failed as a whole because of one of its records: each record is stored on its own, with its headers. */
@@ -194,7 +212,9 @@ function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): A
     if (diskFailed) return { kind: 'unstorable' };
     try {
       const headers = { json: headersOf(row, batch.headers), count: 1, uses: 0, id: undefined };
-      return database.transaction(() => change(database, time, () => insert(database, row, raw, headers)));
+      return database.transaction(() =>
+        change(database, time, () => insert(database, arrival(row, time), { raw, headers })),
+      );
     } catch (error) {
       diskFailed = heals(error).kind !== 'unstorable';
       return { kind: 'unstorable' };
@@ -204,7 +224,7 @@ function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): A
 
 function complete({ database, leases, time, failure }: Completing, completion: Completion): boolean {
   const { seq, attempt, decision } = completion;
-  const lease = leases.held(completion, time.tick);
+  const lease = leases.held(completion);
   if (lease === undefined) return false;
   const { sql, counters } = database;
   // On a full disk, history gives way: a completion must not need a page that the file does not have.
@@ -222,7 +242,7 @@ function complete({ database, leases, time, failure }: Completing, completion: C
   counters.pending--;
   if (decision.kind === 'dead-letter') {
     const detail = attempt !== undefined && 'detail' in attempt.outcome ? attempt.outcome.detail : '';
-    giveUp(database, { seq, at: time.now, reason: decision.reason, detail });
+    giveUp(database, { seq, at: time, reason: decision.reason, detail });
   }
   return true;
 }

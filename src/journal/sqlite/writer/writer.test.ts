@@ -11,7 +11,7 @@ import { claimDue, Leases } from './claim.ts';
 import { pruneDeadLetters } from './dead-letters.ts';
 import { Pruner } from './prune.ts';
 
-const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: 0 };
+const TIME: Time = { now: Date.UTC(2025, 8, 1), tick: Date.UTC(2025, 8, 1) };
 
 function open(context: TestContext): TestDatabase {
   const journal = new TestDatabase(join(temporaryFolder(context, IN_MEMORY), 'journal.db'));
@@ -110,27 +110,30 @@ function fresh(seq: number) {
 }
 
 describe('leases', () => {
-  test('a lease is held by its fence alone, until it ends', () => {
+  test('a lease is held by its fence alone, until its event is claimed again', () => {
     const leases = new Leases(100);
     const fence = leases.start(fresh(1), 1, 0);
     assert.ok(fence > 100);
-    assert.equal(leases.held({ seq: 1, fence }, LIMITS.leaseMs - 1)?.seq, 1);
-    assert.equal(leases.held({ seq: 1, fence: fence - 1 }, 0), undefined);
-    assert.equal(leases.held({ seq: 1, fence }, LIMITS.leaseMs), undefined);
+    assert.equal(leases.held({ seq: 1, fence: fence - 1 }), undefined);
+    assert.equal(leases.isClaimable(1, LIMITS.leaseMs - 1), false);
     assert.equal(leases.nextEnd(), LIMITS.leaseMs);
+    assert.equal(leases.isClaimable(1, LIMITS.leaseMs), true);
+    assert.equal(leases.held({ seq: 1, fence })?.seq, 1);
+    leases.start(fresh(1), 1, LIMITS.leaseMs);
+    assert.equal(leases.held({ seq: 1, fence }), undefined);
   });
 
-  test('the cursor moves past what is claimed, and back to what was not completed in time', () => {
+  test('the cursor moves past what is claimed, and what was not completed in time is remembered', () => {
     const leases = new Leases(0);
-    for (const seq of [3, 4, 5]) leases.start(fresh(seq), 1, 0);
+    for (const seq of [5, 3, 4]) leases.start(fresh(seq), 1, 0);
     assert.equal(leases.freshCursor, 5);
     leases.end(4);
     assert.equal(leases.freshCursor, 5);
 
-    leases.dropEnded(LIMITS.leaseMs);
-
-    assert.equal(leases.freshCursor, 2);
-    assert.equal(leases.isHeld(3), false);
+    assert.deepEqual(
+      leases.endedFresh(LIMITS.leaseMs).map(({ seq }) => seq),
+      [3, 5],
+    );
   });
 
   test('only leases of events that were tried before are counted as waiting', () => {
@@ -144,13 +147,14 @@ describe('leases', () => {
     assert.equal(leases.waitingCount, 0);
   });
 
-  test('a renewed lease lasts from its renewal, and one that has ended is not renewed', () => {
+  test('a renewed lease lasts from its renewal, also when it had ended', () => {
     const leases = new Leases(0);
     const fence = leases.start(fresh(1), 1, 0);
     leases.renew({ seq: 1, fence }, LIMITS.leaseMs - 1);
-    assert.ok(leases.held({ seq: 1, fence }, LIMITS.leaseMs));
+    assert.equal(leases.isClaimable(1, LIMITS.leaseMs), false);
     leases.renew({ seq: 1, fence }, 2 * LIMITS.leaseMs);
-    assert.equal(leases.held({ seq: 1, fence }, 2 * LIMITS.leaseMs), undefined);
+    assert.equal(leases.isClaimable(1, 2 * LIMITS.leaseMs), false);
+    assert.equal(leases.isClaimable(1, 3 * LIMITS.leaseMs), true);
   });
 });
 
@@ -173,10 +177,10 @@ describe('headers', () => {
     assert.deepEqual(rows(journal), [3, 2]);
 
     journal.deliverAll(TIME);
-    new Pruner(journal.database, 0).step(TIME.now);
+    new Pruner(journal.database, 0).step(TIME);
     assert.deepEqual(rows(journal), [2]);
 
-    new Pruner(journal.database, 0).step(TIME.now + 31 * 86_400_000);
+    new Pruner(journal.database, 0).step({ now: TIME.now, tick: TIME.tick + 31 * 86_400_000 });
     assert.deepEqual(rows(journal), []);
   });
 
@@ -249,9 +253,9 @@ describe('the share of dead letters', () => {
     );
 
     const pruner = new Pruner(small.database, MIB);
-    const first = pruner.step(TIME.now);
+    const first = pruner.step(TIME);
     assert.deepEqual([first.gone, first.mayBeMore, first.early], [200, true, new Map([['ci', 200]])]);
-    while (pruner.step(TIME.now).mayBeMore) {
+    while (pruner.step(TIME).mayBeMore) {
       // Until nothing more goes.
     }
 
@@ -271,7 +275,7 @@ describe('pruning', () => {
 
     const gone: number[] = [];
     for (let mayBeMore = true; mayBeMore; ) {
-      const pruned = pruner.step(TIME.now);
+      const pruned = pruner.step(TIME);
       gone.push(pruned.gone);
       mayBeMore = pruned.mayBeMore;
     }

@@ -10,10 +10,11 @@ import { claimDue, Leases } from './claim.ts';
 import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts';
 import { dropDeadLetter } from './dead-letters.ts';
 import { Pruner } from './prune.ts';
+import { savedTime } from './saved-time.ts';
 import { openForWriting, takeOwnership } from './schema.ts';
 import { writeBatch } from './write.ts';
 
-/** Owns the database, and does what the main thread asks, one call after the other. Times are those of the main thread. */
+/** Owns the database, and does what the main thread asks, one call after the other. Times are those of the journal's clock, in the main thread. */
 export class Writer {
   readonly #owner: DatabaseSync;
   readonly #database: JournalDatabase;
@@ -26,6 +27,11 @@ export class Writer {
     this.#owner = takeOwnership(data.path);
     this.#database = new JournalDatabase(openForWriting(data.path, data.reserveBytes), data);
     this.#pruner = new Pruner(this.#database, data.maxBytes);
+  }
+
+  /** What the journal's clock showed last, if it was open before. */
+  savedTime(): Time | undefined {
+    return savedTime(this.#database.sql);
   }
 
   /** Commits the batch; then claims what is due, at most `max` events, for a claim that waits. Zero: none waits. */
@@ -75,6 +81,7 @@ export class Writer {
     });
   }
 
+  /** Times are the journal's. */
   stats(): JournalStats {
     const { sql, counters } = this.#database;
     return this.#database.reading(() => {
@@ -91,8 +98,8 @@ export class Writer {
     });
   }
 
-  prune(now: number): Pruned {
-    return this.#pruner.step(now);
+  prune(time: Time): Pruned {
+    return this.#pruner.step(time);
   }
 
   /** Writes as an append would. Throws when that fails. */
