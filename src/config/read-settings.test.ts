@@ -48,6 +48,12 @@ async function reportOf(variables: Environment): Promise<readonly string[]> {
 }
 
 describe('the settings of serve', () => {
+  it('a reserve with which a full disk could not heal is an issue', async () => {
+    assert.deepEqual(await reportOf({ ...least, JOURNAL_RESERVE: '0' }), [
+      'JOURNAL_RESERVE: must be a size such as `256MiB`, from 32MiB to 1TiB',
+    ]);
+  });
+
   it('an address, a token and a tokens file suffice', async () => {
     const settings = await settingsOf(least);
     assert.deepEqual(warningsAbout(settings), []);

@@ -139,9 +139,9 @@ export const JOURNAL = {
     'Allows the journal on SMB or NFS, whose locks and fsync are not reliable.',
   ),
   JOURNAL_RESERVE: withDefault(
-    text.byteSize({ min: '0', max: '1TiB' }),
+    text.byteSize({ min: '32MiB', max: '1TiB' }),
     '256MiB',
-    'While less disk space is free, webhooks are answered 503.',
+    'While less disk space is free, webhooks are answered 503. Delivering and pruning may use it, so that a full disk heals. A quarter of it, at most 62.5 MiB, is a file beside the journal.',
   ),
   JOURNAL_MAX_BYTES: withDefault(
     text.byteSize({ min: '16MiB', max: '64TiB' }),

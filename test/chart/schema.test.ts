@@ -73,7 +73,7 @@ suite('the schema of the values', () => {
         (maxBodyBytes) => ({ maxBodyBytes }),
         ['2MiB', '4096', '5 kB', '16MiB', '2Mi', 'two', '1.5MiB', ''],
       ],
-      ['JOURNAL_RESERVE', (reserve) => ({ journal: { reserve } }), ['0', '1GB', '1TiB', '1PiB', '1gb', '-1']],
+      ['JOURNAL_RESERVE', (reserve) => ({ journal: { reserve } }), ['32MiB', '1GB', '1TiB', '1PiB', '1gb', '-1']],
       ['JOURNAL_MAX_BYTES', (maxBytes) => ({ journal: { maxBytes } }), ['16MiB', '3KB', '1 GiB', '1G']],
       [
         'API_ADDRESS',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Books } from '../support/books.ts';
@@ -8,11 +8,13 @@ import { eventually } from '../support/eventually.ts';
 import { mountMemory } from '../support/mount-memory.ts';
 import { anInstallation, journalAt, type ServingGateway } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { aPush, untilReadyz } from '../support/webhooks.ts';
+import { aPush, names, untilReadyz } from '../support/webhooks.ts';
 
 const MIB = 1024 * 1024;
 /** Bytes of each webhook: enough of them fill a disk within a second. */
 const PADDING = 200_000;
+/** A backlog of small events, and how many of them a webhook brings. */
+const [EVENTS, BATCH] = [4_000, 500];
 
 function digestOf(id: string): string {
   return `sha256:${createHash('sha256').update(id).digest('hex')}`;
@@ -31,9 +33,9 @@ async function pushUntilRejected(books: Books, gateway: ServingGateway, prefix: 
   return assert.fail('the disk never became full');
 }
 
-/** A gateway whose journal is on a disk of 24 MiB, of which a file takes 16; undefined if such a disk cannot be made. */
+/** A gateway whose journal is on a disk of 56 MiB, of which a file takes 16; undefined if such a disk cannot be made. */
 async function onSmallDisk(t: TestContext) {
-  const disk = mountMemory(t, '24m');
+  const disk = mountMemory(t, '56m');
   if (disk === undefined) return undefined;
   const brigade = await StubBrigade.start(t);
   const journal = join(disk, 'journal.db');
@@ -101,13 +103,12 @@ test('events that were accepted before the disk was full survive a crash', async
 });
 
 test('while less than the reserve is free, events are delivered and history is pruned, until webhooks are accepted again', async (t) => {
-  const disk = mountMemory(t, '20m');
+  const disk = mountMemory(t, '40m');
   if (disk === undefined) return;
   const brigade = await StubBrigade.start(t);
   const journal = join(disk, 'journal.db');
-  const settings = { ...journalAt(journal), JOURNAL_RESERVE: '4MiB' };
   const books = new Books(brigade);
-  const gateway = await books.serve(t, await anInstallation(t, brigade.address, settings));
+  const gateway = await books.serve(t, await anInstallation(t, brigade.address, journalAt(journal)));
 
   const { promise: later, resolve: release } = Promise.withResolvers<void>();
   brigade.onEvent = () => ({ ...CREATED, after: later });
@@ -124,4 +125,47 @@ test('while less than the reserve is free, events are delivered and history is p
   await brigade.untilTaken(rejected);
   await gateway.process.kill();
   await books.close(journal);
+});
+
+/** Writes a file until the disk has no byte left. */
+function fill(disk: string): void {
+  const file = openSync(join(disk, 'others'), 'a');
+  try {
+    for (;;) writeSync(file, new Uint8Array(4096));
+  } catch (error) {
+    assert.match(String(error), /ENOSPC/);
+  } finally {
+    closeSync(file);
+  }
+}
+
+test('without a free byte, each event is delivered once, also across a restart', async (t) => {
+  const disk = mountMemory(t, '56m');
+  if (disk === undefined) return;
+  const brigade = await StubBrigade.start(t);
+  const journal = join(disk, 'journal.db');
+  const installation = await anInstallation(t, brigade.address, journalAt(journal));
+  const books = new Books(brigade);
+  const first = await books.serve(t, installation);
+  const { promise: later, resolve: release } = Promise.withResolvers<void>();
+  brigade.onEvent = () => ({ ...CREATED, after: later });
+  const ids = names('backlog', EVENTS);
+  for (let start = 0; start < EVENTS; start += BATCH) {
+    const events = ids.slice(start, start + BATCH).map((id) => JSON.parse(aPush(id)));
+    assert.equal((await books.send(first, JSON.stringify({ events }))).status, 200);
+  }
+
+  fill(disk);
+  release();
+  await brigade.until(({ taken }) => taken.size > EVENTS / 2);
+  await first.process.kill();
+  fill(disk);
+  const again = await books.serve(t, installation);
+
+  await brigade.untilTaken(...ids);
+  again.process.signal('SIGTERM');
+  await again.process.ended;
+  rmSync(join(disk, 'others'));
+  const { delivered, repeated } = await books.close(journal);
+  assert.equal(delivered, EVENTS, JSON.stringify(repeated));
 });

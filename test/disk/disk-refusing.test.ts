@@ -17,19 +17,11 @@ import {
   serve,
 } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { aPush, push, untilReadyz } from '../support/webhooks.ts';
+import { aPush, push, untilCompleted, untilReadyz } from '../support/webhooks.ts';
 
 /** Makes the kernel reject every write of the process beyond that size of a file. */
 function limitFiles({ process }: ServingGateway, bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
-}
-
-/** Resolves once the journal has stored that the event is delivered: the line is logged after that. */
-async function untilCompleted({ process }: ServingGateway, id: string): Promise<void> {
-  await process.line(
-    'delivery.attempted',
-    (line) => line['id'] === id && line['decision'] === 'complete' && line['isStale'] === undefined,
-  );
 }
 
 test('the gateway answers 503 while the disk rejects writes, and 200 when it accepts them again', async (t) => {
@@ -72,7 +64,7 @@ test('the gateway answers 503 while the disk rejects writes, and 200 when it acc
 });
 
 test('a read-only file system ends the start with the reason', async (t) => {
-  const disk = mountMemory(t, '16m');
+  const disk = mountMemory(t, '64m');
   if (disk === undefined) return;
   const brigade = await StubBrigade.start(t);
   const installation = await anInstallation(t, brigade.address, journalAt(join(disk, 'journal.db')));

@@ -111,10 +111,10 @@ function tokenOf(life: number): string {
   return `life-${life}`;
 }
 
-/** Of many sizes. Some name no registry and become dead letters at once. */
+/** Of many sizes, together more than the log may have before a checkpoint. Some name no registry and become dead letters at once. */
 function aWebhook(id: string): string {
   const number = numberIn(id);
-  const request = { useragent: 'a'.repeat((number * 997) % 9000) };
+  const request = { useragent: 'a'.repeat((number * 997) % 60_000) };
   return aPush(id, {}, number % 13 === 12 ? { ...request, host: undefined } : request);
 }
 

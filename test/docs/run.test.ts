@@ -58,7 +58,7 @@ async function tryItOut(t: TestContext, page: string, beginning: string): Promis
 }
 
 /** Settings that pages leave at their defaults and tests cannot. */
-const TEST_ENV = { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', ADMIN_TOKEN, JOURNAL_RESERVE: '1MiB' };
+const TEST_ENV = { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', ADMIN_TOKEN, JOURNAL_RESERVE: '32MiB' };
 
 /** A gateway, started by the README's command, whose Brigade creates every event. */
 async function aServingTerminal(t: TestContext) {

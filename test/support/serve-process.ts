@@ -67,15 +67,15 @@ export async function anInstallation(t: Cleanup, brigadeAddress: string, env: En
     PORT: '0',
     ADMIN_PORT: '0',
     JOURNAL_URL: `sqlite:${join(journalFolder, 'journal.db')}`,
-    JOURNAL_RESERVE: '1MiB',
+    JOURNAL_RESERVE: '32MiB',
     ...env,
   };
   return { folder, tokensPath, journalFolder, env: settings };
 }
 
-/** Settings of a journal at that path that may fill its disk to the last byte. */
+/** Settings of a journal at that path. */
 export function journalAt(path: string): Env {
-  return { JOURNAL_URL: `sqlite:${path}`, JOURNAL_RESERVE: '0' };
+  return { JOURNAL_URL: `sqlite:${path}` };
 }
 
 /** A process that runs any command of the program, and everything that it prints. */

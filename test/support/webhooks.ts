@@ -120,6 +120,14 @@ export function untilReadyz(gateway: ServingGateway, status: 200 | 503): Promise
   return eventually(`/readyz answers ${status}`, async () => (await adminGet(gateway, '/readyz')).status === status);
 }
 
+/** Resolves once the journal has stored that the event is delivered: the line is logged after that. */
+export async function untilCompleted({ process }: ServingGateway, id: string): Promise<void> {
+  await process.line(
+    'delivery.attempted',
+    (line) => line['id'] === id && line['decision'] === 'complete' && line['isStale'] === undefined,
+  );
+}
+
 export async function eventOf(gateway: ServingGateway, seq: number): Promise<AdminEvent> {
   const { status, text } = await adminGet(gateway, `/api/events/${seq}`);
   assert.equal(status, 200, text);

@@ -113,6 +113,8 @@ const FAILURE_KINDS: ReadonlyMap<number, StoreFailure['kind']> = new Map([
 export function classify(error: unknown): StoreFailure {
   const detail = error instanceof Error ? error.message : String(error);
   if (error instanceof DamageError) return { kind: 'unreadable', detail, advice: error.advice };
+  // Of the file system, without SQLite.
+  if (error instanceof Error && 'syscall' in error) return { kind: 'unwritable', detail };
   const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
   // The low byte is the primary code; the rest refines it.
   const kind = typeof code === 'number' ? FAILURE_KINDS.get(code & 0xff) : undefined;

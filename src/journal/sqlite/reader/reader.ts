@@ -31,12 +31,13 @@ const FROM: Readonly<Record<RecordState | 'any', string>> = {
  * checkpoint for long.
  */
 export class Reader {
-  readonly #db: DatabaseSync;
+  readonly #path: string;
+  #db: DatabaseSync | undefined;
 
   /** Throws what SQLite throws. */
   constructor({ path }: Pick<ThreadData, 'path'>) {
-    this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
-    this.#db.exec('PRAGMA query_only = ON; PRAGMA cache_size = -4096;');
+    this.#path = path;
+    this.#db = open(path);
   }
 
   find({ state, before = Number.MAX_SAFE_INTEGER, limit }: RecordQuery): readonly RecordSummary[] {
@@ -69,9 +70,23 @@ export class Reader {
     };
   }
 
+  /** After an I/O error, SQLite may call an intact database malformed: a connection that had an error is not used again. */
   #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#db.prepare(sql).all(...values);
+    this.#db ??= open(this.#path);
+    try {
+      return this.#db.prepare(sql).all(...values);
+    } catch (error) {
+      this.#db.close();
+      this.#db = undefined;
+      throw error;
+    }
   }
+}
+
+function open(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+  db.exec('PRAGMA query_only = ON; PRAGMA cache_size = -4096;');
+  return db;
 }
 
 function summary(row: Row): RecordSummary {

@@ -107,11 +107,17 @@ export interface ClaimRequest {
 /** Claims what is due. */
 export function claimDue(database: JournalDatabase, leases: Leases, request: ClaimRequest): Claimed {
   const { time, max } = request;
-  const { claims, fences, damaged, isCut } = database.reading(() => claimRows(database, leases, request));
+  const { found, damaged, isCut } = database.reading(() => loadDue(database, leases, request));
+  // Only now: events that were leased when the disk failed would be delivered a lease later.
+  const { claims, fences } = claimFound(found, leases, time);
   if (damaged.length > 0) deadLetterDamaged(database, leases, damaged, time);
   // Something may be behind what was left out for its size, behind what is damaged, or beyond `max`.
   const mayBeMore = isCut || damaged.length > 0 || claims.length + fences.size === max;
-  return { claims, fences, nextDueAt: mayBeMore ? time.tick : nextDueAt(database, leases, time.tick) };
+  return {
+    claims,
+    fences,
+    nextDueAt: mayBeMore ? time.tick : database.reading(() => nextDueAt(database, leases, time.tick)),
+  };
 }
 
 /** When a retried event falls due, or a lease ends. */
@@ -119,9 +125,13 @@ function nextDueAt({ sql }: JournalDatabase, leases: Leases, now: number): numbe
   return Math.min(leases.nextEnd(), maybeNumber(sql.nextWaiting, now) ?? Number.POSITIVE_INFINITY);
 }
 
-function claimRows(database: JournalDatabase, leases: Leases, { max, time, own }: ClaimRequest) {
-  const claims: Claim[] = [];
-  const fences = new Map<number, number>();
+interface Found {
+  readonly due: DueEvent;
+  readonly loaded: Loaded;
+}
+
+function loadDue(database: JournalDatabase, leases: Leases, { max, time, own }: ClaimRequest) {
+  const found: Found[] = [];
   const damaged: DueEvent[] = [];
   let bytes = 0;
   for (const due of dueEvents(database, leases, max, time.tick)) {
@@ -131,13 +141,22 @@ function claimRows(database: JournalDatabase, leases: Leases, { max, time, own }
       damaged.push(due);
       continue;
     }
-    if (claims.length + fences.size > 0) bytes += loaded.bytes;
-    if (bytes > LIMITS.maxClaimBytes) return { claims, fences, damaged, isCut: true };
-    const fence = leases.start(due, loaded.claim?.delivery ?? 1, time.tick);
+    if (found.length > 0) bytes += loaded.bytes;
+    if (bytes > LIMITS.maxClaimBytes) return { found, damaged, isCut: true };
+    found.push({ due, loaded });
+  }
+  return { found, damaged, isCut: false };
+}
+
+function claimFound(found: readonly Found[], leases: Leases, { tick }: Time): Pick<Claimed, 'claims' | 'fences'> {
+  const claims: Claim[] = [];
+  const fences = new Map<number, number>();
+  for (const { due, loaded } of found) {
+    const fence = leases.start(due, loaded.claim?.delivery ?? 1, tick);
     if (loaded.claim === undefined) fences.set(due.seq, fence);
     else claims.push({ ...loaded.claim, fence });
   }
-  return { claims, fences, damaged, isCut: false };
+  return { claims, fences };
 }
 
 /** The first `max` events that are due and not claimed, from both queues in one order. */

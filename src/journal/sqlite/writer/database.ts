@@ -4,11 +4,12 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { ByteRange } from '../../../model/webhook.ts';
 import { PendingShares } from '../../pending-shares.ts';
-import { DamageError, type StoreFailure } from '../protocol.ts';
+import { classify, DamageError, type StoreFailure } from '../protocol.ts';
 import { blob, payloadRange, type Row } from '../row.ts';
+import { Ballast } from './ballast.ts';
 import { DedupIndex } from './dedup-index.ts';
 import { Mark } from './mark.ts';
-import { MAX_LOG_BYTES, pragma } from './schema.ts';
+import { ballastBytes, MAX_LOG_BYTES, openAgain, pragma } from './schema.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
 /** What the journal counts in memory. A rollback restores it. */
@@ -37,12 +38,15 @@ export class JournalDatabase {
   readonly keys: DedupIndex;
   readonly pending = new PendingShares();
   readonly maxBytes: number;
-  readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #files: OwnFiles;
   readonly #mark: Mark;
   readonly #reserveBytes: number;
+  readonly #ballast: Ballast;
   readonly #pageBytes: number;
+  #db: DatabaseSync;
+  /** The connection is not used again after this error. */
+  #failure: unknown;
   #counters: Counters;
   #capacityBytes = 0;
 
@@ -53,6 +57,7 @@ export class JournalDatabase {
     this.#db = db;
     this.#path = options.path;
     this.#reserveBytes = options.reserveBytes;
+    this.#ballast = new Ballast(options.path, ballastBytes(options.reserveBytes));
     this.#pageBytes = pragma(db, 'page_size');
     this.#counters = {
       nextSeq: number(this.sql.lastSeq) + 1,
@@ -79,15 +84,23 @@ export class JournalDatabase {
 
   /** All or nothing. Throws what SQLite or `work` throws, after rolling back. */
   transaction<T>(work: () => T): T {
-    const before = { ...this.#counters };
+    const { nextSeq } = this.#counters;
     this.#files.assertLogIsWhole();
+    const result = this.#connected(() => this.#commit(work));
+    this.#files.noteLog();
+    if (this.#counters.nextSeq > nextSeq) this.#advanceMark();
+    return result;
+  }
+
+  #commit<T>(work: () => T): T {
+    const before = { ...this.#counters };
     this.sql.begin.run();
-    let result: T;
     try {
-      result = work();
+      const result = work();
       this.sql.commit.run();
       this.keys.committed();
       this.pending.committed();
+      return result;
     } catch (error) {
       this.#counters = before;
       this.keys.rolledBack();
@@ -96,9 +109,21 @@ export class JournalDatabase {
       if (this.#db.isTransaction) this.sql.rollback.run();
       throw error;
     }
-    this.#files.noteLog();
-    if (this.#counters.nextSeq > before.nextSeq) this.#advanceMark();
-    return result;
+  }
+
+  /**
+   * A transaction that makes room, or leads to it. On a disk without a free byte, it gets the space of the ballast; and the
+   * log, which cannot grow, is carried into the database, so that it begins again.
+   */
+  transactionThatFrees<T>(work: () => T): T {
+    try {
+      return this.transaction(work);
+    } catch (error) {
+      if (classify(error).kind !== 'full') throw error;
+      this.#ballast.release();
+      this.#connected(() => this.sql.checkpoint.get());
+      return this.transaction(work);
+    }
   }
 
   #advanceMark(): void {
@@ -111,19 +136,47 @@ export class JournalDatabase {
 
   /** Reads in one transaction: otherwise each statement would take and release SQLite's locks. */
   reading<T>(work: () => T): T {
-    this.sql.beginRead.run();
+    return this.#connected(() => {
+      this.sql.beginRead.run();
+      try {
+        return work();
+      } finally {
+        if (this.#db.isTransaction) this.sql.commit.run();
+      }
+    });
+  }
+
+  /**
+   * After an I/O error, SQLite may call an intact database malformed, and repeat it for as long as the connection lives. So
+   * a connection that had an error of the disk is replaced before its next use: what the new one says is true.
+   */
+  #connected<T>(work: () => T): T {
+    if (this.#failure !== undefined) this.#reconnect(this.#failure);
     try {
       return work();
-    } finally {
-      this.sql.commit.run();
+    } catch (error) {
+      if (classify(error).kind === 'unwritable') this.#failure = error;
+      throw error;
     }
+  }
+
+  #reconnect(failure: unknown): void {
+    // Another file must not be taken for the journal.
+    if (!this.#files.areInPlace(0)) throw failure;
+    const old = this.#db;
+    this.#db = openAgain(this.#path, this.#reserveBytes, (db) => Object.assign(this.sql, prepareStatements(db)));
+    this.#failure = undefined;
+    // Only now: the last connection to close would delete the log. So the new one sees just what was committed, and all that
+    // is in memory is still true.
+    old.close();
   }
 
   /** Why no record can be taken in, if so. Completing and pruning may go on. */
   obstacle(): StoreFailure | undefined {
     try {
-      if (!this.#files.areInPlace()) return REPLACED;
-      this.#capacityBytes = Math.min(this.maxBytes, this.bytesInUse() + this.#freeBytes() - this.#reserveBytes);
+      if (!this.#files.areInPlace(this.#databaseBytes())) return REPLACED;
+      const freeBytes = this.#freeDiskBytes() + this.#freePageBytes();
+      this.#capacityBytes = Math.min(this.maxBytes, this.bytesInUse() + freeBytes - this.#reserveBytes);
       return this.hasRoom() ? undefined : FULL;
     } catch (error) {
       return { kind: 'unwritable', detail: error instanceof Error ? error.message : String(error) };
@@ -132,21 +185,41 @@ export class JournalDatabase {
 
   /** Whether the reserve is free: completing and pruning may use it, nothing else. */
   hasRoom(): boolean {
-    return this.#freeBytes() >= this.#reserveBytes;
+    // Free pages inside the file count: pruning must be able to heal a full disk.
+    return this.#freeDiskBytes() + this.#freePageBytes() >= this.#reserveBytes;
   }
 
-  /** Free pages inside the file count: it never shrinks, and pruning must be able to heal a full disk. */
-  #freeBytes(): number {
+  /** One small step to where the disk should be: the ballast complete, and no more space in the file than may be needed. */
+  tidy(): boolean {
+    // A file that is not beside the journal any more would take another disk's space.
+    if (!this.#files.areInPlace(this.#databaseBytes())) return false;
+    if (this.#freeDiskBytes() >= this.#reserveBytes && this.#ballast.grow()) return true;
+    if (this.#freePageBytes() <= this.#reserveBytes) return false;
+    const freed = this.transaction(() => this.sql.shrink.all()).length;
+    this.#files.shrinkTo(this.#databaseBytes());
+    return freed > 0;
+  }
+
+  #freeDiskBytes(): number {
     const { bavail, bsize } = statfsSync(dirname(this.#path));
-    return bavail * bsize + number(this.sql.freelist) * this.#pageBytes;
+    return bavail * bsize + this.#ballast.bytes;
+  }
+
+  #freePageBytes(): number {
+    return this.#connected(() => number(this.sql.freelist)) * this.#pageBytes;
+  }
+
+  bytesInUse(): number {
+    return this.#databaseBytes() - this.#freePageBytes();
+  }
+
+  #databaseBytes(): number {
+    return this.#connected(() => number(this.sql.pages)) * this.#pageBytes;
   }
 
   close(): void {
     this.#mark.close();
-  }
-
-  bytesInUse(): number {
-    return (number(this.sql.pages) - number(this.sql.freelist)) * this.#pageBytes;
+    this.#db.close();
   }
 }
 
@@ -157,22 +230,26 @@ export class JournalDatabase {
 class OwnFiles {
   readonly #path: string;
   readonly #identities: string;
-  #size: number;
+  /** What the database file cannot be shorter than. */
+  #size = 0;
   #logBytes = 0;
 
   /** Create it after the first read of the database, which creates the log and its index. */
   constructor(path: string) {
     this.#path = path;
-    const { identities, size } = this.#look();
-    this.#identities = identities;
-    this.#size = size;
+    this.#identities = this.#look().identities;
   }
 
-  /** False also when the database has shrunk: it never does by itself. */
-  areInPlace(): boolean {
+  /** The database gave pages back. A later checkpoint cuts the file to its size. */
+  shrinkTo(databaseBytes: number): void {
+    this.#size = Math.min(this.#size, databaseBytes);
+  }
+
+  /** False also when the file is shorter than it was, given the size of the database: part of that may be in the log. */
+  areInPlace(databaseBytes: number): boolean {
     const { identities, size } = this.#look();
     if (identities !== this.#identities || size < this.#size) return false;
-    this.#size = size;
+    this.#size = Math.max(this.#size, Math.min(size, databaseBytes));
     return true;
   }
 

@@ -22,25 +22,28 @@ export class Pruner {
 
   /** There may be more until the walk reaches the end. The next step then begins from the oldest again. */
   step(time: Time): Pruned {
+    const pruned = this.#database.transactionThatFrees(() => this.#prune(time));
+    return pruned.mayBeMore ? pruned : { ...pruned, mayBeMore: this.#database.tidy() };
+  }
+
+  #prune(time: Time): Pruned {
     const { sql, counters } = this.#database;
     const now = time.tick;
     // History gives way also when there is no room for new events, whatever filled the disk.
     const tooLarge = this.#database.bytesInUse() > this.#maxBytes || !this.#database.hasRoom();
-    return this.#database.transaction(() => {
-      saveTime(sql, time);
-      const deadLetters = pruneDeadLetters(this.#database, now, STEP);
-      const rows = sql.scan.all(this.#after, STEP);
-      const old = rows.filter((row) => mayGo(row, now, tooLarge));
-      for (const row of old) removeRecord(this.#database, row, now);
-      // A seq is never used again, also when the newest record is the one that goes.
-      if (old.length > 0) sql.setMeta.run('last_seq', counters.nextSeq - 1);
-      this.#moveOn(rows, now, tooLarge);
-      const keys = this.#removeExpiredKeys(now) + Number(sql.deleteContents.run(now, STEP).changes);
-      const gone = deadLetters + old.length + keys;
-      const { early } = counters;
-      counters.early = new Map();
-      return { gone, mayBeMore: gone > 0 || this.#after > 0, early };
-    });
+    saveTime(sql, time);
+    const deadLetters = pruneDeadLetters(this.#database, now, STEP);
+    const rows = sql.scan.all(this.#after, STEP);
+    const old = rows.filter((row) => mayGo(row, now, tooLarge));
+    for (const row of old) removeRecord(this.#database, row, now);
+    // A seq is never used again, also when the newest record is the one that goes.
+    if (old.length > 0) sql.setMeta.run('last_seq', counters.nextSeq - 1);
+    this.#moveOn(rows, now, tooLarge);
+    const keys = this.#removeExpiredKeys(now) + Number(sql.deleteContents.run(now, STEP).changes);
+    const gone = deadLetters + old.length + keys;
+    const { early } = counters;
+    counters.early = new Map();
+    return { gone, mayBeMore: gone > 0 || this.#after > 0, early };
   }
 
   #moveOn(rows: readonly Row[], now: number, tooLarge: boolean): void {

@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sync } from '../folder.ts';
+import { Ballast } from './ballast.ts';
 
 /** Marks a file as a journal (`PRAGMA application_id`): "acrj". */
 const APPLICATION_ID = 0x6163726a;
@@ -163,10 +164,18 @@ const CHECKPOINT_PAGES = { most: 8000, least: 256 };
 
 const PAGE_BYTES = 4096;
 
-/** A checkpoint writes the log's pages once more. It must fit into the reserve, or a full disk would never heal. */
+/**
+ * A checkpoint writes the log's pages once more. With an eighth of the reserve, it has room for them also after the largest
+ * commit that the reserve lets in.
+ */
 function checkpointPages(reserveBytes: number): number {
   const { most, least } = CHECKPOINT_PAGES;
-  return Math.max(least, Math.min(most, Math.floor(reserveBytes / 2 / PAGE_BYTES)));
+  return Math.max(least, Math.min(most, Math.floor(reserveBytes / 8 / PAGE_BYTES)));
+}
+
+/** Room for a checkpoint, and as much for what completing and pruning add before pruning has freed pages. */
+export function ballastBytes(reserveBytes: number): number {
+  return Math.min(2 * checkpointPages(reserveBytes) * PAGE_BYTES, reserveBytes);
 }
 
 /** The log is cut back to this size when it starts anew, bytes. */
@@ -175,9 +184,37 @@ export const MAX_LOG_BYTES = 67_108_864;
 /** Opens the journal's database for writing, creating or migrating it. Throws what SQLite throws. */
 export function openForWriting(path: string, reserveBytes: number): DatabaseSync {
   if (!existsSync(path)) create(path);
-  const db = open(path);
-  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages(reserveBytes)}`);
+  const db = openOnAnyDisk(path);
+  limitLog(db, reserveBytes);
   return db;
+}
+
+/** Opening needs some space too. */
+function openOnAnyDisk(path: string): DatabaseSync {
+  try {
+    return open(path);
+  } catch (error) {
+    if (!new Ballast(path, 0).release()) throw error;
+    return open(path);
+  }
+}
+
+/** Another connection to a journal that is open, for as long as `use` does not throw. Throws what SQLite throws. */
+export function openAgain(path: string, reserveBytes: number, use: (db: DatabaseSync) => void): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 1000 });
+  try {
+    configure(db);
+    limitLog(db, reserveBytes);
+    use(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function limitLog(db: DatabaseSync, reserveBytes: number): void {
+  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages(reserveBytes)}`);
 }
 
 /** Under another name first: so a file with the journal's name is always whole, and an empty one was truncated. */
@@ -193,10 +230,15 @@ function create(path: string): void {
 
 function open(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 1000 });
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA journal_size_limit = ${MAX_LOG_BYTES}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
+  configure(db);
   migrate(db);
   return db;
+}
+
+function configure(db: DatabaseSync): void {
+  // `auto_vacuum` has an effect on a new file only.
+  db.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = ${MAX_LOG_BYTES}; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;`);
 }
 
 /** Throws for a database that this program cannot use. */

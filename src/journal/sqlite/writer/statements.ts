@@ -21,6 +21,9 @@ const SQL = {
   getMeta: 'SELECT value FROM meta WHERE name = ?',
   freelist: 'PRAGMA freelist_count',
   pages: 'PRAGMA page_count',
+  checkpoint: 'PRAGMA wal_checkpoint(PASSIVE)',
+  // Moves the last pages to free ones. Some milliseconds.
+  shrink: 'PRAGMA incremental_vacuum(128)',
 
   takeKey: 'INSERT INTO dedup (key, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq',
   keyOwner: 'SELECT seq FROM dedup WHERE key = ?',

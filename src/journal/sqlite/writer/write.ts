@@ -30,60 +30,59 @@ export function writeBatch(database: JournalDatabase, leases: Leases, batch: Wri
 }
 
 function attempt(database: JournalDatabase, leases: Leases, batch: WriteBatch, time: Time): WriteResult {
-  const completeAlone = () => completeOnly(database, leases, batch.completions, time);
-  const obstacle = batch.records.length > 0 ? database.obstacle() : undefined;
-  if (obstacle !== undefined) return { failure: obstacle, ...completeAlone() };
+  const completeAlone = (failure?: StoreFailure) =>
+    completeOnly({ database, leases, time, failure }, batch.completions);
+  const obstacle = database.obstacle();
+  if (obstacle !== undefined) return { failure: obstacle, ...completeAlone(obstacle) };
   try {
-    return change(database, time, () => ({
-      appended: insertAll(database, batch, time),
-      completed: batch.completions.map((completion) => complete(database, leases, completion, time)),
-    }));
+    return database.transaction(() =>
+      change(database, time, () => ({
+        appended: insertAll(database, batch, time),
+        completed: batch.completions.map((completion) => complete({ database, leases, time }, completion)),
+      })),
+    );
   } catch (error) {
     const failure = heals(error);
-    if (failure.kind !== 'unstorable') return { failure, ...completeAlone() };
+    if (failure.kind !== 'unstorable') return { failure, ...completeAlone(failure) };
     return { appended: insertEach(database, batch, time), ...completeAlone() };
   }
 }
 
-/** One transaction. What it adds to the dead letters beyond their share, older ones give. */
+/** What it adds to the dead letters beyond their share, older ones give. */
 function change<T>(database: JournalDatabase, time: Time, work: () => T): T {
-  return database.transaction(() => {
-    const before = database.counters.deadLetters;
-    const result = work();
-    saveTime(database.sql, time);
-    const added = database.counters.deadLetters - before;
-    // More than were added, in case the share has become smaller.
-    if (added > 0) pruneDeadLetters(database, time.tick, 2 * added);
-    return result;
-  });
+  const before = database.counters.deadLetters;
+  const result = work();
+  saveTime(database.sql, time);
+  const added = database.counters.deadLetters - before;
+  // More than were added, in case the share has become smaller.
+  if (added > 0) pruneDeadLetters(database, time.tick, 2 * added);
+  return result;
 }
 
-function completeOnly(
-  database: JournalDatabase,
-  leases: Leases,
-  completions: readonly Completion[],
-  time: Time,
-): Pick<WriteResult, 'completed'> {
+interface Completing {
+  readonly database: JournalDatabase;
+  readonly leases: Leases;
+  readonly time: Time;
+  /** Why records cannot be stored. */
+  readonly failure?: StoreFailure | undefined;
+}
+
+function completeOnly(given: Completing, completions: readonly Completion[]): Pick<WriteResult, 'completed'> {
+  const { database, time } = given;
   if (completions.length === 0) return { completed: [] };
   try {
-    return {
-      completed: change(database, time, () => completions.map((each) => complete(database, leases, each, time))),
-    };
+    const completeAll = () => completions.map((each) => complete(given, each));
+    return { completed: database.transactionThatFrees(() => change(database, time, completeAll)) };
   } catch (error) {
     if (heals(error).kind !== 'unstorable') return {};
     if (completions.length === 1) return { completed: [false] };
-    return completeEach(database, leases, completions, time);
+    return completeEach(given, completions);
   }
 }
 
 /** A completion that cannot be stored does not fail the others. */
-function completeEach(
-  database: JournalDatabase,
-  leases: Leases,
-  completions: readonly Completion[],
-  time: Time,
-): Pick<WriteResult, 'completed'> {
-  const each = completions.map((completion) => completeOnly(database, leases, [completion], time).completed);
+function completeEach(given: Completing, completions: readonly Completion[]): Pick<WriteResult, 'completed'> {
+  const each = completions.map((completion) => completeOnly(given, [completion]).completed);
   // What was stored before the disk failed counts: sent again, it would look stale.
   return each.every((completed) => completed === undefined)
     ? {}
@@ -228,7 +227,9 @@ function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): S
     if (diskFailed) return { kind: 'unstorable' };
     try {
       const headers = { json: headersOf(row, batch.headers), count: 1, uses: 0, id: undefined };
-      return change(database, time, () => insert(database, arrival(row, time), { raw, headers }));
+      return database.transaction(() =>
+        change(database, time, () => insert(database, arrival(row, time), { raw, headers })),
+      );
     } catch (error) {
       diskFailed = heals(error).kind !== 'unstorable';
       return { kind: 'unstorable' };
@@ -236,12 +237,13 @@ function insertEach(database: JournalDatabase, batch: WriteBatch, time: Time): S
   });
 }
 
-function complete(database: JournalDatabase, leases: Leases, completion: Completion, time: Time): boolean {
+function complete({ database, leases, time, failure }: Completing, completion: Completion): boolean {
   const { seq, attempt, decision } = completion;
   const lease = leases.held(completion);
   if (lease === undefined) return false;
   const { sql } = database;
-  if (attempt !== undefined) {
+  // On a full disk, history gives way: a completion must not need a page that the file does not have.
+  if (attempt !== undefined && failure?.kind !== 'full') {
     const outcome = JSON.stringify(attempt.outcome);
     sql.insertAttempt.run(seq, attempt.at, lease.delivery, attempt.durationMs, outcome, decision.kind);
   }

@@ -19,7 +19,6 @@ import { writeBatch } from './write.ts';
 /** Owns the database, and does what the main thread asks, one call after the other. Times are those of the journal's clock, in the main thread. */
 export class Writer {
   readonly #owner: DatabaseSync;
-  readonly #db: DatabaseSync;
   readonly #database: JournalDatabase;
   /** No owner makes a thousand claims a millisecond: no fence of an earlier owner comes again. */
   readonly #leases = new Leases(Date.now() * 1000);
@@ -29,8 +28,7 @@ export class Writer {
   constructor(data: ThreadData) {
     this.#owner = takeOwnership(data.path);
     inspect(data.path);
-    this.#db = openForWriting(data.path, data.reserveBytes);
-    this.#database = new JournalDatabase(this.#db, data);
+    this.#database = new JournalDatabase(openForWriting(data.path, data.reserveBytes), data);
     this.#pruner = new Pruner(this.#database, data.maxBytes);
   }
 
@@ -91,16 +89,18 @@ export class Writer {
   /** Times are the journal's. */
   stats(): JournalStats {
     const { sql, counters } = this.#database;
-    const oldestPendingAt = maybeNumber(sql.oldestPending);
-    const oldestDeadLetterAt = maybeNumber(sql.oldestDeadLetter);
-    return {
-      pending: counters.pending,
-      deadLetters: counters.deadLetters,
-      damaged: counters.damaged,
-      bytes: this.#database.bytesInUse(),
-      ...(oldestPendingAt !== undefined && { oldestPendingAt }),
-      ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt }),
-    };
+    return this.#database.reading(() => {
+      const oldestPendingAt = maybeNumber(sql.oldestPending);
+      const oldestDeadLetterAt = maybeNumber(sql.oldestDeadLetter);
+      return {
+        pending: counters.pending,
+        deadLetters: counters.deadLetters,
+        damaged: counters.damaged,
+        bytes: this.#database.bytesInUse(),
+        ...(oldestPendingAt !== undefined && { oldestPendingAt }),
+        ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt }),
+      };
+    });
   }
 
   prune(time: Time): Pruned {
@@ -116,7 +116,6 @@ export class Writer {
 
   close(): void {
     this.#database.close();
-    this.#db.close();
     this.#owner.close();
   }
 
