@@ -3,6 +3,7 @@ import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
 import { limitsPage } from './limits-page.ts';
+import { openApi } from './openapi.ts';
 import { settingsPage } from './settings-page.ts';
 
 /** The pages that are generated from the sources, by their path from the root. */
@@ -13,6 +14,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
     'docs/exit-codes.md': exitCodesPage(),
     'docs/limits.md': limitsPage(),
     'docs/metrics.md': metricsPage(),
+    'src/admin/api/openapi.json': openApi(),
   };
 }
 
