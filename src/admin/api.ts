@@ -45,7 +45,7 @@ export function adminApi({ history, redeliver }: ApiOptions): Hono {
       limit,
       ...(before === undefined ? {} : { before }),
     });
-    return c.json({ deadLetters: found.map(summary) });
+    return c.json({ deadLetters: found.records.map(summary) });
   });
   api.get('/events/:seq', async (c) => {
     const seq = read(seqText, c.req.param('seq'));
