@@ -16,6 +16,7 @@ import {
 import { aDeadLetter, aRecord } from '../../test/support/records.ts';
 import { Access } from './access.ts';
 import { AdminListenFault, type AdminOptions, startAdminServer } from './admin-server.ts';
+import { ROUTES } from './api/routes.ts';
 
 const TOKEN = 'the-admin-token';
 
@@ -153,11 +154,40 @@ test('a request without the token learns neither which paths exist nor what the 
   }
 });
 
-test('without a configured token everything but readiness and metrics is closed', async (t) => {
+test('without a configured token the admin port answers probes and metrics, and nothing else', async (t) => {
   const rig = await aRig(t, { token: () => undefined });
+  for (const path of ['/healthz', '/readyz', '/metrics']) assert.equal((await ask(rig, path)).status, 200);
   for (const authorization of ['Bearer undefined', 'Bearer ', `Bearer ${TOKEN}`]) {
-    assert.equal((await ask(rig, '/api/dead-letters', { headers: { authorization } })).status, 403);
+    for (const { method, path } of ROUTES) {
+      const headers = { authorization };
+      const { status } = await ask(rig, `/api${path}`, { method: method.toUpperCase(), headers });
+      assert.equal(status, 403, path);
+    }
+    for (const path of ['/', '/api/openapi.json', '/api/stream', '/api'])
+      assert.equal((await ask(rig, path, { headers: { authorization } })).status, 403, path);
   }
+});
+
+test('a path with dots, or with encoded ones, leads to no other one', async (t) => {
+  const rig = await aRig(t);
+  for (const path of [
+    '/api/events/../../etc/passwd',
+    '/api/events/..%2f..%2fetc%2fpasswd',
+    '/api/events/%2e%2e/settings/x',
+    '/api/..;/metrics',
+    '//api/events/1',
+    '/api/redeliveries/..%5c..%5cx',
+  ]) {
+    assert.equal((await ask(rig, path)).status, 401, path);
+    assert.equal((await get(rig, path)).status, 404, path);
+  }
+});
+
+test('a query beyond 16 KiB is answered 431', async (t) => {
+  const rig = await aRig(t);
+  assert.equal((await ask(rig, `/api/events?id=${'x'.repeat(16 * 1024)}`, { headers: AUTHORIZED })).status, 431);
+  const { status } = await get(rig, `/api/events?${'state=pending&'.repeat(1000)}`);
+  assert.equal(status, 200);
 });
 
 test('a new token counts at once, and the old one no more', async (t) => {
