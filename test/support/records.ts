@@ -64,6 +64,7 @@ export function aLargeRecord(name: string, receivedAt: number, bytes: number): N
 }
 
 export const DELIVERED: Outcome = { kind: 'delivered', created: [{ id: 'created-1', project: 'hello' }] };
+export const UNMATCHED: Outcome = { kind: 'delivered', created: [] };
 export const REJECTED: Outcome = { kind: 'rejected', detail: 'label repo is not legal' };
 export const UNAVAILABLE: Outcome = { kind: 'unavailable', detail: 'ECONNREFUSED', retryAfterMs: 2_000 };
 export const UNCERTAIN: Outcome = { kind: 'uncertain', detail: '500' };
