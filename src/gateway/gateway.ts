@@ -17,6 +17,8 @@ import { refreshGauges } from '../observe/gauges.ts';
 import { observeIngest, observeStoredLate } from '../observe/ingest.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import type { Traces } from '../observe/traces.ts';
+import { observeUnmatched } from '../observe/unmatched.ts';
 import { AnonymousHandshakes } from '../receive/anonymous-handshakes.ts';
 import { createPermit, createReceive } from '../receive/receive.ts';
 import { createRedeliver } from '../receive/redeliver.ts';
@@ -58,7 +60,10 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const tls = await watchCertificate(settings, watcher);
   const { token: adminCredential } = settings.admin;
   const adminToken = adminCredential === undefined ? undefined : await watcher.secret('admin-token', adminCredential);
-  const { sink, onChange } = await connectSink(settings.sink, watcher);
+  const traces = await openTraces(settings);
+  started.defer(() => traces?.close());
+  const { sink: untracedSink, explain, onChange } = await connectSink(settings.sink, watcher);
+  const sink = traces?.ofAttempts(untracedSink) ?? untracedSink;
   started.defer(() => sink.close());
 
   const health = { isBroken: false };
@@ -80,13 +85,13 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const deliverer = new Deliverer({
     queue: journal,
     sink,
-    observer: observeDelivery(log, metrics),
+    observer: observeDelivery(log, metrics, explain && observeUnmatched(log, explain, systemClock)),
     clock: systemClock,
     random: Math.random,
   });
 
   const healthy = () => !health.isBroken;
-  const parts: Parts = { settings, log, metrics, authenticator, journal, healthy };
+  const parts: Parts = { settings, log, metrics, traces, authenticator, journal, healthy };
   const ingest = started.adopt(await startIngest(parts, tls), (each) => each.close(0));
   const admin = started.adopt(await startAdmin(parts, deliverer, readiness, () => adminToken?.current()), (each) =>
     each.close(),
@@ -115,9 +120,17 @@ interface Parts {
   readonly settings: Settings;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly traces: Traces | undefined;
   readonly authenticator: Authenticator;
   readonly journal: Journal;
   readonly healthy: () => boolean;
+}
+
+/** Without a collector nothing of OpenTelemetry is loaded. */
+async function openTraces({ traces }: Settings): Promise<Traces | undefined> {
+  if (traces === undefined) return undefined;
+  const { Traces: Loaded } = await import('../observe/traces.ts');
+  return new Loaded(traces);
 }
 
 async function openJournal(
@@ -139,24 +152,25 @@ async function openJournal(
 }
 
 function startIngest(
-  { settings, log, metrics, authenticator, journal, healthy }: Parts,
+  { settings, log, metrics, traces, authenticator, journal, healthy }: Parts,
   tls: Parameters<typeof startIngestServer>[0]['tls'],
 ): Promise<IngestServer> {
   const { host, port, trustedProxies, maxBodyBytes, handshakeCredentials, contentWindow } = settings.ingest;
   const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials });
+  const receive = createReceive({
+    authenticator,
+    anonymousHandshakes,
+    decode,
+    contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
+    intake: traces?.ofAppends(journal) ?? journal,
+    clock: systemClock,
+  });
   return startIngestServer({
     host,
     port,
     trustedProxies,
     limits: { maxBodyBytes },
-    receive: createReceive({
-      authenticator,
-      anonymousHandshakes,
-      decode,
-      contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
-      intake: journal,
-      clock: systemClock,
-    }),
+    receive: traces?.ofWebhooks(receive) ?? receive,
     permit: createPermit({ authenticator, anonymousHandshakes }),
     healthy,
     observer: observeIngest(log, metrics, systemClock),
