@@ -92,7 +92,20 @@ describe('the settings of serve', () => {
         maxBytes: 2 * 2 ** 30,
       },
       logLevel: 'info',
+      traces: undefined,
     });
+  });
+
+  it('traces are sent where a collector is named, all of them or a share', async () => {
+    const endpoint = 'http://collector:4318';
+    const settings = await settingsOf({ ...least, OTEL_EXPORTER_OTLP_ENDPOINT: `${endpoint}/` });
+    assert.deepEqual(settings.traces, { endpoint, share: 1 });
+    const sampled = await settingsOf({
+      ...least,
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
+    });
+    assert.deepEqual(sampled.traces, { endpoint, share: 0.25 });
   });
 
   it('an empty variable is not set, and blanks around a value do not count', async () => {
@@ -227,7 +240,7 @@ describe('the settings of serve', () => {
 describe('the settings of dev', () => {
   it('can all be left out', async () => {
     const ports = { port: 8080, adminPort: 8081, brigadePort: 8082 };
-    const value = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info' };
+    const value = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info', traces: undefined };
     const read = await readDevSettings({});
     assert.equal(read.kind, 'value');
     const { inEffect, ...settings } = read.value;

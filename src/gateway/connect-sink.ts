@@ -3,11 +3,13 @@ import type { SinkSettings } from '../config/settings.ts';
 import { BrigadeSink } from '../sink/brigade/brigade.ts';
 import { CloudEventsSink } from '../sink/cloudevents-http/cloudevents-http.ts';
 import { HttpClient } from '../sink/http-client.ts';
-import type { Sink } from '../sink/sink.ts';
+import type { Explainer, Sink } from '../sink/sink.ts';
 import type { FileWatcher, Secret } from './watched-files.ts';
 
 export interface ConnectedSink {
   readonly sink: Sink;
+  /** Why no project subscribes to an event. Absent for a sink that does not know its subscribers. */
+  readonly explain?: Explainer['explain'];
   /** Calls when the sink's token or its authority was replaced: a reason why it was unavailable may be gone. */
   onChange(listener: () => void): void;
 }
@@ -26,13 +28,13 @@ export async function connectSink(settings: SinkSettings, watcher: FileWatcher):
     now: Date.now,
   });
   ca?.onChange((authority) => client.trust(authority));
-  return {
-    sink: settings.kind === 'brigade' ? new BrigadeSink(client) : new CloudEventsSink(client, settings.mode),
-    onChange: (listener) => {
-      secret?.onChange(listener);
-      ca?.onChange(listener);
-    },
+  const onChange: ConnectedSink['onChange'] = (listener) => {
+    secret?.onChange(listener);
+    ca?.onChange(listener);
   };
+  if (settings.kind === 'cloudevents') return { sink: new CloudEventsSink(client, settings.mode), onChange };
+  const sink = new BrigadeSink(client);
+  return { sink, explain: (event) => sink.explain(event), onChange };
 }
 
 async function watchSecret(settings: SinkSettings, watcher: FileWatcher): Promise<Secret | undefined> {

@@ -30,6 +30,7 @@ export function aClaim(name: string, changes: Partial<Claim> = {}): Claim {
     fence: 1,
     delivery: 1,
     receivedAt: 0,
+    caller: 'ci',
     history: { attempts: 0, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 },
     event: aRegistryEvent(name),
     payload: '{"action":"push"}',
