@@ -16,6 +16,9 @@ const FLUSH_MS = 1000;
 /** Field names of secrets. No code logs one; this is the second line of defence. */
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'key', 'cookie'];
 
+/** Fields that pino serializes in its own way. */
+const SERIALIZED = ['err', ...SECRETS];
+
 export interface LogOptions {
   readonly level: string;
   /** Readable lines instead of JSON. */
@@ -34,11 +37,29 @@ export async function createLog({ level, pretty }: LogOptions): Promise<Log> {
     serializers: Object.fromEntries(SECRETS.map((name) => [name, () => '[redacted]'])),
   };
   if (pretty) return pino(options, await prettyStream());
-  const log: Log = pino(
-    options,
-    bufferedStdout((count) => log.error({ count }, 'log.dropped')),
-  );
+  const stream = bufferedStdout((count) => log.error({ count }, 'log.dropped'));
+  const log: Log = pino({ ...options, hooks: { logMethod: quickLines(stream) } }, stream);
   return log;
+}
+
+type LogMethod = NonNullable<NonNullable<pino.LoggerOptions['hooks']>['logMethod']>;
+
+/** Writes the lines that need nothing of pino in one pass, which takes half as long. */
+function quickLines(stream: pino.DestinationStream): LogMethod {
+  return function write(args, method, level) {
+    const [fields, message]: readonly unknown[] = args;
+    if (args.length === 2 && isPlain(fields) && typeof message === 'string') {
+      const head = `{"level":"${this.levels.labels[level]}","time":${Date.now()}`;
+      const text = JSON.stringify(fields).slice(1, -1);
+      stream.write(`${head}${text === '' ? '' : ','}${text},"msg":${JSON.stringify(message)}}\n`);
+    } else method.apply(this, args);
+  };
+}
+
+/** Whether pino would write the fields as `JSON.stringify` does. */
+function isPlain(fields: unknown): fields is object {
+  if (typeof fields !== 'object' || fields === null || Object.getPrototypeOf(fields) !== Object.prototype) return false;
+  return !SERIALIZED.some((name) => name in fields);
 }
 
 /** Writes all buffered lines before it returns, if standard output is read. For the end of the process. */
