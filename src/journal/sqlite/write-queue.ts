@@ -232,7 +232,8 @@ export class WriteQueue {
     this.#cancelLimit?.();
     this.#lateAt = lateAt;
     if (lateAt === Number.POSITIVE_INFINITY) return;
-    this.#cancelLimit = this.#clock.after(lateAt - this.#clock.tick(), () => this.#answerLateAppends());
+    const leftMs = Math.max(0, lateAt - this.#clock.tick());
+    this.#cancelLimit = this.#clock.after(leftMs, () => this.#answerLateAppends());
   }
 
   #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
