@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { MALLOC, NODE_FLAGS } from '../test/support/serve-process.ts';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-0001';
 
@@ -17,6 +16,7 @@ export interface Usage {
 }
 
 export interface BenchGateway {
+  readonly pid: number;
   readonly port: number;
   readonly adminPort: number;
   /** From the start of the process to its first 200, milliseconds. */
@@ -26,8 +26,18 @@ export interface BenchGateway {
   stop(): Promise<void>;
 }
 
-/** `serve` as a user runs it: default logging, into a file; SQLite journal in a temporary folder. */
-export async function startGateway(brigadePort: number): Promise<BenchGateway> {
+/** The checkout that this file belongs to. */
+const HERE = new URL('..', import.meta.url).pathname;
+
+export interface Start {
+  /** A checkout with its dependencies. Default: the one of this bench. */
+  readonly checkout?: string;
+  /** Further options of Node. */
+  readonly nodeFlags?: readonly string[];
+}
+
+/** `serve` as a user runs it: default logging, into a pipe; SQLite journal in a temporary folder. */
+export async function startGateway(brigadePort: number, start: Start = {}): Promise<BenchGateway> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ bench: TOKEN }));
   const started = performance.now();
@@ -43,11 +53,12 @@ export async function startGateway(brigadePort: number): Promise<BenchGateway> {
     PORT: '0',
     ADMIN_PORT: '0',
   };
-  const { pid, found, stop } = await startProgram(['serve'], env, portsIn);
+  const { pid, found, stop } = await startProgram(['serve'], env, portsIn, start);
   const { ingestPort, adminPort } = found;
   await fetch(`http://127.0.0.1:${ingestPort}/healthz`);
   const startMs = performance.now() - started;
   return {
+    pid,
     port: ingestPort,
     adminPort,
     startMs,
@@ -82,11 +93,13 @@ export async function startProgram<T>(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   find: (line: string) => T | undefined,
+  { checkout = HERE, nodeFlags = [] }: Start = {},
 ): Promise<Program<T>> {
-  const bin = new URL('../bin.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, [...NODE_FLAGS, bin, ...args], {
+  const bin = join(checkout, 'bin.js');
+  const first = firstLine(bin);
+  const child = spawn(nodeOf(checkout), [...first.flags, ...nodeFlags, bin, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...MALLOC, ...env },
+    env: { ...first.env, ...env },
   });
   const ended = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
@@ -113,15 +126,45 @@ export async function startProgram<T>(
   return { pid: child.pid ?? 0, found, outputBytes: () => outputBytes, stop };
 }
 
-/** The usage of a process, from /proc. */
-export function usage(pid: number): Usage {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+/** What the first line of a `bin.js` says: `#!/usr/bin/env -S NAME=value node --flag`. */
+function firstLine(bin: string): { readonly env: Readonly<Record<string, string>>; readonly flags: readonly string[] } {
+  const [line = ''] = readFileSync(bin, 'utf8').split('\n', 1);
+  const words = line.split(' ');
+  const pairs = words.filter((word) => /^[A-Z_]+=/.test(word)).map((word) => word.split('='));
+  return { env: Object.fromEntries(pairs), flags: words.filter((word) => word.startsWith('--')) };
+}
+
+/** The Node of the checkout, if it has one of its own. */
+function nodeOf(checkout: string): string {
+  const own = join(checkout, 'node_modules/.bin/node');
+  return existsSync(own) ? own : process.execPath;
+}
+
+/** CPU seconds of a process or thread, from its folder in /proc. */
+function cpuSeconds(folder: string): number {
+  const stat = readFileSync(`${folder}/stat`, 'utf8');
   // After the command's name, which may hold blanks: utime and stime are the 14th and 15th fields, in ticks of 10 ms.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** CPU seconds of the threads of a process since its start, by name. Threads of one name count together. */
+export function cpuByThread(pid: number): ReadonlyMap<string, number> {
+  const seconds = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const folder = `/proc/${pid}/task/${thread}`;
+    const name = readFileSync(`${folder}/comm`, 'utf8').trim();
+    seconds.set(name, (seconds.get(name) ?? 0) + cpuSeconds(folder));
+  }
+  return seconds;
+}
+
+/** The usage of a process, from /proc. */
+export function usage(pid: number): Usage {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kib = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
   return {
-    cpu: (Number(fields[11]) + Number(fields[12])) / 100,
+    cpu: cpuSeconds(`/proc/${pid}`),
     rss: (kib('VmRSS') * 1024) / 1e6,
     peakRss: (kib('VmHWM') * 1024) / 1e6,
   };

@@ -12,6 +12,8 @@ export interface Row {
   readonly deliveredPerSecond?: number;
   /** Of the gateway alone, until everything was delivered. */
   readonly cpuPer1000?: number;
+  /** Of one core, while it was accepting and until everything was delivered. */
+  readonly coreShare?: number;
   readonly peakRss?: number;
 }
 
@@ -25,6 +27,8 @@ export interface Report {
   readonly start: Start;
   readonly ms: number;
   readonly rounds: number;
+  /** With another checkout, row by row: its rows come after ours. */
+  readonly isCompared: boolean;
 }
 
 const GOALS = `## Goals that are not reached yet
@@ -34,7 +38,7 @@ const GOALS = `## Goals that are not reached yet
 `;
 
 /** The text of `docs/performance.md`. */
-export function report({ rows, start, ms, rounds }: Report): string {
+export function report({ rows, start, ms, rounds, isCompared }: Report): string {
   return `# Performance
 
 Printed by \`npm run bench -- --rounds ${rounds} --seconds ${ms / 1000} --write\` (\`bench/\`). No figure on this page is typed by hand.
@@ -50,10 +54,10 @@ the day: compare the column "of the floor".
 - The **gateway** runs with default settings: default logging, and a SQLite journal with an fsync before every answer. At the same
   time it delivers to a Brigade that answers after 0 or 5 ms.
 
-| | acknowledged/s | of the floor | p50, ms | p99, ms | delivered/s meanwhile | CPU-s per 1,000 until delivered | peak RSS, MB |
-|---|---|---|---|---|---|---|---|
+| | acknowledged/s | of the floor | p50, ms | p99, ms | delivered/s meanwhile | CPU-s per 1,000 until delivered | CPU, % of a core | peak RSS, MB |
+|---|---|---|---|---|---|---|---|---|
 ${rows.map(line).join('\n')}
-
+${isCompared ? ratios(rows) : ''}
 ![Acknowledged webhooks a second](performance.svg)
 
 From start to the first 200, with a warm compile cache: ${Math.round(start.startMs)} ms. Idle, ten seconds after the start: ${Math.round(start.idleRss)} MB RSS.
@@ -64,7 +68,8 @@ From start to the first 200, with a warm compile cache: ${Math.round(start.start
 ${GOALS}`;
 }
 
-function line({ what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuPer1000, peakRss }: Row): string {
+function line(row: Row): string {
+  const { what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuPer1000, coreShare, peakRss } = row;
   const cells = [
     what,
     whole(acksPerSecond),
@@ -73,9 +78,39 @@ function line({ what, acksPerSecond, ofFloor, p50, p99, deliveredPerSecond, cpuP
     p99.toFixed(1),
     deliveredPerSecond === undefined ? '–' : whole(deliveredPerSecond),
     cpuPer1000 === undefined ? '–' : cpuPer1000.toFixed(3),
+    coreShare === undefined ? '–' : (coreShare * 100).toFixed(2),
     peakRss === undefined ? '–' : whole(peakRss),
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+/** Each gateway over the baseline beside it. */
+function ratios(rows: readonly Row[]): string {
+  const lines = rows.flatMap((base, index) => {
+    const own = rows[index - 1];
+    if (own === undefined || !base.what.includes('baseline')) return [];
+    const over = (of: (row: Row) => number | undefined) => {
+      const [ours, theirs] = [of(own), of(base)];
+      return ours === undefined || !theirs ? '–' : (ours / theirs).toFixed(2);
+    };
+    const cells = [
+      own.what.slice(0, own.what.indexOf(':')),
+      over(({ acksPerSecond }) => acksPerSecond),
+      over(({ p50 }) => p50),
+      over(({ p99 }) => p99),
+      over(({ deliveredPerSecond }) => deliveredPerSecond),
+      over(({ cpuPer1000, coreShare }) => cpuPer1000 ?? coreShare),
+      over(({ peakRss }) => peakRss),
+    ];
+    return [`| ${cells.join(' | ')} |`];
+  });
+  return `
+This checkout over the baseline:
+
+| | acknowledged/s | p50 | p99 | delivered/s meanwhile | CPU for each event | peak RSS |
+|---|---|---|---|---|---|---|
+${lines.join('\n')}
+`;
 }
 
 /** The machine of a run. */

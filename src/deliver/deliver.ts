@@ -56,7 +56,8 @@ export class Deliverer {
   #isAsking = false;
   #isPaused = false;
   #claiming = new AbortController();
-  #changed = Promise.withResolvers<void>();
+  /** Absent while nothing waits for a change: each attempt makes several. */
+  #change: PromiseWithResolvers<void> | undefined;
   #endPause: () => void = () => {};
   #cancelRenewal: () => void = () => {};
   #loop: Promise<void> | undefined;
@@ -134,7 +135,7 @@ export class Deliverer {
     await this.#loop;
     // After the cut, decisions that are not durable are left to the journal, which stores them as it closes.
     const isOver = () => this.#cutting.signal.aborted && this.#running === 0;
-    while (this.#held.size > 0 && !isOver()) await this.#changed.promise;
+    while (this.#held.size > 0 && !isOver()) await this.#untilChange();
     cancelCut();
     this.#cancelRenewal();
   }
@@ -144,16 +145,16 @@ export class Deliverer {
     while (!signal.aborted) {
       if (this.#breaker.state.kind === 'open') await this.#probe(this.#breaker.state.probeAt);
       else if (this.#mayClaim()) await this.#claim();
-      else await this.#changed.promise;
+      else await this.#untilChange();
     }
     this.#giveBack();
   }
 
   /** Some events are claimed in advance, so that no attempt waits for the journal, which may be waiting for the disk. */
   #mayClaim(): boolean {
-    if (this.#isPaused) return false;
+    if (this.#isPaused || this.#held.size >= MAX_UNCOMPLETED) return false;
     const ready = this.#ready.filter((claim) => !isSuspect(claim));
-    return ready.length < this.limit / 2 && this.#held.size < MAX_UNCOMPLETED;
+    return ready.length < this.limit / 2;
   }
 
   async #claim(): Promise<void> {
@@ -343,8 +344,13 @@ export class Deliverer {
   }
 
   #noteChange(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#change?.resolve();
+    this.#change = undefined;
+  }
+
+  #untilChange(): Promise<void> {
+    this.#change ??= Promise.withResolvers();
+    return this.#change.promise;
   }
 
   /** Ends early when the deliverer stops or `probeNow` is called. */

@@ -1,42 +1,17 @@
-import {
-  type AgentOptions,
-  type ClientRequest,
-  Agent as HttpAgent,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request as requestHttp,
-} from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import type { Socket } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { systemClock } from '../model/clock.ts';
 import type { Outcome } from '../model/delivery.ts';
-import { oneLine } from './sink.ts';
+import type { Answer, Headers } from './answer-reader.ts';
+import { Connection, describe, type Failure, type OutgoingRequest } from './http-connection.ts';
 
 /** Connections to the sink's server: one for each of the attempts that run at a time, so that none waits for another. */
 const CONNECTIONS = 64;
 
-const CONNECT_MS = 10_000;
-
 /** Brigade answers some errors after 58 seconds, when its broker is down. */
 const ANSWER_MS = 90_000;
 
-/** Brigade repeats payload and scripts for every created event. The rest of a longer answer is not read. */
-const ANSWER_BYTES = 4 * 1024 * 1024;
-
-/**
- * After this an idle connection is closed from our side, milliseconds: before Node's and Apache's 5 s. If a server announces that
- * it closes earlier (`Keep-Alive: timeout=3`), a second before that.
- */
-const IDLE_MS = 4000;
-
-/**
- * A connection that was idle for so long may be closing as it is used again, and then no one knows what arrived. On such a
- * connection the client asks before it sends the body (`Expect: 100-continue`), which costs a round trip.
- */
-const ASK_AFTER_IDLE_MS = 5;
-
-/** A server that does not answer the question within this time, milliseconds, is sent the body: some never do. */
-const ASK_MS = 1000;
+/** How often all time limits are looked at while there are connections, milliseconds: one timer costs less than one for each. */
+const TICK_MS = 250;
 
 /** Longest `Retry-After` that is honoured, milliseconds. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -61,7 +36,7 @@ export interface HttpClientOptions {
 export interface HttpAnswer {
   readonly kind: 'answered';
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Headers;
   readonly body: string;
   /** The answer was longer than 4 MiB, and the rest was not read. */
   readonly isCut: boolean;
@@ -86,6 +61,16 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+interface PendingRequest extends OutgoingRequest {
+  readonly token: string;
+  readonly signal: AbortSignal;
+  readonly resolve: (result: HttpResult) => void;
+  /** Absent while all connections are taken. */
+  connection?: Connection<PendingRequest>;
+  /** Without the time in which the process stood still, milliseconds. */
+  waitedMs: number;
+}
+
 /**
  * Speaks HTTP/1.1 with the server of a sink, over kept connections. It repeats a request only if a kept connection ended
  * before the body was sent.
@@ -94,9 +79,16 @@ export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #origin: URL;
   readonly #basePath: string;
-  readonly #underWay = new Set<RequestUnderWay>();
-  readonly #idleSince = new WeakMap<Socket, number>();
-  #agent: HttpAgent;
+  readonly #requests = new Set<PendingRequest>();
+  /** Of the requests, those without a connection. */
+  #waiting: PendingRequest[] = [];
+  readonly #connections = new Set<Connection<PendingRequest>>();
+  /** Of the connections, those without a request. The latest is used first. */
+  #idle: Connection<PendingRequest>[] = [];
+  readonly #signals = new WeakSet<AbortSignal>();
+  #ca: string | undefined;
+  #secureContext: SecureContext | undefined;
+  #cancelTick: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: HttpClientOptions) {
@@ -104,188 +96,163 @@ export class HttpClient {
     this.#options = options;
     this.#origin = new URL(origin);
     this.#basePath = pathname.replace(/\/+$/, '');
-    this.#agent = this.#createAgent(options.ca);
+    this.#ca = options.ca;
   }
 
   /** From now on connections trust this authority (PEM). Requests under way end on their old connections. */
   trust(ca: string): void {
-    this.#agent = this.#createAgent(ca);
+    this.#ca = ca;
+    this.#secureContext = undefined;
+    for (const connection of this.#connections) connection.retire();
   }
 
   /** Always resolves: within 90 seconds, or when the signal is aborted. No answer and no detail contains the token. */
-  send({ method, path, body, headers: given }: HttpRequest, signal: AbortSignal): Promise<HttpResult> {
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpResult> {
     if (signal.aborted || this.#isClosed) return Promise.resolve({ kind: 'unsent', detail: GIVEN_UP });
     const token = this.#options.token();
-    const authorization = token === '' ? {} : { authorization: `${this.#options.scheme ?? 'Bearer'} ${token}` };
-    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
-    const headers = { ...authorization, ...(given ?? jsonHeaders(body)), ...length };
-    const request = this.#origin.protocol === 'https:' ? requestHttps : requestHttp;
-    const open = () =>
-      request(this.#origin, { agent: this.#agent, method, path: this.#basePath + path || '/', headers });
+    const head = this.#headOf(request, token);
+    if (head === undefined)
+      return Promise.resolve({ kind: 'unsent', detail: 'a header has characters that are not legal' });
+    this.#watch(signal);
     return new Promise((resolve) => {
-      const underWay = new RequestUnderWay({
-        open,
-        body,
-        signal,
-        token,
-        now: this.#options.now,
-        idleSince: this.#idleSince,
-        onEnd: (result) => {
-          this.#underWay.delete(underWay);
-          resolve(result);
-        },
-      });
-      this.#underWay.add(underWay);
-      underWay.start();
+      const pending: PendingRequest = { head, body: request.body, token, signal, resolve, waitedMs: 0, isSent: false };
+      this.#requests.add(pending);
+      this.#begin(pending);
     });
   }
 
   /** Cuts the requests that are under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const request of this.#underWay) request.giveUp(GIVEN_UP);
-    this.#agent.destroy();
+    for (const request of this.#requests) this.#giveUp(request, GIVEN_UP);
+    for (const connection of this.#connections) connection.end('closed');
+    this.#cancelTick?.();
   }
 
-  #createAgent(ca: string | undefined): HttpAgent {
-    const options: AgentOptions = { keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'lifo', timeout: IDLE_MS };
-    if (this.#origin.protocol !== 'https:') return new HttpAgent(options);
-    const rejectUnauthorized = !this.#options.ignoreCertErrors;
-    return new HttpsAgent({ ...options, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) });
-  }
-}
-
-function jsonHeaders(body: string | undefined): Readonly<Record<string, string>> {
-  const accept = { accept: 'application/json' };
-  return body === undefined ? accept : { ...accept, 'content-type': 'application/json' };
-}
-
-interface RequestOptions {
-  readonly open: () => ClientRequest;
-  readonly body: string | undefined;
-  readonly signal: AbortSignal;
-  readonly token: string;
-  readonly now: () => number;
-  /** Since when each kept connection is idle, by the clock that never jumps. */
-  readonly idleSince: WeakMap<Socket, number>;
-  readonly onEnd: (result: HttpResult) => void;
-}
-
-/** One request, from its connection to the end of its answer. */
-class RequestUnderWay {
-  readonly #options: RequestOptions;
-  readonly #abort: () => void;
-  readonly #cancelDeadline: () => void;
-  #request: ClientRequest | undefined;
-  /** Ends the wait for the connection, or for the answer to the question. */
-  #cancelStep: () => void = () => {};
-  #isSent = false;
-  #isOver = false;
-
-  constructor(options: RequestOptions) {
-    this.#options = options;
-    this.#abort = () => this.giveUp(GIVEN_UP);
-    this.#cancelDeadline = systemClock.after(ANSWER_MS, () =>
-      this.giveUp(`no complete answer within ${ANSWER_MS / 1000} s`),
-    );
-    options.signal.addEventListener('abort', this.#abort);
+  /** Undefined if it would not be a legal one. */
+  #headOf({ method, path, body, headers }: HttpRequest, token: string): string | undefined {
+    const { scheme = 'Bearer' } = this.#options;
+    const lines = [`${method} ${this.#basePath + path || '/'} HTTP/1.1\r\nhost: ${this.#origin.host}`];
+    if (token !== '') lines.push(`authorization: ${scheme} ${token}`);
+    const given: Readonly<Record<string, string>> = headers ?? (body === undefined ? ACCEPT_JSON : SEND_JSON);
+    for (const name in given) lines.push(`${name}: ${given[name]}`);
+    if (body !== undefined) lines.push(`content-length: ${Buffer.byteLength(body)}`);
+    return lines.some((line, index) => index > 0 && !LEGAL_LINE.test(line)) ? undefined : `${lines.join('\r\n')}\r\n`;
   }
 
-  start(): void {
-    try {
-      const request = this.#options.open();
-      this.#request = request;
-      request.on('socket', (socket) => this.#connect(request, socket));
-      request.on('response', (response) => this.#receive(request, response));
-      request.on('error', (error) => this.#fail(request, error));
-      request.on('upgrade', () => this.giveUp('the server changes the protocol'));
-    } catch (error) {
-      // The token is not a legal header value.
-      this.giveUp(describe(error));
-    }
-  }
-
-  giveUp(detail: string): void {
-    this.#end({ kind: this.#isSent ? 'broken' : 'unsent', detail });
-    this.#request?.destroy();
-  }
-
-  #connect(request: ClientRequest, socket: Socket): void {
-    const { body, idleSince } = this.#options;
-    if (socket.connecting) {
-      this.#cancelStep = systemClock.after(CONNECT_MS, () =>
-        this.giveUp(`no connection within ${CONNECT_MS / 1000} s`),
-      );
-      socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.#send(request));
-    } else if (body !== undefined && systemClock.tick() - (idleSince.get(socket) ?? 0) >= ASK_AFTER_IDLE_MS) {
-      request.setHeader('expect', '100-continue');
-      request.flushHeaders();
-      request.once('continue', () => this.#send(request));
-      this.#cancelStep = systemClock.after(ASK_MS, () => this.#send(request));
-    } else this.#send(request);
-  }
-
-  #send(request: ClientRequest): void {
-    this.#cancelStep();
-    if (this.#isOver || this.#isSent) return;
-    this.#isSent = true;
-    request.end(this.#options.body);
-  }
-
-  #receive(request: ClientRequest, response: IncomingMessage): void {
-    const { statusCode = 0 } = response;
-    if (!this.#isSent && (statusCode < 300 || statusCode === 417)) {
-      request.destroy(new Error(`${statusCode} before the body was sent`));
-      return;
-    }
-    const chunks: Buffer[] = [];
-    let length = 0;
-    response.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= ANSWER_BYTES) chunks.push(chunk);
-      else this.#answer(request, response, { bytes: Buffer.concat(chunks), isCut: true });
+  /** One listener for all requests of a signal: to add and remove one for each costs more than all else here. */
+  #watch(signal: AbortSignal): void {
+    if (this.#signals.has(signal)) return;
+    this.#signals.add(signal);
+    signal.addEventListener('abort', () => {
+      for (const request of this.#requests) if (request.signal === signal) this.#giveUp(request, GIVEN_UP);
     });
-    response.on('end', () => this.#answer(request, response, { bytes: Buffer.concat(chunks), isCut: false }));
-    response.on('error', (error) => this.#fail(request, error));
   }
 
-  #fail(request: ClientRequest, error: Error): void {
-    // A response and its request may both fail.
-    if (request !== this.#request) return;
-    this.#cancelStep();
-    // The other end closed the connection between two requests.
-    const isStale = request.reusedSocket && !this.#isSent;
-    if (isStale && !this.#isOver) this.start();
-    else this.giveUp(describe(error));
+  #begin(request: PendingRequest): void {
+    const kept = this.#takeIdle();
+    if (kept !== undefined) {
+      request.connection = kept;
+      kept.use(request);
+    } else if (this.#connections.size < CONNECTIONS) this.#connect(request);
+    else this.#waiting.push(request);
   }
 
-  #answer(
-    request: ClientRequest,
-    { statusCode = 0, headers }: IncomingMessage,
-    { bytes, isCut }: { readonly bytes: Buffer; readonly isCut: boolean },
-  ): void {
-    const { token, now, idleSince } = this.#options;
-    const text = bytes.toString('utf8');
+  #takeIdle(): Connection<PendingRequest> | undefined {
+    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
+      if (last.isUsable) return last;
+      last.end('idle for too long');
+    }
+    return undefined;
+  }
+
+  #connect(first: PendingRequest): void {
+    try {
+      const connection = new Connection<PendingRequest>({
+        // Brackets are of the URL, not of an IPv6 address.
+        host: this.#origin.hostname.replace(/^\[|\]$/g, ''),
+        port: Number(this.#origin.port || (this.#isSecure ? 443 : 80)),
+        tls: this.#isSecure ? this.#tlsOptions() : undefined,
+        first,
+        onAnswer: (used, request, answer) => this.#answered(used, request, answer),
+        onEnd: (ended, request, failure) => this.#ended(ended, request, failure),
+      });
+      first.connection = connection;
+      this.#connections.add(connection);
+      this.#scheduleTick();
+    } catch (error) {
+      // An authority that cannot be read.
+      this.#giveUp(first, describe(error));
+    }
+  }
+
+  get #isSecure(): boolean {
+    return this.#origin.protocol === 'https:';
+  }
+
+  #tlsOptions() {
+    const ca = this.#ca;
+    this.#secureContext ??= createSecureContext(ca === undefined ? {} : { ca });
+    return { secureContext: this.#secureContext, rejectUnauthorized: !this.#options.ignoreCertErrors };
+  }
+
+  #answered(connection: Connection<PendingRequest>, request: PendingRequest, answer: Answer): void {
+    if (connection.isUsable) this.#idle.push(connection);
+    const { status, headers, isCut } = answer;
     // Some debugging proxies repeat the request's headers in the answer.
-    const body = token === '' ? text : text.replaceAll(token, '[redacted]');
-    const retryAfterMs = readRetryAfter(headers['retry-after'], now());
+    const body = request.token === '' ? answer.body : answer.body.replaceAll(request.token, '[redacted]');
+    const retryAfterMs = readRetryAfter(headers['retry-after'], this.#options.now());
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-    this.#end({ kind: 'answered', status: statusCode, headers, body, isCut, ...wait });
-    // Without its body the request is not complete, and its connection of no use to another.
-    if (isCut || !this.#isSent) request.destroy();
-    else if (request.socket !== null) idleSince.set(request.socket, systemClock.tick());
+    this.#resolve(request, { kind: 'answered', status, headers, body, isCut, ...wait });
+    this.#beginNext();
   }
 
-  /** Only the first end counts. */
-  #end(result: HttpResult): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#cancelDeadline();
-    this.#cancelStep();
-    this.#options.signal.removeEventListener('abort', this.#abort);
-    this.#options.onEnd(result);
+  #ended(
+    connection: Connection<PendingRequest>,
+    request: PendingRequest | undefined,
+    { detail, isStale }: Failure,
+  ): void {
+    this.#connections.delete(connection);
+    this.#idle = this.#idle.filter((each) => each !== connection);
+    if (request !== undefined && isStale && this.#requests.has(request)) this.#begin(request);
+    else if (request !== undefined) this.#giveUp(request, detail);
+    this.#beginNext();
+  }
+
+  #beginNext(): void {
+    const isFree = this.#idle.length > 0 || this.#connections.size < CONNECTIONS;
+    const next = isFree && !this.#isClosed ? this.#waiting.shift() : undefined;
+    if (next !== undefined) this.#begin(next);
+  }
+
+  #giveUp(request: PendingRequest, detail: string): void {
+    this.#waiting = this.#waiting.filter((each) => each !== request);
+    this.#resolve(request, { kind: request.isSent ? 'broken' : 'unsent', detail });
+    request.connection?.end(detail);
+  }
+
+  /** Only the first result counts. */
+  #resolve(request: PendingRequest, result: HttpResult): void {
+    this.#requests.delete(request);
+    request.resolve(result);
+  }
+
+  #scheduleTick(): void {
+    this.#cancelTick ??= systemClock.after(TICK_MS, () => {
+      this.#cancelTick = undefined;
+      for (const connection of this.#connections) connection.tick(TICK_MS);
+      for (const request of this.#requests) {
+        request.waitedMs += TICK_MS;
+        if (request.waitedMs >= ANSWER_MS) this.#giveUp(request, `no complete answer within ${ANSWER_MS / 1000} s`);
+      }
+      if (this.#connections.size > 0) this.#scheduleTick();
+    });
   }
 }
+
+const ACCEPT_JSON = { accept: 'application/json' };
+const SEND_JSON = { ...ACCEPT_JSON, 'content-type': 'application/json' };
+const LEGAL_LINE = /^[\w-]+: [\t\x20-\x7e]*$/;
 
 /** Seconds or a date (RFC 9110, section 10.2.3). */
 function readRetryAfter(value: string | undefined, now: number): number | undefined {
@@ -313,16 +280,4 @@ export function unavailable(answer: HttpAnswer, detail: string): Outcome {
 /** The outcome of a request without an answer. */
 export function unanswered({ kind, detail }: Exclude<HttpResult, HttpAnswer>): Outcome {
   return { kind: kind === 'unsent' ? 'unavailable' : 'uncertain', detail };
-}
-
-/** Node appends this advice for a certificate of an unknown authority. It does not help here. */
-const NODE_ADVICE = /; if the root CA is installed locally, .*$/;
-
-/** One line about a system or protocol error: Node's errors never contain the value of a header. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error';
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  const inner =
-    error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message.replace(NODE_ADVICE, '');
-  return oneLine(`${code}: ${inner}`);
 }

@@ -58,8 +58,8 @@ const ADAPTERS: readonly (readonly string[])[] = [
 
 /** Only the owners of a library, or of a module of Node that reaches outside, import it: the beginnings of their paths in `src/`. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  'node:http': ['http/', 'admin/admin-server.ts', 'sink/http-client.ts'],
-  'node:https': ['http/', 'sink/http-client.ts'],
+  'node:http': ['http/', 'admin/admin-server.ts'],
+  'node:https': ['http/'],
   'node:sqlite': ['journal/sqlite/'],
   'node:worker_threads': ['journal/sqlite/'],
   '@hono/node-server': ['admin/'],

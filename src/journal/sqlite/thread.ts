@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { JournalFault } from '../journal-fault.ts';
 import { classify, openFault, type StoreFailure, type ThreadData, unreadableFault } from './protocol.ts';
@@ -56,6 +56,8 @@ export class Thread<T extends Methods<T>> {
     onFault: (fault: JournalFault) => void,
   ): Promise<Thread<T>> {
     const worker = new Worker(module, {
+      // The system shows it: 15 characters.
+      name: `journal ${basename(module.pathname, '.ts')}`,
       workerData: data,
       env: environment(),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },

@@ -277,13 +277,47 @@ describe('group commit', () => {
     await queue.close();
   });
 
+  test('an append that comes alone is committed at once, and one soon after another waits for more', HANG, async () => {
+    const { writer, clock, queue } = aQueue();
+    const first = queue.append(many(1));
+    await writer.until(1);
+    writer.answer();
+    await first;
+    await untilIdle();
+    const others = [queue.append(many(1)), queue.append(many(1))];
+    await untilIdle();
+    assert.equal(writer.batches.length, 1);
+
+    clock.advance(2);
+    await writer.until(2);
+    writer.answer();
+    await Promise.all(others);
+    assert.equal(writer.batches[1]?.records.length, 2);
+
+    clock.advance(2);
+    const last = queue.append(many(1));
+    await writer.until(3);
+    writer.answer();
+    await last;
+    await queue.close();
+  });
+
+  test('64 completions wait for no others', HANG, async () => {
+    const { writer, queue } = aQueue();
+    const completed = Array.from({ length: 64 }, () => queue.complete(COMPLETED));
+    await writer.until(1);
+    writer.answer();
+    assert.equal((await Promise.all(completed)).length, 64);
+    await queue.close();
+  });
+
   test('a completion waits a moment for others to share its commit', HANG, async () => {
     const { writer, clock, queue } = aQueue();
     const completed = [queue.complete(COMPLETED), queue.complete(COMPLETED)];
     await untilIdle();
     assert.equal(writer.batches.length, 0);
 
-    clock.advance(5);
+    clock.advance(100);
     await writer.until(1);
     writer.answer();
 
@@ -294,7 +328,7 @@ describe('group commit', () => {
   test('completions that the disk does not take are sent again until it does', HANG, async () => {
     const { writer, clock, queue } = aQueue();
     const completed = queue.complete(COMPLETED);
-    clock.advance(5);
+    clock.advance(100);
     for (let time = 1; time <= 2; time++) {
       await writer.until(time);
       writer.answer(failed('full'));
@@ -357,7 +391,7 @@ describe('group commit', () => {
   test('closing ends completions that the disk does not take', HANG, async () => {
     const { writer, clock, queue } = aQueue();
     const under = queue.complete(COMPLETED);
-    clock.advance(5);
+    clock.advance(100);
     await writer.until(1);
     const waiting = queue.complete(COMPLETED);
     const closing = queue.close();
@@ -416,7 +450,7 @@ describe('waiting claims', () => {
     const attempt = { at: 0, durationMs: 1, outcome: UNAVAILABLE };
     const history = { attempts: 1, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 };
     const retried = queue.complete({ ...COMPLETED, attempt, decision: { kind: 'retry', at: clock.now(), history } });
-    clock.advance(5);
+    clock.advance(100);
     await writer.until(1);
     // The writer cannot claim along: the claim asks for itself.
     writer.answer();

@@ -12,10 +12,17 @@ import type { Thread } from './thread.ts';
 import type { Writer } from './writer/writer.ts';
 
 /**
- * A completion waits this long for others to share a commit with, milliseconds. After a crash within this time, its event
- * is delivered once more.
+ * An append that comes so soon after the last commit began waits until then, milliseconds: others will share its commit. One
+ * that comes alone does not wait.
  */
-const COMPLETION_LINGER_MS = 5;
+const GROUP_MS = 2;
+
+/**
+ * A completion waits for an append, or for so many completions, to share a commit with, but no longer than this, milliseconds.
+ * After a crash within this time, its event is delivered once more.
+ */
+const COMPLETION_LINGER_MS = 100;
+const COMPLETION_GROUP = 64;
 
 /** Completions that the disk did not take are sent again after this time, milliseconds. */
 const COMPLETION_RETRY_MS = 1000;
@@ -72,6 +79,8 @@ export class WriteQueue {
   #isWakingClaims = false;
 
   #underWay: Promise<void> | undefined;
+  #commitBegan = Number.NEGATIVE_INFINITY;
+  #isGrouping = false;
   #closed = false;
 
   constructor({ writer, clock, onFault, onStoredLate }: WriteQueueOptions) {
@@ -89,16 +98,17 @@ export class WriteQueue {
     return new Promise((resolve) => {
       if (!this.#appends.add(records, since, resolve)) return resolve(BUSY);
       if (lateAt < this.#lateAt) this.#limitAppends(lateAt);
-      this.#start();
+      this.#startGrouped();
     });
   }
 
-  /** Nothing waits for a completion: it travels with the next append, or with other completions a moment later. */
+  /** Nothing waits for a completion: it travels with the next append, or with other completions. */
   complete(completion: Completion): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#completions.push({ completion, resolve });
-      this.#startSoon();
+      if (this.#completions.length >= COMPLETION_GROUP && !this.#isRetryPending) this.#start();
+      else this.#startSoon();
     });
   }
 
@@ -146,6 +156,20 @@ export class WriteQueue {
     this.#underWay ??= this.#run();
   }
 
+  #startGrouped(): void {
+    if (this.#underWay !== undefined || this.#isGrouping) return;
+    const leftMs = this.#commitBegan + GROUP_MS - this.#clock.tick();
+    if (leftMs <= 0) {
+      this.#start();
+      return;
+    }
+    this.#isGrouping = true;
+    this.#clock.after(leftMs, () => {
+      this.#isGrouping = false;
+      this.#start();
+    });
+  }
+
   #startSoon(): void {
     this.#cancelLinger ??= this.#clock.after(COMPLETION_LINGER_MS, () => {
       this.#cancelLinger = undefined;
@@ -167,6 +191,7 @@ export class WriteQueue {
     const completions = this.#completions.splice(0, LIMITS.maxCommitRecords);
     const claim = this.#takeClaim();
     const time = this.#clock.time();
+    this.#commitBegan = this.#clock.tick();
     const records = portions.flatMap((portion) => portion.records);
     let result: WriteResult;
     try {
@@ -207,7 +232,8 @@ export class WriteQueue {
     this.#cancelLimit?.();
     this.#lateAt = lateAt;
     if (lateAt === Number.POSITIVE_INFINITY) return;
-    this.#cancelLimit = this.#clock.after(lateAt - this.#clock.tick(), () => this.#answerLateAppends());
+    const leftMs = Math.max(0, lateAt - this.#clock.tick());
+    this.#cancelLimit = this.#clock.after(leftMs, () => this.#answerLateAppends());
   }
 
   #answerCompletions(completions: readonly WaitingCompletion[], { completed }: WriteResult): void {
