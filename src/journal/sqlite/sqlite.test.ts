@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { type Harness, journalSuite } from '../suite/journal.suite.ts';
 import { SqliteJournal, type SqliteJournalOptions } from './sqlite.ts';
@@ -69,3 +70,13 @@ function damage(path: string, seqs: readonly number[]): void {
 }
 
 journalSuite('sqlite', open);
+
+test('searches have a lower priority than what writes', async (t) => {
+  if (process.platform !== 'linux') return t.skip('only Linux knows priorities of threads');
+  const { journal, dispose } = await open();
+  const niceThreads = () => readdirSync('/proc/self/task').filter((id) => getPriority(Number(id)) === 10);
+  assert.deepEqual(niceThreads(), []);
+  await journal.find({ tag: 'v1', limit: 1 });
+  assert.equal(niceThreads().length, 1);
+  await dispose();
+});

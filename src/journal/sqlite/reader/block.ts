@@ -17,6 +17,8 @@ export class Block {
   readonly #first: number;
   readonly #names: RepositoryNames;
   #end: number;
+  #earliest = Number.POSITIVE_INFINITY;
+  #latest = Number.NEGATIVE_INFINITY;
   readonly #isThere = new Uint8Array(BLOCK_SIZE);
   readonly #receivedAt = new Float64Array(BLOCK_SIZE);
   readonly #repository = new Uint32Array(BLOCK_SIZE);
@@ -48,14 +50,17 @@ export class Block {
     }
     this.#repository[at] = this.#names.add(event.repository);
     this.#receivedAt[at] = receivedAt;
+    this.#earliest = Math.min(this.#earliest, receivedAt);
+    this.#latest = Math.max(this.#latest, receivedAt);
     this.#isThere[at] = 1;
   }
 
   /**
    * The numbers of the records that the filter may mean, as far as it does not ask for their state. The newest first.
-   * `isMeant` says it of the number of a repository, where the filter asks for that.
    */
-  select(filter: EventFilter, isMeant: ((repository: number) => boolean) | undefined): readonly number[] {
+  select(filter: EventFilter): readonly number[] {
+    const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = filter;
+    if (this.#latest < from || this.#earliest >= until) return [];
     let places: readonly number[] | undefined;
     for (const [index, field] of HASHED.entries()) {
       const wanted = filter[field];
@@ -64,14 +69,21 @@ export class Block {
       const hash = hashOf(wanted);
       places = places?.filter((at) => column[at] === hash) ?? placesOf(column, hash);
     }
+    if (filter.repository !== undefined) places = this.#withRepository(filter.repository, places);
     places ??= placesOf(this.#isThere, 1);
-    const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = filter;
     if (filter.from !== undefined || filter.until !== undefined) {
       const times = this.#receivedAt;
       places = places.filter((at) => (times[at] ?? 0) >= from && (times[at] ?? 0) < until);
     }
-    if (isMeant !== undefined) places = places.filter((at) => isMeant(this.#repository[at] ?? 0));
     return places.map((at) => this.#first + at);
+  }
+
+  #withRepository(glob: string, places: readonly number[] | undefined): readonly number[] {
+    const [numbers, matching] = [this.#repository, this.#names.matching(glob)];
+    if (places !== undefined) return places.filter((at) => matching[numbers[at] ?? 0] === 1);
+    const found: number[] = [];
+    for (let at = BLOCK_SIZE - 1; at >= 0; at--) if (matching[numbers[at] ?? 0] === 1) found.push(at);
+    return found;
   }
 
   receivedAt(seq: number): number {

@@ -6,8 +6,11 @@ const NAME_BYTES = 100;
 /** Numbers the names of repositories from 1 on. Zero stands for none. */
 export class RepositoryNames {
   readonly #numbers = new Map<string, number>();
-  readonly #names: (string | undefined)[] = [undefined];
+  readonly #names = [''];
   #bytes = 0;
+  /** What was asked for last. */
+  #glob = '';
+  #matching = new Uint8Array(1);
 
   get bytes(): number {
     return this.#bytes;
@@ -23,14 +26,21 @@ export class RepositoryNames {
     return number;
   }
 
-  /** Tests the numbers of names. Each name is compared with the glob once. */
-  test(glob: string): (number: number) => boolean {
-    if (!glob.includes('*')) return (number) => this.#names[number] === glob;
-    const known: (boolean | undefined)[] = [];
-    return (number) => {
-      const name = this.#names[number];
-      known[number] ??= name !== undefined && matchesGlob(glob, name);
-      return known[number];
-    };
+  /** 1 at the number of each name that the glob matches. Searching on for the same glob compares only what is new. */
+  matching(glob: string): Uint8Array {
+    if (glob !== this.#glob) [this.#glob, this.#matching] = [glob, new Uint8Array(1)];
+    const known = this.#matching;
+    if (known.length === this.#names.length) return known;
+    this.#matching = new Uint8Array(this.#names.length);
+    this.#matching.set(known);
+    for (let number = known.length; number < this.#names.length; number++) {
+      this.#matching[number] = fits(glob, this.#names[number] ?? '') ? 1 : 0;
+    }
+    return this.#matching;
   }
+}
+
+/** Most filters name one repository. */
+function fits(glob: string, name: string): boolean {
+  return glob.includes('*') ? matchesGlob(glob, name) : glob === name;
 }

@@ -6,8 +6,8 @@ import type { SearchQueries } from './search-queries.ts';
 /** The blocks that are kept: those of the newest two million events, some 84 MB. Older ones are read for each search. */
 const MAX_BLOCKS = 500;
 
-/** The names of repositories that are kept, bytes: hundreds of thousands. With more, the index begins anew. */
-const MAX_NAME_BYTES = 32 * 1024 * 1024;
+/** The names of repositories that are kept, bytes: more than a hundred thousand. With more, the index begins anew. */
+const MAX_NAME_BYTES = 16 * 1024 * 1024;
 
 interface Entry {
   readonly block: Block;
@@ -23,16 +23,11 @@ export class SearchIndex {
   readonly #entries = new Map<number, Entry>();
   #names = new RepositoryNames();
 
-  /** Begins a step: until the next, the blocks that it hands out number the same repositories. */
-  begin(): RepositoryNames {
+  block(number: number, queries: SearchQueries): Block {
     if (this.#names.bytes > MAX_NAME_BYTES) {
       this.#entries.clear();
       this.#names = new RepositoryNames();
     }
-    return this.#names;
-  }
-
-  block(number: number, queries: SearchQueries): Block {
     const first = number * BLOCK_SIZE;
     const changes = queries.changesOf(number);
     const known = this.#entries.get(number);

@@ -88,11 +88,11 @@ test('a search finds everything in a journal that changes', async (t) => {
   // The journal is too large: it removes the oldest.
   const pruner = new Pruner(database.database, 0);
   for (let step = 0; step < 10; step++) pruner.step(TIME);
-  assert.deepEqual(reader.find({ id: '17', limit: 1 }), { records: [] });
-  assert.equal(reader.find({ id: `${BLOCK_SIZE}`, limit: 1 }).records.length, 1);
+  assert.deepEqual(await findAll(historyOf(reader), { id: '17', limit: 1 }), []);
+  assert.equal((await findAll(historyOf(reader), { id: `${BLOCK_SIZE}`, limit: 1 })).length, 1);
   await assertFindsAll(reader);
   for (let step = 0; step < 20; step++) pruner.step(TIME);
-  assert.deepEqual(reader.find({ id: `${BLOCK_SIZE}`, limit: 1 }), { records: [] });
+  assert.deepEqual(await findAll(historyOf(reader), { id: `${BLOCK_SIZE}`, limit: 1 }), []);
   await assertFindsAll(reader);
   database.db.close();
 });

@@ -65,12 +65,10 @@ export class Search {
 
   *#walk(queries: SearchQueries, filter: EventFilter, before: number): Generator<FoundInBlock> {
     this.#hasBegun = true;
-    const names = this.#index.begin();
-    const isMeant = filter.repository === undefined ? undefined : names.test(filter.repository);
     const oldest = blockOf(queries.oldest());
     for (let block = blockOf(Math.min(before - 1, queries.newest())); block >= oldest; block--) {
       const isInState = stateTest(queries, filter, block * BLOCK_SIZE);
-      const selected = isInState && this.#index.block(block, queries).select(filter, isMeant).filter(isInState);
+      const selected = isInState && this.#index.block(block, queries).select(filter).filter(isInState);
       const seqs = selected?.filter((seq) => seq < before) ?? [];
       yield { block, seqs, ...(block > oldest && { next: block * BLOCK_SIZE }) };
     }
