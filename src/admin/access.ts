@@ -66,10 +66,15 @@ export class Access {
     };
   }
 
+  /** Whether anyone may log in. */
+  get isOpen(): boolean {
+    return this.#options.tokens().length > 0;
+  }
+
   /** Lets those pass whose token has this role, or more. */
   requires(role: Role): MiddlewareHandler<AdminEnv> {
     return async (c, next) => {
-      if (this.#options.tokens().length === 0) return c.json({ error: 'no admin token is configured' }, 403);
+      if (!this.isOpen) return c.json({ error: 'no admin token is configured' }, 403);
       const admin = this.identify(c);
       if (admin === undefined)
         return c.json({ error: 'the admin token is missing or wrong' }, 401, { 'www-authenticate': 'Bearer' });

@@ -7,6 +7,7 @@ import type { Clock } from '../model/clock.ts';
 import { Fault } from '../model/fault.ts';
 import type { Access, AdminEnv } from './access.ts';
 import { adminApi } from './api/api.ts';
+import { consolePages } from './console/console.ts';
 import { LIMITS } from './limits.ts';
 import type { Operator } from './operator.ts';
 
@@ -64,7 +65,7 @@ function createApp(options: AdminOptions): Hono<AdminEnv> {
     }),
   );
   app.route('/api', adminApi(options));
-  app.use(options.access.requires('read'));
+  app.route('/', consolePages(options));
   app.notFound((c) => c.json({ error: 'there is no such page' }, 404));
   app.onError((error, c) => {
     options.onFault(error);

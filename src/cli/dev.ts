@@ -143,7 +143,8 @@ function welcome(gateway: Gateway, brigadeAddress: string, files: DevFiles, watc
 brigade-acr-gateway is running, with an embedded Brigade for this machine alone.
 
   webhooks   http://127.0.0.1:${ingestPort}/events
-  admin      http://127.0.0.1:${adminPort}  (token in ${files.adminTokenPath})
+  console    http://127.0.0.1:${adminPort}/login?code=${gateway.loginCode()}
+             (logs in once; after that, with the token in ${files.adminTokenPath})
   Brigade    ${brigadeAddress}  (password of root in ${files.rootPasswordPath})
   projects   ${watched.current().projects.length} from ${shown(watched.folder)}
   data       ${files.folder}

@@ -19,6 +19,8 @@ const ANY_PORT: Env = { PORT: '0', ADMIN_PORT: '0', BRIGADE_PORT: '0' };
 
 interface Development {
   readonly process: GatewayProcess;
+  /** The address of the console, which logs in once. */
+  readonly link: string;
   readonly curl: string;
 }
 
@@ -29,7 +31,8 @@ async function startDev(
   { env = ANY_PORT, args = [] }: { readonly env?: Env; readonly args?: readonly string[] } = {},
 ): Promise<Development> {
   const process = GatewayProcess.start(t, ['dev', ...args], { env: { DATA_DIR: dataDir, ...env } });
-  return { process, curl: await process.print(/^ +curl /) };
+  const link = await process.print(/^ +console /);
+  return { process, link: link.trim().split(/ +/)[1] ?? '', curl: await process.print(/^ +curl /) };
 }
 
 /** Runs the line in a shell; resolves to the answer. */
@@ -69,6 +72,17 @@ suite('npm start', { concurrency: 4 }, () => {
     assert.match(line, /^event → project \S+: push example-repo:v1\.0\.0$/);
     await process.print(/^ {2}acr-pushes │ Someone pushed an image to example\.azurecr\.io\/example-repo!$/);
     await process.print(/^ {2}acr-pushes ✓ SUCCEEDED$/);
+  });
+
+  test('prints a link to the console that logs in once', async () => {
+    const { link } = shared.dev;
+    const headers = { accept: 'text/html' };
+    const first = await fetch(link, { headers, redirect: 'manual' });
+    assert.deepEqual([first.status, first.headers.get('location')], [303, '/']);
+    const cookie = first.headers.get('set-cookie')?.split(';')[0] ?? '';
+    const overview = await fetch(new URL('/', link), { headers: { ...headers, cookie } });
+    assert.match(await overview.text(), /<h1>Overview<\/h1>/);
+    assert.equal((await fetch(link, { headers })).status, 403);
   });
 
   test('says of an event that no project subscribes to which subscriptions nearly match', async () => {

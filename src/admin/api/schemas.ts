@@ -105,7 +105,7 @@ const seqs = v.pipe(
 
 const paceExpected = `must be a number from 1 to ${LIMITS.maxPerSecond}`;
 
-const perSecond = v.pipe(
+export const perSecond = v.pipe(
   v.number(paceExpected),
   v.integer(paceExpected),
   v.minValue(1, paceExpected),
@@ -114,7 +114,7 @@ const perSecond = v.pipe(
 
 const dryRun = v.optional(v.boolean('must be true or false'), false);
 
-const bySeqs = v.pipe(
+export const bySeqs = v.pipe(
   fields({ seqs }),
   v.transform((given) => ({ kind: 'seqs' as const, seqs: given.seqs })),
 );
