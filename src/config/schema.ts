@@ -38,7 +38,10 @@ export function textThat(expected: string, isFit: (text: string) => boolean): Te
 
 export function oneOf<const T extends string>(values: readonly T[]): Text<T> {
   const expected = `one of ${values.map((value) => `\`${value}\``).join(', ')}`;
-  return text(expected, (given) => values.find((value) => value === given));
+  return v.pipe(
+    text(expected, (given) => values.find((value) => value === given)),
+    v.metadata({ expected, enum: values }),
+  );
 }
 
 /** A list that is not empty: an empty one would match or allow nothing. */

@@ -30,7 +30,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The stages hold neither logger nor metrics: they declare observers, and this implements them.
   observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
   http: ['model', 'receive/incoming-webhook.ts'],
-  admin: ['model', 'config/schema.ts', 'journal/journal.ts', 'receive/redeliver.ts'],
+  admin: [
+    'model',
+    'config/schema.ts',
+    'config/text-types.ts',
+    'journal/journal.ts',
+    'receive/redeliver.ts',
+    'observe/activity.ts',
+    'sink/sink.ts',
+  ],
   // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
   cli: ['gateway', 'sink/brigade/event-mapping.ts', 'sink/brigade/unmatched-subscriptions.ts', '/'],
   'bin.ts': ['cli/main.ts'],
@@ -58,7 +66,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pino: ['observe/log.ts'],
   'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
-  valibot: ['config/', 'admin/api.ts'],
+  valibot: ['config/', 'admin/api/'],
   yaml: ['config/config-file.ts'],
 };
 
