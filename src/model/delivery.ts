@@ -25,6 +25,11 @@ export type Outcome =
   /** It may or may not have taken it. */
   | { readonly kind: 'uncertain'; readonly detail: string };
 
+/** Whether the sink took the event and no project subscribes to it. */
+export function isUnmatched(outcome: Outcome): boolean {
+  return outcome.kind === 'delivered' && outcome.created?.length === 0;
+}
+
 /** The attempts to deliver an event since an operator last redelivered it. Zeroes for a new one. Times are the journal's. */
 export interface DeliveryHistory {
   /** Counted attempts. */

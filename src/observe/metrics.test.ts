@@ -128,7 +128,7 @@ function assertDeclared(series: readonly Series[]): void {
 test('the journal’s ages are in seconds, and 0 where nothing waits', async () => {
   const metrics = new Metrics();
   const state = { isBreakerOpen: true, attemptsLimit: 8, heldEvents: 2 };
-  const stats = { pending: 3, deadLetters: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
+  const stats = { pending: 3, deadLetters: 1, discarded: 0, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
   refreshGauges(metrics, { ...state, stats }, 61_000);
   for (const [name, value] of [
     ['breaker_open', 1],

@@ -84,7 +84,7 @@ class Rig {
   }
 
   async kept(): Promise<number> {
-    return (await this.journal.find({ limit: 1000 })).length;
+    return (await this.journal.find({ limit: 1000 })).records.length;
   }
 }
 
@@ -576,7 +576,7 @@ test('a batch that waits for its turn until its time is over is rejected with wh
   ]);
   assert.equal(receiptOf(await next).events.length, 50);
   assert.deepEqual(sinces, [arrivedAt, arrivedAt + 3_999]);
-  assert.equal((await journal.find({ limit: 1000 })).length, 100);
+  assert.equal((await journal.find({ limit: 1000 })).records.length, 100);
 });
 
 test('an event that comes in four formats is accepted once', async () => {

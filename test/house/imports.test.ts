@@ -19,7 +19,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'model',
     'auth/authenticator.ts',
     'auth/scope.ts',
-    'auth/glob.ts',
     'decode/decoder.ts',
     'journal/journal.ts',
     'journal/journal-fault.ts',

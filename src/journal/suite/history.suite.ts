@@ -7,6 +7,7 @@ import {
   keep,
   keepDelivered,
   keepOne,
+  list,
   pruneAll,
   retryClaim,
   seqs,
@@ -37,10 +38,10 @@ function findSuite(proves: Proof): void {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const [a = 0, b = 0, c = 0, d = 0, e = 0] = await keep(journal, ...names.map((name) => aRecord(name, now())));
 
-    assert.deepEqual(seqs(await journal.find({ limit: 2 })), [e, d]);
-    assert.deepEqual(seqs(await journal.find({ limit: 2, before: d })), [c, b]);
-    assert.deepEqual(seqs(await journal.find({ limit: 2, before: b })), [a]);
-    assert.deepEqual(await journal.find({ limit: 2, before: a }), []);
+    assert.deepEqual(seqs(await list(journal, { limit: 2 })), [e, d]);
+    assert.deepEqual(seqs(await list(journal, { limit: 2, before: d })), [c, b]);
+    assert.deepEqual(seqs(await list(journal, { limit: 2, before: b })), [a]);
+    assert.deepEqual(await list(journal, { limit: 2, before: a }), []);
   });
 
   proves('history is read by state', async ({ journal, now }) => {
@@ -48,10 +49,10 @@ function findSuite(proves: Proof): void {
     const [c, d] = await keep(journal, aDeadLetter('c', now()), aDeadLetter('d', now()));
     const pending = await keepOne(journal, aRecord('e', now()));
 
-    assert.deepEqual(seqs(await journal.find({ state: 'delivered', limit: 10 })), [b, a]);
-    assert.deepEqual(seqs(await journal.find({ state: 'dead-lettered', limit: 10 })), [d, c]);
-    assert.deepEqual(seqs(await journal.find({ state: 'dead-lettered', limit: 10, before: d ?? 0 })), [c]);
-    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [pending]);
+    assert.deepEqual(seqs(await list(journal, { state: 'delivered', limit: 10 })), [b, a]);
+    assert.deepEqual(seqs(await list(journal, { state: 'dead-lettered', limit: 10 })), [d, c]);
+    assert.deepEqual(seqs(await list(journal, { state: 'dead-lettered', limit: 10, before: d ?? 0 })), [c]);
+    assert.deepEqual(seqs(await list(journal, { state: 'pending', limit: 10 })), [pending]);
   });
 
   proves(
@@ -60,7 +61,7 @@ function findSuite(proves: Proof): void {
       const receivedAt = now();
       const seq = await keepOne(journal, aRecord('a', receivedAt, { caller: 'release' }));
 
-      assert.deepEqual(await journal.find({ limit: 10 }), [
+      assert.deepEqual(await list(journal, { limit: 10 }), [
         { seq, state: 'pending', receivedAt, caller: 'release', event: aRegistryEvent('a') },
       ]);
     },
@@ -120,7 +121,7 @@ function getSuite(proves: Proof): void {
     await appending;
     buffer.fill(0);
 
-    const [summary] = await journal.find({ limit: 1 });
+    const [summary] = await list(journal, { limit: 1 });
     assert.deepEqual([...((await journal.get(summary?.seq ?? 0))?.raw ?? [])], [2, 3]);
   });
 
@@ -178,7 +179,7 @@ function redeliverSuite(proves: Proof): void {
     assert.equal(claim?.delivery, 2);
     assert.equal(claim?.receivedAt, receivedAt);
     assert.equal((await journal.get(seq))?.deadLetter, undefined);
-    assert.deepEqual(await journal.find({ state: 'dead-lettered', limit: 1 }), []);
+    assert.deepEqual(await list(journal, { state: 'dead-lettered', limit: 1 }), []);
   });
 
   proves('a delivered event can be redelivered any number of times', async ({ journal, now }) => {
