@@ -89,7 +89,8 @@ export class BrigadeSink implements Sink {
   }
 }
 
-function messageFor(event: Deliverable, rule: LabelRule): Message {
+/** What Brigade would be sent for the event. */
+export function messageFor(event: Deliverable, rule: LabelRule): Message {
   const mapping = toBrigadeEvent(event, rule);
   if (mapping.kind === 'unmappable') return mapping;
   const { leftOut } = mapping;
