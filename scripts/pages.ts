@@ -4,6 +4,7 @@ import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
 import { cliPage } from './cli-page.ts';
 import { limitsPage } from './limits-page.ts';
+import { openApi } from './openapi.ts';
 import { settingsPage } from './settings-page.ts';
 
 /** The pages that are generated from the sources, by their path from the root. */
@@ -15,6 +16,7 @@ export function generatedPages(): Readonly<Record<string, string>> {
     'docs/exit-codes.md': exitCodesPage(),
     'docs/limits.md': limitsPage(),
     'docs/metrics.md': metricsPage(),
+    'src/admin/api/openapi.json': openApi(),
   };
 }
 

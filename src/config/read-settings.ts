@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import type { Parsed, ParseIssue } from '../model/parsed.ts';
+import type { SettingInEffect } from '../model/setting.ts';
 import type { ConfigFile } from './config-file.ts';
-import { formatIssue, toIssue } from './schema.ts';
+import { formatIssue, notesOf, toIssue } from './schema.ts';
 import { parseSecretFile } from './secret-files.ts';
 import {
   type Credential,
@@ -17,6 +18,7 @@ import {
   serveSettings,
   type Texts,
 } from './settings.ts';
+import { DEV_VARIABLES, SERVE_VARIABLES } from './variables.ts';
 import { parseFiles } from './watched-file.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -46,15 +48,16 @@ async function readWithFile<T>(schema: v.GenericSchemaAsync<unknown, T>, variabl
     const line = name in given ? undefined : filed.get(name)?.line;
     return line === undefined ? {} : { file: given['CONFIG_PATH'] ?? '', line };
   });
-  if (file?.kind !== 'issues') return read;
+  if (file?.kind !== 'issues') return withInEffect(read, SERVE_VARIABLES, given, filed);
   const issues = file.issues.map((issue) => ({ path: 'CONFIG_PATH', message: formatIssue(issue) }));
   // A setting that seems to be missing may be in the file that cannot be read.
   const others = read.kind === 'issues' ? read.issues.filter(({ message }) => !message.endsWith(' is required')) : [];
   return { kind: 'issues', issues: [...issues, ...others] };
 }
 
-export function readDevSettings(variables: Environment): Promise<Parsed<DevSettings>> {
-  return readWith(devSettings, textsOf(variables));
+export async function readDevSettings(variables: Environment): Promise<Parsed<DevSettings>> {
+  const given = textsOf(variables);
+  return withInEffect(await readWith(devSettings, given), DEV_VARIABLES, given);
 }
 
 export function readSendSettings(variables: Environment): Promise<Parsed<SendSettings>> {
@@ -91,6 +94,23 @@ export async function secretOf(credential: Credential): Promise<string> {
 function textsOf(variables: Environment): Texts {
   const given = Object.entries(variables).map(([name, text = '']) => [name, text.trim()] as const);
   return Object.fromEntries(given.filter(([, text]) => text !== ''));
+}
+
+function withInEffect<T>(
+  read: Parsed<T>,
+  variables: Readonly<Record<string, Parameters<typeof notesOf>[0]>>,
+  given: Texts,
+  filed: ConfigFile['settings'] = new Map(),
+): Parsed<T & { readonly inEffect: readonly SettingInEffect[] }> {
+  if (read.kind === 'issues') return read;
+  const inEffect = Object.entries(variables).map(([name, schema]): SettingInEffect => {
+    const { byDefault, isSecret } = notesOf(schema);
+    const source = name in given ? 'environment' : filed.has(name) ? 'file' : 'default';
+    const value = given[name] ?? filed.get(name)?.text ?? byDefault;
+    if (value === undefined) return { name, source };
+    return { name, value: isSecret === true ? '[hidden]' : value, source };
+  });
+  return { kind: 'value', value: { ...read.value, inEffect } };
 }
 
 async function readConfigFile(path: string): Promise<Parsed<ConfigFile>> {

@@ -11,6 +11,10 @@ export interface Notes {
   readonly ifAbsent: string;
   /** Completes "must be …". */
   readonly expected: string;
+  /** Its text when it is not set. */
+  readonly byDefault?: string;
+  /** It is never shown. */
+  readonly isSecret?: boolean;
   /** The reference explains its parts elsewhere. */
   readonly isLeaf?: boolean;
 }

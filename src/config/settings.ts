@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { SettingInEffect } from '../model/setting.ts';
 import { parseTlsFiles } from './secret-files.ts';
 import * as text from './text-types.ts';
 import {
@@ -26,9 +27,15 @@ export type Credential =
   | { readonly kind: 'value'; readonly value: string }
   | { readonly kind: 'file'; readonly path: string };
 
-export type Settings = v.InferOutput<typeof serveSettings>;
+export type Settings = v.InferOutput<typeof serveSettings> & InEffect;
+
+interface InEffect {
+  /** Every setting as it is in use, for operators. */
+  readonly inEffect: readonly SettingInEffect[];
+}
+
 export type SinkSettings = Settings['sink'];
-export type DevSettings = v.InferOutput<typeof devSettings>;
+export type DevSettings = v.InferOutput<typeof devSettings> & InEffect;
 export type SendSettings = v.InferOutput<typeof sendSettings>;
 export type OperatorSettings = v.InferOutput<typeof operatorSettings>;
 export type JudgingSettings = v.InferOutput<typeof judgingSettings>;
@@ -112,6 +119,7 @@ const admin = v.pipeAsync(
     host: it.ADMIN_HOST,
     port: it.ADMIN_PORT,
     token: credentialOf(it.ADMIN_TOKEN, it.ADMIN_TOKEN_PATH),
+    tokensPath: it.ADMIN_TOKENS_PATH,
     allowedHosts: it.ADMIN_ALLOWED_HOSTS,
   })),
 );

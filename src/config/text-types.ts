@@ -72,9 +72,12 @@ export const cloudEventsUrl: Text<string> = text(
 );
 
 /** What can stand in a header. `${X}` and `$(X)` are references that were not resolved, never a secret. */
-export const secretText: Text<string> = textThat(
-  'a secret of visible ASCII characters, not an unresolved reference',
-  (given) => /^[\x20-\x7e]+$/.test(given) && !/^\$[{(]/.test(given),
+export const secretText: Text<string> = v.pipe(
+  textThat(
+    'a secret of visible ASCII characters, not an unresolved reference',
+    (given) => /^[\x20-\x7e]+$/.test(given) && !/^\$[{(]/.test(given),
+  ),
+  v.metadata({ isSecret: true }),
 );
 
 export const journalUrl: Text<JournalLocation> = text('`sqlite:PATH` or `memory:`', (given) => {

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { parseAdminTokens } from './admin-tokens-file.ts';
 import { formatIssue, type Notes, notesOf, oneOf, optional, required, type Text } from './schema.ts';
 import { parseBasicFile, parseCaFile, parseSecretFile } from './secret-files.ts';
 import * as text from './text-types.ts';
@@ -115,6 +116,10 @@ export const ADMIN = {
   ADMIN_PORT,
   ADMIN_TOKEN: optional(text.secretText, `Token of the admin API, which is closed without one. ${NEVER_SHOWN}`),
   ADMIN_TOKEN_PATH: fileWith(parseSecretFile, `File that holds \`ADMIN_TOKEN\`; ${FOLLOWED}.`),
+  ADMIN_TOKENS_PATH: fileWith(
+    parseAdminTokens,
+    `JSON file of more admin tokens, each with a name and a role; ${FOLLOWED}.`,
+  ),
   ADMIN_ALLOWED_HOSTS: withDefault(
     text.commaSeparated(text.hostHeader),
     'localhost, 127.0.0.1, [::1]',
@@ -201,7 +206,12 @@ export const OPERATOR_VARIABLES = {
 function withDefault<T>(type: Text<T>, ifAbsent: string, about: string) {
   return v.pipe(
     v.optional(type, ifAbsent),
-    v.metadata({ ...notesOf(type), about, ifAbsent: ifAbsent === '' ? 'none' : `\`${ifAbsent}\`` }),
+    v.metadata({
+      ...notesOf(type),
+      about,
+      byDefault: ifAbsent,
+      ifAbsent: ifAbsent === '' ? 'none' : `\`${ifAbsent}\``,
+    }),
   );
 }
 
