@@ -34,9 +34,7 @@ function describe({ paused, breaker, limit, held, pending, oldestPendingAt, sink
   return [
     `deliveries  ${paused === undefined ? 'on' : `paused by ${paused.by} since ${paused.at}`}`,
     `breaker     ${breaker}`,
-    ...(sink === undefined
-      ? []
-      : [`sink        ${sink.isReady ? 'ready' : 'not ready'} at ${sink.at}${sink.detail ? `: ${sink.detail}` : ''}`]),
+    ...(sink === undefined ? [] : [`sink        ${sink.isReady ? 'ready' : `not ready: ${sink.detail ?? ''}`}`]),
     `attempts    at most ${limit} at a time`,
     `held        ${held}`,
     `pending     ${pending}${oldest}`,

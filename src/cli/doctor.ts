@@ -28,6 +28,9 @@ const CLOCK_MS = 10_000;
 /** Callers and registries for whose last event a running gateway is asked. */
 const MAX_ASKED = 100;
 
+/** Without any of them, this is not the environment of `serve`. */
+const NEEDED = ['API_ADDRESS', 'SINK_URL', 'TOKENS_PATH', 'CONFIG_PATH'];
+
 const OWN = 'brigade-acr-gateway';
 
 const MARKS = { ok: '✓', warning: '!', problem: '✗', unknown: '?' } as const;
@@ -69,6 +72,17 @@ function linesOf({ level, about, detail, todo }: Finding): readonly string[] {
 
 async function* examine(): AsyncGenerator<Finding> {
   const read = await readSettings(environment());
+  if (NEEDED.every((name) => environment()[name] === undefined)) {
+    const detail = `the settings of serve are not here: ${NEEDED.join(', ')}`;
+    yield {
+      level: 'unknown',
+      about: 'configuration',
+      detail,
+      todo: `run it with the environment of serve, as in its pod`,
+    };
+    yield* examineGateway(undefined);
+    return;
+  }
   if (read.kind === 'issues') {
     yield* read.issues.map((issue) => ({
       ...problem('configuration', formatIssue(issue), 'correct it: docs/configuration.md'),

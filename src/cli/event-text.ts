@@ -103,6 +103,6 @@ function attemptLines({
     printable(
       `attempt    ${at}  ${outcome.kind} in ${Math.round(durationMs)} ms${again}${end}${text === '' ? '' : `: ${text}`}`,
     ),
-    ...created.map(({ id, project }) => printable(`           event ${id} in project ${project}`)),
+    ...created.map(({ id, project }) => printable(`created    ${id}  ${project}`)),
   ];
 }

@@ -41,8 +41,9 @@ export async function sendWebhooks(url: string | undefined, options: SendOptions
   const authorization = await authorizationOf(read.value.token);
   const { url: address } = read.value;
   const sending = await sendAll(options, (signal) => post(address, next(), authorization, signal));
+  const code = report(sending, options.count);
   for (const hint of hints(sending, address)) printError(hint);
-  return report(sending, options.count);
+  return code;
 }
 
 async function authorizationOf(token: Credential | undefined): Promise<Readonly<Record<string, string>>> {

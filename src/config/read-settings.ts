@@ -39,7 +39,10 @@ export function readJudgingSettings(variables: Environment): Promise<Parsed<Judg
 }
 
 /** What the environment leaves out may be in the configuration file. */
-async function readWithFile<T>(schema: v.GenericSchemaAsync<unknown, T>, variables: Environment): Promise<Parsed<T>> {
+async function readWithFile<T>(
+  schema: v.GenericSchemaAsync<unknown, T>,
+  variables: Environment,
+): Promise<Parsed<T & { readonly inEffect: readonly SettingInEffect[] }>> {
   const given = textsOf(variables);
   const file = given['CONFIG_PATH'] === undefined ? undefined : await readConfigFile(given['CONFIG_PATH']);
   const filed: ConfigFile['settings'] = file?.kind === 'value' ? file.value.settings : new Map();
