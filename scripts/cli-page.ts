@@ -8,7 +8,7 @@ export function cliPage(): string {
 
 <!-- Generated from src/cli/program.ts by npm run docs. Do not edit. -->
 
-In a checkout, run \`npx ${program.name()} COMMAND\`; in a pod of the chart, \`/nodejs/bin/node bin.js COMMAND\`. Settings
+In a checkout, put \`npx\` before the command; in a pod of the chart, \`/nodejs/bin/node bin.js\` is \`${program.name()}\`. Settings
 come from [the environment](configuration.md), and [exit codes](exit-codes.md) say how a command ended.
 
 - Lists are tables, whose header and cutting are for terminals. Programs read \`--json\`. All times are ISO 8601, in UTC.

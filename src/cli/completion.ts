@@ -25,17 +25,17 @@ export function completionScript(program: Command, shell: (typeof SHELLS)[number
   const lines = [
     ...(shell === 'zsh' ? ['autoload -U +X compinit && compinit', 'autoload -U +X bashcompinit && bashcompinit'] : []),
     `${shown}() {`,
-    `  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} path= word`,
+    `  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} chosen= word`,
     '  COMPREPLY=()',
-    `  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do`,
-    '    case "$path $word" in',
-    `      ${places.flatMap(({ path }) => (path === '' ? [] : [`"${patternOf(path)}"`])).join('|')}) path="\${path:+$path }$word" ;;`,
+    `  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do`,
+    '    case "$chosen $word" in',
+    `      ${places.flatMap(({ path }) => (path === '' ? [] : [`"${patternOf(path)}"`])).join('|')}) chosen="\${chosen:+$chosen }$word" ;;`,
     '    esac',
     '  done',
-    '  case "$path $previous" in',
+    '  case "$chosen $previous" in',
     ...places.flatMap(flagCases),
     '  esac',
-    '  case "$path" in',
+    '  case "$chosen" in',
     ...places.map(
       ({ path, words }) => `    "${path}") COMPREPLY=($(compgen -W "${words.join(' ')}" -- "$current")) ;;`,
     ),
@@ -46,7 +46,7 @@ export function completionScript(program: Command, shell: (typeof SHELLS)[number
   return lines.join('\n');
 }
 
-/** The text of `"$path $word"` where the word continues the path. */
+/** The text of `"$chosen $word"` where the word continues the path. */
 function patternOf(path: string): string {
   return path.includes(' ') ? path : ` ${path}`;
 }

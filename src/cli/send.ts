@@ -158,7 +158,7 @@ function hints({ answers }: Sending, url: string): readonly string[] {
           '403: the token is missing or wrong, or may not send this event. For "npm start", add --token-file data/webhook-token',
         ]
       : []),
-    ...(statuses.has(404) ? [`404: webhooks go to ${new URL('/events', url).href}, not to ${url}`] : []),
+    ...(statuses.has(404) ? [`404: webhooks go to ${new URL(url).origin}/events, not to ${url}`] : []),
   ];
 }
 
