@@ -11,6 +11,12 @@ import { print, printError } from './terminal.ts';
 /** Events in one request: the limit of the admin API. */
 const CHUNK = 100;
 
+/** Events that `tail` begins with. */
+const TAIL_LINES = 10;
+
+/** Events whose last state `tail` remembers: those of some seconds of the highest load. */
+const MAX_KNOWN = 10_000;
+
 /** How often `tail` looks for changes, milliseconds. */
 const TAIL_MS = 1000;
 
@@ -71,21 +77,62 @@ interface Page {
   readonly next?: string;
 }
 
-/** Prints an event when it comes and when its state changes, until a signal. */
+/** Prints the last events, and every one that comes or changes its state within an hour, until a signal. */
 export function tailEvents({ json, ...filter }: Filter & { readonly json?: boolean }): Promise<ExitCode> {
   return withAdmin(async (admin) => {
     const table = eventTable(undefined);
-    let known: ReadonlyMap<number, string> | undefined;
+    const tail = new Tail();
     for (;;) {
-      const { events }: Page = await admin.get('/api/events', { ...inApi(filter), limit: CHUNK });
-      const changed = events.filter((event) => known?.get(event.seq) !== stampOf(event)).toReversed();
-      const shown = known === undefined ? changed.slice(-10) : changed;
-      if (json === true) for (const event of shown) print(JSON.stringify(event));
-      else if (shown.length > 0) table.print(shown);
-      known = new Map(events.map((event) => [event.seq, stampOf(event)]));
+      const changed = tail.take(await newestEvents(admin, filter, tail.newest));
+      if (json === true) for (const event of changed) print(JSON.stringify(event));
+      else if (changed.length > 0) table.print(changed);
       await sleep(TAIL_MS);
     }
   });
+}
+
+/** Which of the newest events are worth a line: at first the last ones, then those that are new or have changed. */
+class Tail {
+  readonly #known = new Map<number, string>();
+  #newest: number | undefined;
+  /** What was there before the first events is not new when a filter begins to find it. */
+  #oldest = 0;
+
+  /** The greatest number that was taken. Undefined at first. */
+  get newest(): number | undefined {
+    return this.#newest;
+  }
+
+  /** The oldest of them first. */
+  take({ events, next }: Page): readonly EventSummary[] {
+    const isFirst = this.#newest === undefined;
+    if (isFirst && next !== undefined) this.#oldest = events.at(-1)?.seq ?? 0;
+    const changed = events.filter(({ seq }) => seq >= this.#oldest).filter((event) => this.#note(event));
+    this.#newest = Math.max(this.#newest ?? 0, events[0]?.seq ?? 0);
+    for (const seq of [...this.#known.keys()].slice(0, -MAX_KNOWN)) this.#known.delete(seq);
+    return (isFirst ? changed.slice(0, TAIL_LINES) : changed).toReversed();
+  }
+
+  /** Returns whether it differs from what was known. */
+  #note(event: EventSummary): boolean {
+    const stamp = stampOf(event);
+    if (this.#known.get(event.seq) === stamp) return false;
+    this.#known.set(event.seq, stamp);
+    return true;
+  }
+}
+
+/** At first enough of them to show; later all that are newer, and some that may have changed. */
+async function newestEvents(admin: AdminClient, filter: Filter, newest: number | undefined): Promise<Page> {
+  const query = inApi(newest === undefined ? filter : { since: '1h', ...filter });
+  const events: EventSummary[] = [];
+  let next: string | undefined;
+  do {
+    const page: Page = await admin.get('/api/events', { ...query, limit: CHUNK, cursor: next });
+    events.push(...page.events);
+    next = page.next;
+  } while (next !== undefined && (newest === undefined ? events.length < TAIL_LINES : Number(next) > newest));
+  return next === undefined ? { events } : { events, next };
 }
 
 /** Differs after a change that is worth a line. */
