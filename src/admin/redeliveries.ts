@@ -94,16 +94,18 @@ export class Redeliveries {
 
   async #runToEnd(started: RedeliveryJob): Promise<void> {
     let job = started;
-    while (job.state === 'running' && !this.#closing.signal.aborted) {
+    do {
       try {
-        job = await this.#advance(job);
+        if (job.state === 'running') job = await this.#advance(job);
         await this.#options.jobs.putRedelivery(job);
+        if (job.state !== 'running') break;
       } catch (error) {
         this.#options.onFault(error);
+        // What was redelivered before the failure counts.
+        if (job.state === 'running') job = this.#job ?? job;
         await this.#pause(SECOND_MS);
       }
-      this.#job = job;
-    }
+    } while (!this.#closing.signal.aborted);
     this.#job = undefined;
   }
 

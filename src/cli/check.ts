@@ -22,7 +22,7 @@ export async function check(): Promise<ExitCode> {
   }
   const { value: settings } = read;
   await using opened = new AsyncDisposableStack();
-  const log = await createLog({ level: 'silent', pretty: false });
+  const log = createLog({ level: 'silent', pretty: false });
   const watcher = opened.use(new FileWatcher(log, new Metrics()));
   const callers = await watchCallers(settings, watcher, log);
   const { sink } = await connectSink(settings.sink, watcher);

@@ -28,7 +28,7 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const log = await createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
+  const log = createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
   const lifetime = new Lifetime(log);
   let brigade: EmbeddedBrigade | undefined;
   let projects: WatchedProjects | undefined;
@@ -89,7 +89,7 @@ async function startBrigade(
 }
 
 function gatewaySettings(
-  { port, adminPort, logLevel, inEffect }: DevSettings,
+  { port, adminPort, logLevel, inEffect, traces }: DevSettings,
   files: DevFiles,
   address: string,
 ): Settings {
@@ -128,6 +128,7 @@ function gatewaySettings(
     },
     logLevel,
     inEffect,
+    traces,
   };
 }
 

@@ -186,7 +186,7 @@ async function* examineStorage({ journal }: Settings): AsyncGenerator<Finding> {
 
 async function* examineSink(settings: Settings): AsyncGenerator<Finding> {
   await using opened = new AsyncDisposableStack();
-  const watcher = opened.use(new FileWatcher(await createLog({ level: 'silent', pretty: false }), new Metrics()));
+  const watcher = opened.use(new FileWatcher(createLog({ level: 'silent', pretty: false }), new Metrics()));
   const { sink, examine: examineIt } = await connectSink(settings.sink, watcher);
   opened.defer(() => sink.close());
   const signal = AbortSignal.timeout(PROBE_MS);

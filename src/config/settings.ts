@@ -17,6 +17,7 @@ import {
   TLS_FILES,
   TLS_SWITCH,
   TOKENS,
+  TRACES,
 } from './variables.ts';
 
 /** What was given for variables, by their names. */
@@ -159,6 +160,7 @@ export const serveSettings = v.pipeAsync(
     admin: given,
     journal: given,
     log: given,
+    traces: given,
   })),
   v.objectAsync({
     file: variables(CONFIG),
@@ -168,12 +170,14 @@ export const serveSettings = v.pipeAsync(
     admin,
     journal,
     log: variables(LOG),
+    traces: variables(TRACES),
   }),
-  v.transform(({ file, tokens, log, ...parts }) => ({
+  v.transform(({ file, tokens, log, traces, ...parts }) => ({
     configPath: file.CONFIG_PATH,
     ...parts,
     tokensPath: tokens.TOKENS_PATH,
     logLevel: log.LOG_LEVEL,
+    traces: tracesOf(traces),
   })),
 );
 
@@ -187,6 +191,7 @@ export const devSettings = v.pipeAsync(
     brigadePort: it.BRIGADE_PORT,
     rootPassword: it.BRIGADE_ROOT_PASSWORD,
     logLevel: it.LOG_LEVEL,
+    traces: tracesOf(it),
   })),
 );
 
@@ -238,6 +243,15 @@ function credentialRule<T extends object>(
     if (given === 2) addIssue({ message: `only one of ${name} and ${pathName} may be set` });
     if (given === 0 && required !== undefined) addIssue({ message: required });
   });
+}
+
+/** Undefined without a collector. */
+function tracesOf(it: {
+  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined;
+  readonly OTEL_TRACES_SAMPLER_ARG: number;
+}): { readonly endpoint: string; readonly share: number } | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share } = it;
+  return endpoint === undefined ? undefined : { endpoint: endpoint.replace(/\/+$/, ''), share };
 }
 
 function credentialOf(value: string | undefined, path: string | undefined): Credential | undefined {

@@ -65,6 +65,12 @@ export const httpUrl: Text<string> = text(
   parseHttpUrl,
 );
 
+/** `0.25` */
+export const share: Text<number> = text('a number from 0 to 1', (given) => {
+  const value = /^[01](\.\d{1,9})?$/.test(given) ? Number(given) : 2;
+  return value <= 1 ? value : undefined;
+});
+
 /** Returned as the plain address. */
 export const cloudEventsUrl: Text<string> = text(
   'a `cloudevents+http://` or `cloudevents+https://` URL without credentials, query and fragment',

@@ -163,6 +163,18 @@ export const LOG = {
   ),
 };
 
+export const TRACES = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    text.httpUrl,
+    'Address of a collector of OpenTelemetry, such as `http://collector:4318`: [traces](operating.md#traces) are sent there, to `/v1/traces` below it.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: withDefault(
+    text.share,
+    '1',
+    'Share of the webhooks without a trace of their own that are traced. One with a trace says itself whether it is.',
+  ),
+};
+
 /** By name, in the order of the reference. */
 export const SERVE_VARIABLES = {
   ...CONFIG,
@@ -175,6 +187,7 @@ export const SERVE_VARIABLES = {
   ...ADMIN,
   ...JOURNAL,
   ...LOG,
+  ...TRACES,
 };
 
 export const DEV_VARIABLES = {
@@ -186,6 +199,7 @@ export const DEV_VARIABLES = {
     ifAbsent: 'a random one, kept in `root-password` in `DATA_DIR`',
   }),
   ...LOG,
+  ...TRACES,
 };
 
 export const SEND_VARIABLES = {

@@ -5,13 +5,15 @@ import { type Examination, examineBrigade } from '../sink/brigade/examine.ts';
 import { type Mode, toCloudEvent } from '../sink/cloudevents-http/cloud-event.ts';
 import { CloudEventsSink } from '../sink/cloudevents-http/cloudevents-http.ts';
 import { HttpClient } from '../sink/http-client.ts';
-import type { Sink } from '../sink/sink.ts';
+import type { Explainer, Sink } from '../sink/sink.ts';
 import type { FileWatcher, Secret } from './watched-files.ts';
 
 export interface ConnectedSink {
   readonly sink: Sink;
   /** What an operator wants to know of it. Absent for a sink that says nothing of itself. */
   readonly examine?: (signal: AbortSignal) => Promise<Examination>;
+  /** Why no project subscribes to an event. Absent for a sink that does not know its subscribers. */
+  readonly explain?: Explainer['explain'];
   /** Calls when the sink's token or its authority was replaced: a reason why it was unavailable may be gone. */
   onChange(listener: () => void): void;
 }
@@ -36,7 +38,12 @@ export async function connectSink(settings: SinkSettings, watcher: FileWatcher):
   };
   if (settings.kind === 'cloudevents') return { sink: new CloudEventsSink(client, settings.mode), onChange };
   const sink = new BrigadeSink(client);
-  return { sink, examine: (signal) => examineBrigade(client, sink, signal), onChange };
+  return {
+    sink,
+    examine: (signal) => examineBrigade(client, sink, signal),
+    explain: (event) => sink.explain(event),
+    onChange,
+  };
 }
 
 /** What a sink would send for an event, without a connection to it. `mode` is that of CloudEvents; absent: the sink is Brigade. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Access } from '../admin/access.ts';
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts';
-import { Operator } from '../admin/operator.ts';
+import { Operator, type OperatorOptions } from '../admin/operator.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { type Callers, everyCaller } from '../auth/callers.ts';
 import { EntraAuthenticator } from '../auth/entra.ts';
@@ -21,6 +21,8 @@ import { refreshGauges } from '../observe/gauges.ts';
 import { observeIngest, observeStoredLate } from '../observe/ingest.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import type { Traces } from '../observe/traces.ts';
+import { observeUnmatched } from '../observe/unmatched.ts';
 import { AnonymousHandshakes } from '../receive/anonymous-handshakes.ts';
 import { createPermit, createReceive } from '../receive/receive.ts';
 import { createRedeliver } from '../receive/redeliver.ts';
@@ -68,7 +70,10 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
     allowedHosts: settings.admin.allowedHosts,
     clock: systemClock,
   });
-  const { sink, onChange } = await connectSink(settings.sink, watcher);
+  const traces = await openTraces(settings);
+  started.defer(() => traces?.close());
+  const { sink: untracedSink, explain, onChange } = await connectSink(settings.sink, watcher);
+  const sink = traces?.ofAttempts(untracedSink) ?? untracedSink;
   started.defer(() => sink.close());
 
   const health = { isBroken: false };
@@ -98,14 +103,16 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const deliverer = new Deliverer({
     queue: journal,
     sink,
-    observer: activity.ofDelivery(observeDelivery(log, metrics)),
+    observer: activity.ofDelivery(
+      observeDelivery(log, metrics, explain && observeUnmatched(log, explain, systemClock)),
+    ),
     clock: systemClock,
     random: Math.random,
   });
 
   const healthy = () => !health.isBroken;
-  const parts: Parts = { settings, log, metrics, authenticator, journal, activity, healthy };
-  const operator = started.adopt(createOperator(parts, { callers, deliverer, sink }), (each) => each.close());
+  const parts: Parts = { settings, log, metrics, traces, authenticator, journal, activity, healthy };
+  const operator = started.adopt(createOperator(parts, { callers, deliverer, sink, explain }), (each) => each.close());
   await operator.start();
   const ingest = started.adopt(await startIngest(parts, tls), (each) => each.close(0));
   const admin = started.adopt(await startAdmin(parts, { access, operator, deliverer, readiness }), (each) =>
@@ -136,10 +143,18 @@ interface Parts {
   readonly settings: Settings;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly traces: Traces | undefined;
   readonly authenticator: Authenticator;
   readonly journal: Journal;
   readonly activity: Activity;
   readonly healthy: () => boolean;
+}
+
+/** Without a collector nothing of OpenTelemetry is loaded. */
+async function openTraces({ traces }: Settings): Promise<Traces | undefined> {
+  if (traces === undefined) return undefined;
+  const { Traces: Loaded } = await import('../observe/traces.ts');
+  return new Loaded(traces);
 }
 
 async function openJournal(
@@ -161,24 +176,25 @@ async function openJournal(
 }
 
 function startIngest(
-  { settings, log, metrics, authenticator, journal, activity, healthy }: Parts,
+  { settings, log, metrics, traces, authenticator, journal, activity, healthy }: Parts,
   tls: Parameters<typeof startIngestServer>[0]['tls'],
 ): Promise<IngestServer> {
   const { host, port, trustedProxies, maxBodyBytes, handshakeCredentials, contentWindow } = settings.ingest;
   const anonymousHandshakes = new AnonymousHandshakes({ decode, handshakeCredentials });
+  const receive = createReceive({
+    authenticator,
+    anonymousHandshakes,
+    decode,
+    contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
+    intake: traces?.ofAppends(journal) ?? journal,
+    clock: systemClock,
+  });
   return startIngestServer({
     host,
     port,
     trustedProxies,
     limits: { maxBodyBytes },
-    receive: createReceive({
-      authenticator,
-      anonymousHandshakes,
-      decode,
-      contentWindow: contentWindow.ms === 0 ? undefined : contentWindow,
-      intake: journal,
-      clock: systemClock,
-    }),
+    receive: traces?.ofWebhooks(receive) ?? receive,
     permit: createPermit({ authenticator, anonymousHandshakes }),
     healthy,
     observer: activity.ofIngest(observeIngest(log, metrics, systemClock)),
@@ -188,7 +204,17 @@ function startIngest(
 
 function createOperator(
   { settings, log, authenticator, journal, activity }: Parts,
-  { callers, deliverer, sink }: { callers: { current(): Callers }; deliverer: Deliverer; sink: Sink },
+  {
+    callers,
+    deliverer,
+    sink,
+    explain,
+  }: {
+    readonly callers: { current(): Callers };
+    readonly deliverer: Deliverer;
+    readonly sink: Sink;
+    readonly explain: OperatorOptions['explain'];
+  },
 ): Operator {
   return new Operator({
     journal,
@@ -197,6 +223,7 @@ function createOperator(
     activity,
     clock: systemClock,
     preview: (event) => sink.preview(event),
+    ...(explain === undefined ? {} : { explain }),
     callers: () => [...new Set(everyCaller(callers.current()).map(({ name }) => name))],
     settings: settings.inEffect,
     onChanged: (change) => log.info(change, 'admin.changed'),

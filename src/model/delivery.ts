@@ -68,6 +68,8 @@ export interface Claim {
   readonly delivery: number;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
+  /** The name of the caller that sent it. */
+  readonly caller: string;
   readonly history: DeliveryHistory;
   readonly event: RegistryEvent;
   /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. Bytes that are not UTF-8 become U+FFFD. */

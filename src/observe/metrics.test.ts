@@ -101,7 +101,7 @@ test('ten thousand different repositories, callers and addresses add no series',
     const history = { attempts: 0, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 };
     ingest.webhook(aWebhook(event.repository));
     delivery.attempted(
-      { seq: index, fence: 1, delivery: 1, receivedAt: 0, history, event, payload: '' },
+      { seq: index, fence: 1, delivery: 1, receivedAt: 0, caller: 'ci', history, event, payload: '' },
       anAttempt(1, DELIVERED),
       { kind: 'complete' },
       false,

@@ -708,6 +708,23 @@ for (const [what, headers, expected] of [
   });
 }
 
+test('a trace that a webhook is given counts more than that of its headers', async () => {
+  const clock = new ManualClock();
+  const intake = new MemoryJournal({ clock });
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake,
+    clock,
+  });
+  const bytes = Buffer.from(aBody({ host: HOST }));
+  const headers = { authorization: 'Bearer free-token', traceparent: OTHER_TRACE };
+  await receive({ headers, traceparent: TRACE, readBody: async () => ({ kind: 'body', bytes }) });
+  const [claim] = await intake.claim(1, AbortSignal.timeout(1000));
+  assert.equal(claim?.traceparent, TRACE);
+});
+
 test('a journal that does not answer for every event is a fault', async () => {
   const receive = createReceive({
     authenticator: authenticator(),

@@ -27,7 +27,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   deliver: ['model', 'journal/journal.ts', 'journal/limits.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare observers, and this implements them.
-  observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
+  observe: [
+    'model',
+    'journal/journal.ts',
+    'sink/sink.ts',
+    'http/ingest-observer.ts',
+    'receive/incoming-webhook.ts',
+    'deliver/delivery-observer.ts',
+  ],
   http: ['model', 'receive/incoming-webhook.ts'],
   admin: [
     'model',
@@ -62,6 +69,11 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['journal/sqlite/'],
   'node:worker_threads': ['journal/sqlite/'],
   '@hono/node-server': ['admin/'],
+  // Loaded only where a collector is configured.
+  '@opentelemetry/api': ['observe/traces.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['observe/traces.ts'],
+  '@opentelemetry/resources': ['observe/traces.ts'],
+  '@opentelemetry/sdk-trace': ['observe/traces.ts'],
   'brigade-api': ['sink/brigade/'],
   commander: ['cli/main.ts', 'cli/program.ts', 'cli/completion.ts'],
   // These load it when they run: the image contains neither them nor the package.
@@ -69,7 +81,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   hono: ['admin/'],
   jose: ['auth/'],
   pino: ['observe/log.ts'],
-  'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
   valibot: ['config/', 'admin/api/'],
   yaml: ['config/config-file.ts'],

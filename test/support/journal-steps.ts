@@ -69,6 +69,12 @@ export async function list(history: Pick<History, 'find'>, query: RecordQuery): 
   return (await history.find(query)).records;
 }
 
+/** The records of all pages. */
+export async function findAll(history: Pick<History, 'find'>, query: RecordQuery): Promise<readonly RecordSummary[]> {
+  const { records, next } = await history.find(query);
+  return next === undefined ? records : [...records, ...(await findAll(history, { ...query, before: next }))];
+}
+
 export function seqs(records: readonly { readonly seq: number }[]): readonly number[] {
   return records.map(({ seq }) => seq);
 }

@@ -418,14 +418,24 @@ export class MemoryJournal implements Journal {
     let bytesBeyondFirst = 0;
     for (const entry of this.#line.slice(0, max)) {
       const { seq, record, event, delivery, history } = entry;
-      const { receivedAt, raw, payload, traceparent } = record;
+      const { receivedAt, caller, raw, payload, traceparent } = record;
       if (claimableAt(entry) > now) break;
       if (!isRegistryEvent(event)) continue;
       if (claims.length > 0) bytesBeyondFirst += raw.byteLength;
       if (bytesBeyondFirst > LIMITS.maxClaimBytes) break;
       const fence = ++this.#lastFence;
       const trace = traceparent === undefined ? {} : { traceparent };
-      claims.push({ seq, fence, delivery, receivedAt, history, event, payload: payloadOf(raw, payload), ...trace });
+      claims.push({
+        seq,
+        fence,
+        delivery,
+        receivedAt,
+        caller,
+        history,
+        event,
+        payload: payloadOf(raw, payload),
+        ...trace,
+      });
       this.#put({ ...entry, fence, leasedUntil: now + LIMITS.leaseMs });
     }
     return claims;

@@ -62,7 +62,15 @@ function findSuite(proves: Proof): void {
       const seq = await keepOne(journal, aRecord('a', receivedAt, { caller: 'release' }));
 
       assert.deepEqual(await list(journal, { limit: 10 }), [
-        { seq, state: 'pending', receivedAt, caller: 'release', event: aRegistryEvent('a') },
+        {
+          seq,
+          state: 'pending',
+          receivedAt,
+          format: 'acr',
+          caller: 'release',
+          event: aRegistryEvent('a'),
+          attemptCount: 0,
+        },
       ]);
     },
   );
@@ -91,6 +99,7 @@ function getSuite(proves: Proof): void {
         raw: [...raw],
         delivery: 1,
         dueAt: receivedAt,
+        attemptCount: 0,
         attempts: [],
       },
     );
@@ -142,6 +151,7 @@ function getSuite(proves: Proof): void {
     const record = await journal.get(seq);
 
     assert.equal(record?.state, 'delivered');
+    assert.equal(record?.attemptCount, 3);
     assert.deepEqual(record?.attempts, [
       { ...anAttempt(times[0] ?? 0, UNAVAILABLE), delivery: 1, decision: 'retry' },
       { ...anAttempt(times[1] ?? 0, REJECTED), delivery: 1, decision: 'dead-letter' },
@@ -218,7 +228,7 @@ function redeliverSuite(proves: Proof): void {
 function statsSuite(proves: Proof): void {
   proves('the statistics of an empty journal name no oldest event', async ({ journal }) => {
     const { bytes, ...counts } = await journal.stats();
-    assert.deepEqual(counts, { pending: 0, deadLetters: 0, damaged: 0 });
+    assert.deepEqual(counts, { pending: 0, deadLetters: 0, discarded: 0, damaged: 0 });
     assert.ok(bytes >= 0);
   });
 
@@ -231,7 +241,7 @@ function statsSuite(proves: Proof): void {
 
     const { bytes, oldestDeadLetterAt, ...counts } = await journal.stats();
 
-    assert.deepEqual(counts, { pending: 2, deadLetters: 1, damaged: 0, oldestPendingAt: oldest });
+    assert.deepEqual(counts, { pending: 2, deadLetters: 1, discarded: 0, damaged: 0, oldestPendingAt: oldest });
     assert.ok(oldestDeadLetterAt !== undefined && oldestDeadLetterAt > oldest);
     assert.ok(bytes >= before.bytes);
   });

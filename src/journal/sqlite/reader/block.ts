@@ -1,119 +1,101 @@
-import { matchesGlob } from '../../../model/glob.ts';
 import type { EventFilter } from '../../journal.ts';
 import { BLOCK_SIZE } from '../blocks.ts';
 import type { RecordIdentity } from './record.ts';
+import type { RepositoryNames } from './repository-names.ts';
 
-/** Fields that a filter compares exactly. */
-const FIELDS = ['registry', 'tag', 'digest', 'id', 'action', 'format', 'caller'] as const;
-
-type Field = (typeof FIELDS)[number];
-
-/** Stands in a column where the record lacks the field. */
-const ABSENT = 0;
+/** Fields that a filter compares exactly, by their hashes. Those that say most come first. */
+const HASHED = ['id', 'digest', 'tag', 'registry', 'caller', 'action', 'format'] as const;
 
 /** The hashes differ from process to process, so that no sender can choose texts with the same hash. */
 const SEED = Math.floor(Math.random() * 2 ** 32);
 
 /**
- * The records of `BLOCK_SIZE` consecutive numbers, as columns: 38 bytes a record, and each name of a repository once. The
- * columns hold hashes: what is found must be compared with the record.
+ * The records of `BLOCK_SIZE` consecutive numbers, as columns, which take 41 bytes a record. What is found must be compared with the record: another text
+ * may have the same hash.
  */
 export class Block {
   readonly #first: number;
-  /** Records below this number are in it. */
+  readonly #names: RepositoryNames;
   #end: number;
   readonly #isThere = new Uint8Array(BLOCK_SIZE);
   readonly #receivedAt = new Float64Array(BLOCK_SIZE);
-  readonly #columns: Readonly<Record<Field, Uint32Array>>;
-  /** Each record's place in the list of repositories. */
-  readonly #repository = new Uint16Array(BLOCK_SIZE);
-  /** The names as JSON, in UTF-8: a list of texts would take three times as much. The first is that of records without one. */
-  #repositories = Buffer.from('[""]');
+  readonly #repository = new Uint32Array(BLOCK_SIZE);
+  readonly #hashes: readonly Uint32Array[] = HASHED.map(() => new Uint32Array(BLOCK_SIZE));
 
-  constructor(first: number) {
+  constructor(first: number, names: RepositoryNames) {
     this.#first = first;
     this.#end = first;
-    this.#columns = {
-      registry: new Uint32Array(BLOCK_SIZE),
-      tag: new Uint32Array(BLOCK_SIZE),
-      digest: new Uint32Array(BLOCK_SIZE),
-      id: new Uint32Array(BLOCK_SIZE),
-      action: new Uint32Array(BLOCK_SIZE),
-      format: new Uint32Array(BLOCK_SIZE),
-      caller: new Uint32Array(BLOCK_SIZE),
-    };
+    this.#names = names;
   }
 
+  /** All records below this number are in it. */
   get end(): number {
     return this.#end;
   }
 
-  get bytes(): number {
-    return BLOCK_SIZE * (11 + 4 * FIELDS.length) + this.#repositories.byteLength;
-  }
-
-  /** Adds records, in order, and notes that it has all below `end`. */
+  /** Adds the records that were missing below `end`. */
   extend(records: Iterable<RecordIdentity>, end: number): void {
-    const names = this.#names();
-    const places = new Map(names.map((name, place) => [name, place]));
-    for (const record of records) this.#add(record, places);
-    if (places.size > names.length) this.#repositories = Buffer.from(JSON.stringify([...places.keys()]));
+    for (const record of records) this.#add(record);
     this.#end = end;
   }
 
-  #add({ seq, receivedAt, format, caller, event }: RecordIdentity, places: Map<string, number>): void {
+  #add({ seq, receivedAt, format, caller, event }: RecordIdentity): void {
     const at = seq - this.#first;
-    const { registry, tag, digest, id, action, repository = '' } = event;
-    const fields = { registry, tag, digest, id, action, format, caller };
-    for (const field of FIELDS) this.#columns[field][at] = hashOf(fields[field]);
-    const place = places.get(repository) ?? places.size;
-    places.set(repository, place);
-    this.#repository[at] = place;
+    const fields = { ...event, format, caller };
+    for (const [index, field] of HASHED.entries()) {
+      const column = this.#hashes[index];
+      if (column !== undefined) column[at] = hashOf(fields[field]);
+    }
+    this.#repository[at] = this.#names.add(event.repository);
     this.#receivedAt[at] = receivedAt;
     this.#isThere[at] = 1;
   }
 
-  /** The numbers of the records that the filter may mean, as far as it does not ask for their state. The newest first. */
-  select(filter: EventFilter): readonly number[] {
-    let places: number[] = [];
-    for (let at = BLOCK_SIZE - 1; at >= 0; at--) if (this.#isThere[at] === 1) places.push(at);
-    for (const field of FIELDS) {
+  /**
+   * The numbers of the records that the filter may mean, as far as it does not ask for their state. The newest first.
+   * `isMeant` says it of the number of a repository, where the filter asks for that.
+   */
+  select(filter: EventFilter, isMeant: ((repository: number) => boolean) | undefined): readonly number[] {
+    let places: readonly number[] | undefined;
+    for (const [index, field] of HASHED.entries()) {
       const wanted = filter[field];
-      if (wanted === undefined) continue;
-      const [column, hash] = [this.#columns[field], hashOf(wanted)];
-      places = places.filter((at) => column[at] === hash);
+      const column = this.#hashes[index];
+      if (wanted === undefined || column === undefined) continue;
+      const hash = hashOf(wanted);
+      places = places?.filter((at) => column[at] === hash) ?? placesOf(column, hash);
     }
-    const { repository, from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = filter;
+    places ??= placesOf(this.#isThere, 1);
+    const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = filter;
     if (filter.from !== undefined || filter.until !== undefined) {
-      places = places.filter((at) => this.receivedAt(at) >= from && this.receivedAt(at) < until);
+      const times = this.#receivedAt;
+      places = places.filter((at) => (times[at] ?? 0) >= from && (times[at] ?? 0) < until);
     }
-    if (repository !== undefined && places.length > 0) {
-      const isWanted = this.#names().map((name) => name !== '' && fits(repository, name));
-      places = places.filter((at) => isWanted[this.#repository[at] ?? 0]);
-    }
+    if (isMeant !== undefined) places = places.filter((at) => isMeant(this.#repository[at] ?? 0));
     return places.map((at) => this.#first + at);
   }
 
   receivedAt(seq: number): number {
     return this.#receivedAt[seq - this.#first] ?? 0;
   }
+}
 
-  #names(): readonly string[] {
-    return JSON.parse(this.#repositories.toString());
+/** The last first. Searching an array is much faster than a loop in JavaScript where it finds little. */
+function placesOf(column: Uint8Array | Uint32Array, value: number): readonly number[] {
+  const places: number[] = [];
+  for (let at = column.lastIndexOf(value); at >= 0; at = at === 0 ? -1 : column.lastIndexOf(value, at - 1)) {
+    places.push(at);
   }
+  return places;
 }
 
-/** Most filters name one repository, and a block may have thousands. */
-function fits(glob: string, name: string): boolean {
-  return glob.includes('*') ? matchesGlob(glob, name) : glob === name;
-}
-
+/** Zero stands for a field that is absent. */
 function hashOf(text: string | undefined): number {
-  if (text === undefined) return ABSENT;
+  if (text === undefined) return 0;
   let hash = SEED;
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x5bd1e995);
     hash ^= hash >>> 15;
   }
-  return hash >>> 0;
+  // Never that of an absent field, nor of an absent record.
+  return hash >>> 0 || 1;
 }

@@ -1,5 +1,5 @@
 import { HourCounts } from '../../hour-counts.ts';
-import { type EventFilter, type HourCount, RECORD_STATES } from '../../journal.ts';
+import { type EventFilter, type HourCount, RECORD_STATES, type RecordState } from '../../journal.ts';
 import { BLOCK_SIZE, blockOf } from '../blocks.ts';
 import { SearchIndex } from './search-index.ts';
 import type { SearchQueries } from './search-queries.ts';
@@ -21,9 +21,8 @@ export interface Counted {
   readonly next?: number;
 }
 
-interface FoundInBlock {
-  readonly number: number;
-  readonly seqs: readonly number[];
+interface FoundInBlock extends Found {
+  readonly block: number;
 }
 
 /** Walks the index from the newest block on, a step at a time. */
@@ -40,7 +39,7 @@ export class Search {
     for (const found of this.#walk(queries, filter, before)) {
       seqs.push(...found.seqs);
       if (seqs.length > limit) return page(seqs, limit);
-      if (performance.now() > deadline) return { seqs, next: found.number * BLOCK_SIZE };
+      if (found.next !== undefined && performance.now() > deadline) return { seqs, next: found.next };
     }
     return { seqs };
   }
@@ -48,14 +47,13 @@ export class Search {
   count(queries: SearchQueries, filter: EventFilter, before: number): Counted {
     const deadline = performance.now() + STEP_MS;
     const counts = new HourCounts();
-    for (const { number, seqs } of this.#walk(queries, filter, before)) {
-      const block = this.#index.block(number, queries);
-      const states = seqs.length === 0 ? [] : queries.states(number * BLOCK_SIZE);
-      for (const seq of seqs) {
-        const state = RECORD_STATES[states[seq % BLOCK_SIZE] ?? DELIVERED];
-        if (state !== undefined) counts.add(block.receivedAt(seq), state);
+    for (const { block, seqs, next } of this.#walk(queries, filter, before)) {
+      if (seqs.length > 0) {
+        const columns = this.#index.block(block, queries);
+        const states = queries.states(block * BLOCK_SIZE);
+        for (const seq of seqs) counts.add(columns.receivedAt(seq), stateOf(states, seq));
       }
-      if (performance.now() > deadline) return { hours: counts.list(), next: number * BLOCK_SIZE };
+      if (next !== undefined && performance.now() > deadline) return { hours: counts.list(), next };
     }
     return { hours: counts.list() };
   }
@@ -67,13 +65,20 @@ export class Search {
 
   *#walk(queries: SearchQueries, filter: EventFilter, before: number): Generator<FoundInBlock> {
     this.#hasBegun = true;
+    const names = this.#index.begin();
+    const isMeant = filter.repository === undefined ? undefined : names.test(filter.repository);
     const oldest = blockOf(queries.oldest());
-    for (let number = blockOf(Math.min(before - 1, queries.newest())); number >= oldest; number--) {
-      const isMeant = stateTest(queries, filter, number * BLOCK_SIZE);
-      const seqs = isMeant === undefined ? [] : this.#index.block(number, queries).select(filter).filter(isMeant);
-      yield { number, seqs: seqs.filter((seq) => seq < before) };
+    for (let block = blockOf(Math.min(before - 1, queries.newest())); block >= oldest; block--) {
+      const isInState = stateTest(queries, filter, block * BLOCK_SIZE);
+      const selected = isInState && this.#index.block(block, queries).select(filter, isMeant).filter(isInState);
+      const seqs = selected?.filter((seq) => seq < before) ?? [];
+      yield { block, seqs, ...(block > oldest && { next: block * BLOCK_SIZE }) };
     }
   }
+}
+
+function stateOf(states: Uint8Array, seq: number): RecordState {
+  return RECORD_STATES[states[seq % BLOCK_SIZE] ?? DELIVERED] ?? 'delivered';
 }
 
 function page(seqs: readonly number[], limit: number): Found {

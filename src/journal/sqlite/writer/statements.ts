@@ -62,7 +62,7 @@ const SQL = {
     WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?`,
   nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
   loadEvent: `SELECT e.received_at, e.clock_lead, coalesce(s.headers, e.headers) AS headers, e.event, e.delivery, e.raw, e.checksum,
-      e.payload_start, e.payload_end, e.traceparent
+      e.payload_start, e.payload_end, e.traceparent, e.caller
     FROM event e LEFT JOIN shared_headers s ON s.id = e.shared_headers WHERE e.seq = ?`,
   keyOf: 'SELECT lower(hex(dedup_key)) AS key FROM event WHERE seq = ?',
 
