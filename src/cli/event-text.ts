@@ -1,6 +1,7 @@
 import type { eventOf, summaryOf } from '../admin/api/answers.ts';
 import type { RecordState } from '../journal/journal.ts';
 import { printable } from '../model/printable.ts';
+import { imageName } from '../model/registry-event.ts';
 import { type Column, Table } from './table.ts';
 import { jsonLines } from './terminal.ts';
 
@@ -54,11 +55,10 @@ function noteOf({ state, deadLetter, discarded, attemptCount }: EventSummary): s
   return state === 'pending' && attemptCount > 0 ? `attempts: ${attemptCount}` : '';
 }
 
-/** `example.azurecr.io/team/app:v1` */
+/** `example.azurecr.io/team/app:v1`; without a tag, with the beginning of the digest. */
 function imageOf({ registry = '(no registry)', repository, tag, digest }: EventSummary['event']): string {
-  const image = [registry, repository].filter((part) => part !== undefined).join('/');
-  const version = tag === undefined ? digest && `@${digest.slice(0, 'sha256:'.length + 12)}` : `:${tag}`;
-  return `${image}${version ?? ''}`;
+  const short = tag === undefined ? digest?.slice(0, 'sha256:'.length + 12) : undefined;
+  return imageName({ registry, repository, tag, digest: short });
 }
 
 /** Everything about one event, the payload last. */

@@ -25,7 +25,7 @@ async function aRig(t: Cleanup): Promise<Rig> {
   await accept(gateway, aPush('one', { repository: 'team/app', tag: 'v1' }));
   await accept(gateway, aPush('two', { repository: 'team/app', tag: 'v2' }));
   for (const id of ['unmatched', 'letter-1', 'letter-2']) await push(gateway, id);
-  await gateway.process.line('delivery.attempted', ({ seq }) => seq === 5);
+  for (let each = 1; each <= 5; each++) await gateway.process.line('delivery.attempted', ({ seq }) => seq === each);
   const env = operatorEnv(gateway);
   return {
     brigade,
