@@ -29,10 +29,11 @@ export interface LogOptions {
  * line can be shown on a terminal. Lines are buffered for a moment, which makes them cheap; `flushLog` writes what is left.
  */
 export function createLog({ level, pretty }: LogOptions): Log {
+  const timestamp = isoTime();
   const options: pino.LoggerOptions = {
     level,
     base: null,
-    timestamp: isoTime(),
+    timestamp,
     formatters: { level: (label) => ({ level: label }) },
     serializers: Object.fromEntries(SECRETS.map((name) => [name, () => '[redacted]'])),
   };

@@ -61,8 +61,8 @@ test('an event that no project subscribes to is named with its registry, and bel
   const { take, lines } = aTerminal();
   take('webhook.received', ACCEPTED);
   take('delivery.attempted', { ...DELIVERED, created: [] });
-  take('event.unmatched', { ...PUSH, reason: 'no project', nearest: ['project hello wants', 'project two wants'] });
-  take('event.unmatched', { ...PUSH, reason: 'grant READER', nearest: [] });
+  take('delivery.unmatched', { ...PUSH, reason: 'no project', nearest: ['project hello wants', 'project two wants'] });
+  take('delivery.unmatched', { ...PUSH, reason: 'grant READER', nearest: [] });
   assert.deepEqual(lines, [
     '✗ no project subscribes to push other.azurecr.io/team/app:v1 · accepted #1 · 18 ms',
     '           project hello wants',
@@ -128,7 +128,7 @@ test('no text of an event begins a line of its own or controls the terminal', ()
   );
   take('delivery.attempted', { ...DELIVERED, ...event, created: [] });
   take('delivery.attempted', { ...DELIVERED, ...event, decision: 'dead-letter', reason: harmful, detail: harmful });
-  take('event.unmatched', { ...event, reason: harmful, nearest: [harmful] });
+  take('delivery.unmatched', { ...event, reason: harmful, nearest: [harmful] });
   take(harmful, { [harmful]: harmful, in: { a: harmful }, err: { stack: harmful } });
   for (const line of lines) assert.doesNotMatch(line, /\p{Cc}/u);
 });

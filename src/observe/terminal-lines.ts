@@ -45,7 +45,7 @@ export class TerminalLines {
     const { msg } = fields;
     if (msg === 'webhook.received' && listOf(fields['events']).length > 0) this.#webhook(fields);
     else if (msg === 'delivery.attempted') this.#attempt(fields);
-    else if (msg === 'event.unmatched' && Array.isArray(fields['nearest'])) this.#whyNot(fields);
+    else if (msg === 'delivery.unmatched' && Array.isArray(fields['nearest'])) this.#whyNot(fields);
     else this.#other(fields);
   }
 

@@ -27,7 +27,7 @@ test('an unmatched event is followed by a line that says why', async () => {
   assert.deepEqual(lines, []);
   await tick();
   const fields = eventFields(aRegistryEvent('a'));
-  assert.deepEqual(lines, [{ level: 'info', seq: 1, caller: 'ci', ...fields, ...WHY_NOT, msg: 'event.unmatched' }]);
+  assert.deepEqual(lines, [{ level: 'info', seq: 1, caller: 'ci', ...fields, ...WHY_NOT, msg: 'delivery.unmatched' }]);
 });
 
 test('events of one action and repository have one line a minute', async () => {
@@ -55,6 +55,6 @@ test('a fault of the explanation is logged, and goes no further', async () => {
   await tick();
   assert.deepEqual(
     lines.map(({ level, msg }) => [level, msg]),
-    [['error', 'event.unmatched']],
+    [['error', 'delivery.unmatched']],
   );
 });

@@ -27,8 +27,8 @@ export function observeUnmatched(
     if (explained.has(shape) || explained.size >= MAX_LINES) return;
     explained.add(shape);
     explain(event).then(
-      (whyNot) => log.info({ seq, caller, ...eventFields(event), ...whyNot }, 'event.unmatched'),
-      (error: unknown) => log.error({ seq, err: error }, 'event.unmatched'),
+      (whyNot) => log.info({ seq, caller, ...eventFields(event), ...whyNot }, 'delivery.unmatched'),
+      (error: unknown) => log.error({ seq, err: error }, 'delivery.unmatched'),
     );
   };
 }

@@ -138,6 +138,7 @@ test('an event is stored unchanged, with its format, caller and allow-listed hea
       raw: body,
       event: summary,
       delivery: 1,
+      attemptCount: 0,
       attempts: [],
     },
   );

@@ -33,12 +33,11 @@ export type Deliverable = Pick<Claim, 'event' | 'payload' | 'delivery' | 'tracep
  * - `delivered` only when the sink has taken the event;
  * - `unavailable` and `rejected` only when it certainly has not; everything between is `uncertain`;
  * - `detail` is one line of at most 500 characters and never contains a credential;
- * - the trace of the attempt, or else of the claim, goes along as the header `traceparent`, and changes nothing else;
  * - `preview` returns what `deliver` would send, and sends nothing;
  * - `probe` finds out whether the sink would take an event now, and creates none.
  */
 export interface Sink {
-  /** `traceparent`: the trace of this attempt (W3C Trace Context). */
+  /** `traceparent`: the trace of this attempt (W3C Trace Context). It, or else the claim's, goes along as a header. */
   deliver(claim: Claim, signal: AbortSignal, traceparent?: string): Promise<Outcome>;
   preview(event: Deliverable): Message;
   probe(signal: AbortSignal): Promise<Probe>;

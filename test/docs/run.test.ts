@@ -156,7 +156,15 @@ suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
     for (const { text } of commandsOf('docs/operating.md', 'npx brigade-acr-gateway events list')) {
       printed.push(await terminal.run(text));
     }
-    const expected = [/^20 /, /^event +17\n/, /^20 events match/, /^20 of 20 redel/, / paused by /, /^deliveries +on\n/, /^✓ /];
+    const expected = [
+      /^20 /,
+      /^event +17\n/,
+      /^20 events match/,
+      /^20 of 20 redel/,
+      / paused by /,
+      /^deliveries +on\n/,
+      /^✓ /,
+    ];
     assert.deepEqual(
       printed.map((text, index) => expected[index]?.test(text)),
       expected.map(() => true),

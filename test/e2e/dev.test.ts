@@ -74,7 +74,7 @@ suite('npm start', { concurrency: 4 }, () => {
   test('says of an event that no project subscribes to which subscriptions nearly match', async () => {
     const { process, curl } = shared.dev;
     await paste(curl.replace('example.azurecr.io', 'other.azurecr.io').replace('try-', 'unmatched-'));
-    const { reason, nearest, registry } = await process.line('event.unmatched');
+    const { reason, nearest, registry } = await process.line('delivery.unmatched');
     assert.equal(registry, 'other.azurecr.io');
     assert.equal(reason, 'no project subscribes to push other.azurecr.io/example-repo:v1.0.0');
     assert.ok(Array.isArray(nearest));

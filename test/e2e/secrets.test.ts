@@ -66,6 +66,12 @@ async function sendSecrets(gateway: ServingGateway): Promise<readonly string[]> 
       body: '',
     },
     { port: adminPort, path: `/api/dead-letters?token=${SECRETS.query}`, headers: {}, body: '' },
+    ...['/api/settings', '/api/stats', '/api/turned-away', '/api/events'].map((path) => ({
+      port: adminPort,
+      path,
+      headers: { authorization: `Bearer ${SECRETS.admin}` },
+      body: '',
+    })),
   ];
   const answers: string[] = [];
   for (const { port, ...request } of requests) {

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
 import { generatedPages } from '../../scripts/pages.ts';
+import { parseAdminTokens } from '../../src/config/admin-tokens-file.ts';
 import { parseTokens } from '../../src/config/tokens-file.ts';
 import { DEV_VARIABLES, OPERATOR_VARIABLES, SEND_VARIABLES, SERVE_VARIABLES } from '../../src/config/variables.ts';
 import { METRICS } from '../../src/observe/metrics.ts';
@@ -129,6 +130,11 @@ describe('the documentation', () => {
   it('shows a valid tokens file', () => {
     const [, json = ''] = /```json\n(.*?)```/s.exec(read('docs/tokens.md')) ?? [];
     assert.equal(parseTokens(Buffer.from(json)).kind, 'value');
+  });
+
+  it('shows a valid file of admin tokens', () => {
+    const [, json = ''] = /```json\n(.*?)```/s.exec(read('docs/admin-api.md')) ?? [];
+    assert.equal(parseAdminTokens(Buffer.from(json)).kind, 'value');
   });
 
   it('keeps the README and each ADR short', () => {

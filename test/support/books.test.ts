@@ -43,6 +43,15 @@ for (const [what, changes, expected] of [
     { deadLettered: { rejected: 1 } },
   ],
   [
+    'a discarded dead letter',
+    {
+      arrivals: [anArrival('one', anError(400, 'no'))],
+      lives: [],
+      records: [{ ...REJECTED, state: 'discarded' }],
+    },
+    { discarded: 1 },
+  ],
+  [
     'a damaged record that has lost its id',
     {
       arrivals: [],
@@ -98,7 +107,7 @@ for (const [what, changes, expected] of [
   ],
 ] as const satisfies readonly (readonly [string, Partial<Evidence>, object])[]) {
   test(`the books are right with ${what}`, () => {
-    const expectation = { acknowledged: 1, delivered: 0, pending: 0, pruned: 0, unacknowledged: 0 };
+    const expectation = { acknowledged: 1, delivered: 0, pending: 0, discarded: 0, pruned: 0, unacknowledged: 0 };
     assert.deepEqual(audit(evidence(changes)), {
       ...expectation,
       deadLettered: {},

@@ -132,6 +132,10 @@ spec:
 - name: ADMIN_TOKEN_PATH
   value: /app/admin/token
 {{- end }}
+{{- if .Values.admin.tokensSecret }}
+- name: ADMIN_TOKENS_PATH
+  value: /app/admin-tokens/admin-tokens.json
+{{- end }}
 {{ include "gateway.sinkEnv" . | trim }}
 {{- if include "gateway.hasConfigFile" . }}
 - name: CONFIG_PATH
@@ -199,6 +203,11 @@ spec:
   mountPath: /app/admin
   readOnly: true
 {{- end }}
+{{- if .Values.admin.tokensSecret }}
+- name: admin-tokens
+  mountPath: /app/admin-tokens
+  readOnly: true
+{{- end }}
 {{- if not (include "gateway.isShared" .) }}
 - name: journal
   mountPath: /var/lib/brigade-acr-gateway
@@ -248,5 +257,14 @@ spec:
     items:
       - key: {{ empty .Values.admin.existingSecret | ternary "adminToken" .Values.admin.existingSecretKey }}
         path: token
+{{- end }}
+{{- with .Values.admin.tokensSecret }}
+- name: admin-tokens
+  secret:
+    secretName: {{ . }}
+    defaultMode: 288 # 0440
+    items:
+      - key: {{ $.Values.admin.tokensSecretKey }}
+        path: admin-tokens.json
 {{- end }}
 {{- end -}}

@@ -14,7 +14,7 @@ export interface ApiOptions {
 /** JSON for programs and the command line. Times are RFC 3339, payloads text. */
 export function adminApi({ operator, access, clock }: ApiOptions): Hono<AdminEnv> {
   const api = new Hono<AdminEnv>();
-  // No route is told apart from one that is missing before the token was checked.
+  // Without a token, a path that there is looks like one that there is not.
   api.use(access.requires('read'), async (c, next) => {
     await next();
     c.header('cache-control', 'no-store');

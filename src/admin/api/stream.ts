@@ -27,7 +27,7 @@ export class Stream {
       const changed = new Set<number>();
       const stop = this.#operator.onEvent((seq) => noteChange(changed, seq));
       try {
-        // Whoever lost its token or session in the meantime gets no more.
+        // A client whose token or session has ended gets no more.
         while (!stream.aborted && this.#access.identify(c) !== undefined) {
           await this.#send(stream, changed);
           await stream.sleep(LIMITS.streamMs);

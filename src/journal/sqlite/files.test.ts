@@ -117,7 +117,9 @@ describe('the files of the SQLite journal', () => {
       ALTER TABLE waiting DROP COLUMN caller; ALTER TABLE waiting DROP COLUMN bytes;
       DROP INDEX dead_letter_by_caller; ALTER TABLE dead_letter DROP COLUMN caller;
       ALTER TABLE dead_letter DROP COLUMN bytes; ALTER TABLE attempt RENAME COLUMN decision TO verdict;
-      ALTER TABLE dead_letter RENAME COLUMN dead_lettered_at TO buried_at; PRAGMA user_version = 1`);
+      ALTER TABLE dead_letter RENAME COLUMN dead_lettered_at TO buried_at;
+      DROP TABLE discarded; DROP TABLE unmatched; DROP TABLE changed_block; DROP TABLE pause; DROP TABLE redelivery_job;
+      DROP TABLE turned_away_count; DROP TABLE turned_away_sample; PRAGMA user_version = 1`);
     db.close();
 
     const upgraded = await open(context, path);

@@ -15,6 +15,7 @@ export type Step =
   | { readonly kind: 'complete'; readonly claim: number; readonly decision: CompletionKind }
   | { readonly kind: 'renew'; readonly claim: number }
   | { readonly kind: 'redeliver'; readonly record: number }
+  | { readonly kind: 'discard'; readonly record: number }
   | { readonly kind: 'advance'; readonly ticks: number }
   | { readonly kind: 'set-clock'; readonly wrongMs: number }
   | { readonly kind: 'crash' };
@@ -70,6 +71,8 @@ export class JournalModel {
         return this.#renew(pick(this.#claims, step.claim));
       case 'redeliver':
         return this.#redeliver(pick(this.#known, step.record));
+      case 'discard':
+        return this.#discard(pick(this.#known, step.record));
       case 'advance':
         return this.#advance(step.ticks);
       case 'set-clock':
@@ -146,6 +149,12 @@ export class JournalModel {
     known.state = 'pending';
     known.delivery += 1;
     known.dueAt = this.#now;
+  }
+
+  async #discard(known: Known | undefined): Promise<void> {
+    if (known === undefined) return;
+    assert.equal(await this.journal.discard(known.seq, 'alice'), known.state === 'dead-lettered');
+    if (known.state === 'dead-lettered') known.state = 'discarded';
   }
 
   async #advance(ticks: number): Promise<void> {

@@ -25,6 +25,7 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), claim: fc.nat(7) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('redeliver'), record: fc.nat(7) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('discard'), record: fc.nat(7) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance'), ticks: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('set-clock'), wrongMs: fc.constantFrom(...WRONG_CLOCKS) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash') }) },

@@ -136,7 +136,7 @@ function countSuite(proves: Proof): void {
       { hour: hour - HOUR, state: 'delivered', count: 2 },
     ]);
     assert.deepEqual(await journal.count({ caller: 'release' }), [{ hour, state: 'pending', count: 1 }]);
-    assert.deepEqual(await journal.count({ caller: 'nobody' }), []);
+    assert.deepEqual(await journal.count({ caller: 'none' }), []);
   });
 }
 

@@ -221,6 +221,7 @@ test('an answer of more than 4 MiB to an event is still delivered', async (t) =>
   const outcome = await outcomeOf(t, 201, body);
   assert.ok(outcome.kind === 'delivered');
   assert.match(outcome.note ?? '', /too long/);
+  assert.equal(outcome.created, undefined, 'it does not look unmatched');
 });
 
 test('the detail contains the reason and details of Brigade’s error', async (t) => {

@@ -66,9 +66,6 @@ interface Attempt {
 /** How many subscriptions that nearly match an event are shown. */
 const MAX_NEAREST = 3;
 
-/** For the question who we are, milliseconds. */
-const WHOAMI_MS = 5_000;
-
 /** Delivers to the event bus of Brigade 2. */
 export class BrigadeSink implements Sink, Explainer {
   readonly #client: HttpClient;
@@ -112,7 +109,7 @@ export class BrigadeSink implements Sink, Explainer {
     const mapping = toBrigadeEvent({ event, payload: '', delivery: 1 }, this.#labelRule);
     if (mapping.kind === 'unmappable') return because(reason, mapping.detail);
     const read = await this.#projects.current();
-    if (read.kind === 'forbidden') return because(reason, await this.#howToGrant());
+    if (read.kind === 'forbidden') return because(reason, howToGrant(read.account));
     if (read.kind === 'unavailable') return because(reason, `the projects cannot be read: ${read.detail}`);
     const { projects, isCut } = read;
     const [subscriber] = subscribers(projects, mapping.event);
@@ -127,13 +124,6 @@ export class BrigadeSink implements Sink, Explainer {
     await this.#client.close();
   }
 
-  async #howToGrant(): Promise<string> {
-    const request = { method: 'GET', path: '/v2/whoami' } as const;
-    const who = await this.#client.send(request, AbortSignal.timeout(WHOAMI_MS));
-    const account = who.kind === 'answered' ? textOf(parse(who.body)?.id) : '';
-    return `to see which subscriptions nearly match, let the gateway read projects: brig role grant READER --service-account ${account || 'NAME'}`;
-  }
-
   async #attempt({ claim, traceparent, signal }: Attempt, rule: LabelRule): Promise<Outcome> {
     const message = messageFor(claim, rule);
     if (message.kind === 'unmappable') return { kind: 'rejected', detail: message.detail };
@@ -142,6 +132,11 @@ export class BrigadeSink implements Sink, Explainer {
     const outcome = outcomeOf(await this.#client.send(request, signal));
     return outcome.kind === 'delivered' && note !== undefined ? { ...outcome, note } : outcome;
   }
+}
+
+function howToGrant(account: string): string {
+  const command = `brig role grant READER --service-account ${account || 'NAME'}`;
+  return `to see which subscriptions nearly match, let the gateway read projects: ${command}`;
 }
 
 function because(reason: string, more: string): WhyNot {
@@ -181,8 +176,7 @@ function outcomeOfOther(status: number): 'unavailable' | 'uncertain' {
 }
 
 function delivered({ body, isCut }: HttpAnswer): Outcome {
-  if (isCut)
-    return { kind: 'delivered', created: [], note: 'the answer was too long to read which events were created' };
+  if (isCut) return { kind: 'delivered', note: 'the answer was too long to read which events were created' };
   const created = createdEvents(body);
   if (created !== undefined) return { kind: 'delivered', created };
   return { kind: 'uncertain', detail: '201 with a body that is not an event list' };

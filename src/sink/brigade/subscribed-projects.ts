@@ -1,7 +1,7 @@
 import type { Subscription } from 'brigade-api/event';
 import type { Subscriber } from 'brigade-api/matching';
 import type { Clock } from '../../model/clock.ts';
-import { type HttpClient, rejectsCredentials } from '../http-client.ts';
+import type { HttpClient } from '../http-client.ts';
 import { oneLine } from '../sink.ts';
 import { isObject, parse, textOf } from './answers.ts';
 
@@ -24,8 +24,8 @@ const MAX_SUBSCRIPTIONS = 100;
 /** The projects of Brigade, as far as they could be read. */
 export type Projects =
   | { readonly kind: 'projects'; readonly projects: readonly Subscriber[]; readonly isCut: boolean }
-  /** The gateway's service account has not the role READER. */
-  | { readonly kind: 'forbidden' }
+  /** The gateway's service account has not the role READER. `account`: its name, empty if Brigade does not say. */
+  | { readonly kind: 'forbidden'; readonly account: string }
   | { readonly kind: 'unavailable'; readonly detail: string };
 
 /** Which projects Brigade has, and what they subscribe to. It is asked when someone wants to know, and once a minute at most. */
@@ -57,7 +57,7 @@ export class SubscribedProjects {
       const path: string = `/v2/projects?limit=${PAGE_SIZE}&continue=${encodeURIComponent(next)}`;
       const answer = await this.#client.send({ method: 'GET', path }, signal);
       if (answer.kind !== 'answered') return { kind: 'unavailable', detail: answer.detail };
-      if (rejectsCredentials(answer)) return { kind: 'forbidden' };
+      if (answer.status === 403) return { kind: 'forbidden', account: await this.#account(signal) };
       if (answer.isCut) return { kind: 'projects', projects, isCut: true };
       const page = answer.status === 200 ? pageOf(answer.body) : undefined;
       if (page === undefined) return { kind: 'unavailable', detail: oneLine(`Brigade answered ${answer.status}`) };
@@ -68,6 +68,11 @@ export class SubscribedProjects {
         return { kind: 'projects', projects, isCut: next !== undefined };
     }
     return { kind: 'projects', projects, isCut: false };
+  }
+
+  async #account(signal: AbortSignal): Promise<string> {
+    const who = await this.#client.send({ method: 'GET', path: '/v2/whoami' }, signal);
+    return who.kind === 'answered' ? textOf(parse(who.body)?.id) : '';
   }
 }
 

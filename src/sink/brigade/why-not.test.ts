@@ -75,7 +75,7 @@ test('a project that subscribes by now is named, with what to do', async (t) => 
 });
 
 test('without the role READER the reason says how to grant it', async (t) => {
-  const { sink } = await aRig(t, (response, { path }) => {
+  const { server, sink } = await aRig(t, (response, { path }) => {
     if (path === '/v2/whoami') response.writeHead(200).end('{"type":"SERVICE_ACCOUNT","id":"gateway"}');
     else response.writeHead(403).end('{"kind":"AuthorizationError"}');
   });
@@ -83,6 +83,8 @@ test('without the role READER the reason says how to grant it', async (t) => {
   assert.ok(reason.startsWith(UNMATCHED));
   assert.match(reason, /: brig role grant READER --service-account gateway$/);
   assert.deepEqual(nearest, []);
+  assert.deepEqual(await sink.explain(EVENT), { reason, nearest });
+  assert.equal(server.asked.length, 2);
 });
 
 test('a list of projects that never ends is read up to a thousand of them', async (t) => {
@@ -99,6 +101,7 @@ for (const [what, status, body] of [
   ['that is not JSON', 200, '<html>'],
   ['whose items are none', 200, '{"kind":"ProjectList","items":{}}'],
   ['with another status', 500, ''],
+  ['that the token is wrong', 401, '{"kind":"AuthenticationError"}'],
 ] as const) {
   test(`an answer ${what} explains nothing, and says so`, async (t) => {
     const { sink } = await aRig(t, (response) => response.writeHead(status).end(body));

@@ -20,10 +20,10 @@ export function putRedelivery(database: JournalDatabase, job: RedeliveryJob): vo
 
 export function noteTurnedAway(database: JournalDatabase, { counts, samples }: TurnedAwayBatch, now: number): void {
   const { sql } = database;
-  database.unsyncedTransaction(() => {
+  database.transaction(() => {
     for (const { minute, caller = '', reason, count } of counts) sql.countTurnedAway.run(minute, caller, reason, count);
     for (const sample of samples) sql.insertSample.run(JSON.stringify(sample));
     sql.dropTurnedAwayCounts.run(now - LIMITS.turnedAwayMs, LIMITS.maxTurnedAwayCounts);
     sql.dropSamples.run(LIMITS.maxTurnedAwaySamples);
-  });
+  }, 'NORMAL');
 }

@@ -23,6 +23,9 @@ interface Counters {
   early: ReadonlyMap<string, number>;
 }
 
+/** What a commit waits for (`PRAGMA synchronous`). */
+type Synchronous = 'FULL' | 'NORMAL';
+
 export interface JournalDatabaseOptions {
   readonly path: string;
   /** Free disk below which no record is taken in, bytes. */
@@ -46,6 +49,7 @@ export class JournalDatabase {
   readonly #ballast: Ballast;
   readonly #pageBytes: number;
   #db: DatabaseSync;
+  #synchronous: Synchronous = 'FULL';
   /** The connection is not used again after this error. */
   #failure: unknown;
   #counters: Counters;
@@ -84,14 +88,27 @@ export class JournalDatabase {
     return this.#capacityBytes;
   }
 
-  /** All or nothing. Throws what SQLite or `work` throws, after rolling back. */
-  transaction<T>(work: () => T): T {
+  /**
+   * All or nothing. Throws what SQLite or `work` throws, after rolling back. With `NORMAL`, the commit does not wait for the
+   * disk: it becomes durable with the next one that does, and a power failure before leaves the database as it was.
+   */
+  transaction<T>(work: () => T, synchronous: Synchronous = 'FULL'): T {
     const { nextSeq } = this.#counters;
     this.#files.assertLogIsWhole();
-    const result = this.#connected(() => this.#commit(work));
+    const result = this.#connected(() => {
+      this.#synchronize(synchronous);
+      return this.#commit(work);
+    });
     this.#files.noteLog();
     if (this.#counters.nextSeq > nextSeq) this.#advanceMark();
     return result;
+  }
+
+  /** Where SQLite does not take it, there is no commit. */
+  #synchronize(synchronous: Synchronous): void {
+    if (synchronous === this.#synchronous) return;
+    this.#db.exec(`PRAGMA synchronous = ${synchronous}`);
+    this.#synchronous = synchronous;
   }
 
   #commit<T>(work: () => T): T {
@@ -110,19 +127,6 @@ export class JournalDatabase {
       // SQLite rolls back by itself on a full disk and on some I/O errors.
       if (this.#db.isTransaction) this.sql.rollback.run();
       throw error;
-    }
-  }
-
-  /**
-   * Its commit does not wait for the disk: it becomes durable with the next commit that does, and a power failure before
-   * leaves the database as it was.
-   */
-  unsyncedTransaction<T>(work: () => T): T {
-    this.#connected(() => this.#db.exec('PRAGMA synchronous = NORMAL'));
-    try {
-      return this.transaction(work);
-    } finally {
-      this.#connected(() => this.#db.exec('PRAGMA synchronous = FULL'));
     }
   }
 
@@ -181,6 +185,7 @@ export class JournalDatabase {
     const old = this.#db;
     this.#db = openAgain(this.#path, this.#reserveBytes, (db) => Object.assign(this.sql, prepareStatements(db)));
     this.#failure = undefined;
+    this.#synchronous = 'FULL';
     // Only now: the last connection to close would delete the log. So the new one sees just what was committed, and all that
     // is in memory is still true.
     old.close();
