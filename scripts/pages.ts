@@ -2,6 +2,7 @@ import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 
 import { METRICS } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
+import { cliPage } from './cli-page.ts';
 import { limitsPage } from './limits-page.ts';
 import { openApi } from './openapi.ts';
 import { settingsPage } from './settings-page.ts';
@@ -10,6 +11,7 @@ import { settingsPage } from './settings-page.ts';
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'charts/brigade-acr-gateway/README.md': chartPage(),
+    'docs/cli.md': cliPage(),
     'docs/configuration.md': settingsPage(),
     'docs/exit-codes.md': exitCodesPage(),
     'docs/limits.md': limitsPage(),

@@ -8,6 +8,8 @@ import {
   type Credential,
   type DevSettings,
   devSettings,
+  type JudgingSettings,
+  judgingSettings,
   type OperatorSettings,
   operatorSettings,
   type SendSettings,
@@ -27,12 +29,25 @@ export function environment(): Environment {
 }
 
 /** Reads the settings of `serve` and the files that they name. Reports every issue. Never rejects. */
-export async function readSettings(variables: Environment): Promise<Parsed<Settings>> {
+export function readSettings(variables: Environment): Promise<Parsed<Settings>> {
+  return readWithFile(serveSettings, variables);
+}
+
+/** Likewise, those of them that say what becomes of an event. None is required. */
+export function readJudgingSettings(variables: Environment): Promise<Parsed<JudgingSettings>> {
+  return readWithFile(judgingSettings, variables);
+}
+
+/** What the environment leaves out may be in the configuration file. */
+async function readWithFile<T>(
+  schema: v.GenericSchemaAsync<unknown, T>,
+  variables: Environment,
+): Promise<Parsed<T & { readonly inEffect: readonly SettingInEffect[] }>> {
   const given = textsOf(variables);
   const file = given['CONFIG_PATH'] === undefined ? undefined : await readConfigFile(given['CONFIG_PATH']);
   const filed: ConfigFile['settings'] = file?.kind === 'value' ? file.value.settings : new Map();
   const texts = { ...Object.fromEntries([...filed].map(([name, { text }]) => [name, text])), ...given };
-  const read = await readWith(serveSettings, texts, (name) => {
+  const read = await readWith(schema, texts, (name) => {
     const line = name in given ? undefined : filed.get(name)?.line;
     return line === undefined ? {} : { file: given['CONFIG_PATH'] ?? '', line };
   });

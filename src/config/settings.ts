@@ -39,6 +39,7 @@ export type SinkSettings = Settings['sink'];
 export type DevSettings = v.InferOutput<typeof devSettings> & InEffect;
 export type SendSettings = v.InferOutput<typeof sendSettings>;
 export type OperatorSettings = v.InferOutput<typeof operatorSettings>;
+export type JudgingSettings = v.InferOutput<typeof judgingSettings>;
 
 const brigade = v.pipeAsync(
   variables(BRIGADE),
@@ -198,6 +199,22 @@ export const sendSettings = v.pipeAsync(
   variables(SEND_VARIABLES),
   credentialRule('WEBHOOK_TOKEN', 'WEBHOOK_TOKEN_PATH'),
   v.transform((it) => ({ url: it.WEBHOOK_URL, token: credentialOf(it.WEBHOOK_TOKEN, it.WEBHOOK_TOKEN_PATH) })),
+);
+
+/** The settings of the commands that only look at callers, rules and messages. None is required. */
+export const judgingSettings = v.pipeAsync(
+  variables({
+    ...CONFIG,
+    TOKENS_PATH: v.optionalAsync(TOKENS.TOKENS_PATH),
+    SINK_URL: CLOUD_EVENTS.SINK_URL,
+    SINK_MODE: CLOUD_EVENTS.SINK_MODE,
+  }),
+  v.transform((it) => ({
+    configPath: it.CONFIG_PATH,
+    tokensPath: it.TOKENS_PATH,
+    /** How CloudEvents are sent. Absent: the sink is Brigade. */
+    mode: it.SINK_URL === undefined ? undefined : it.SINK_MODE,
+  })),
 );
 
 /** The settings of the commands that talk to the admin port of a running gateway. */

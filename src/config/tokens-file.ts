@@ -74,6 +74,19 @@ export function parseTokens(content: Uint8Array): Parsed<Tokens> {
   return json.kind === 'issues' ? json : read(tokensFile, json.value.value, json.value.placeOf);
 }
 
+/** Characters of a token below which it may be guessed, and different ones among them. */
+const WEAK = { length: 20, characters: 8 };
+
+/** The tokens that a valid file has as they are, not as digests, and whether each could be guessed. */
+export function plainTokens(content: Uint8Array): readonly { readonly name: string; readonly isWeak: boolean }[] {
+  const json: unknown = JSON.parse(new TextDecoder().decode(content));
+  return Object.entries(isObject(json) ? json : {}).flatMap(([name, value]) => {
+    const given = isObject(value) ? value['token'] : value;
+    if (typeof given !== 'string') return [];
+    return [{ name, isWeak: given.length < WEAK.length || new Set(given).size < WEAK.characters }];
+  });
+}
+
 interface Entry {
   readonly digest: Uint8Array;
   readonly binding: Binding;

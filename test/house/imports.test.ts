@@ -45,8 +45,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'observe/activity.ts',
     'sink/sink.ts',
   ],
-  // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
-  cli: ['gateway', 'sink/brigade/event-mapping.ts', 'sink/brigade/unmatched-subscriptions.ts', '/'],
+  // `check --explain` maps events, and `dev` prepares the embedded Brigade for them. The admin API's answers are types.
+  cli: [
+    'gateway',
+    'admin/api/answers.ts',
+    'sink/brigade/event-mapping.ts',
+    'sink/brigade/unmatched-subscriptions.ts',
+    '/',
+  ],
   'bin.ts': ['cli/main.ts'],
 };
 
@@ -69,7 +75,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/resources': ['observe/traces.ts'],
   '@opentelemetry/sdk-trace': ['observe/traces.ts'],
   'brigade-api': ['sink/brigade/'],
-  commander: ['cli/main.ts'],
+  commander: ['cli/main.ts', 'cli/program.ts', 'cli/completion.ts'],
   // These load it when they run: the image contains neither them nor the package.
   'embedded-brigade': ['cli/brigade.ts', 'cli/dev.ts', 'cli/dev-files.ts'],
   hono: ['admin/'],

@@ -7,6 +7,8 @@ export interface BrigadeAnswer {
   readonly details?: unknown;
   readonly type?: unknown;
   readonly id?: unknown;
+  /** Brigade writes it so. */
+  readonly Version?: unknown;
 }
 
 /** Undefined unless the body is a JSON object. */

@@ -143,7 +143,8 @@ function because(reason: string, more: string): WhyNot {
   return { reason: oneLine(`${reason}; ${more}`), nearest: [] };
 }
 
-function messageFor(event: Deliverable, rule: LabelRule): Message {
+/** What Brigade would be sent for the event. */
+export function messageFor(event: Deliverable, rule: LabelRule): Message {
   const mapping = toBrigadeEvent(event, rule);
   if (mapping.kind === 'unmappable') return mapping;
   const { leftOut } = mapping;
