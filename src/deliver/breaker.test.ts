@@ -53,6 +53,22 @@ test('the ten seconds begin again when an event is taken, and when the breaker c
   assert.deepEqual(failFrom(40_000), [false, false, true]);
 });
 
+test('attempts count as failing after ten seconds without a further attempt, and while the breaker is open', () => {
+  const breaker = after(UNCERTAIN);
+  assert.deepEqual([breaker.isFailing(9999), breaker.isFailing(10_000)], [false, true]);
+  breaker.afterAttempt(1, DELIVERED, 11_000);
+  assert.equal(breaker.isFailing(60_000), false);
+  assert.equal(after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE).isFailing(0), true);
+});
+
+test('a probe that finds the sink ready does not end the failing: an event that is taken does', () => {
+  const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
+  breaker.afterProbe(READY, 1000);
+  assert.equal(breaker.isFailing(1000), true);
+  breaker.afterAttempt(1, DELIVERED, 1001);
+  assert.equal(breaker.isFailing(60_000), false);
+});
+
 for (const outcome of [DELIVERED, REJECTED]) {
   test(`an event that is ${outcome.kind} ends the row of failures`, () => {
     assert.equal(after(UNAVAILABLE, UNCERTAIN, outcome, UNAVAILABLE, UNCERTAIN).state.kind, 'closed');

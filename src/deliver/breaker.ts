@@ -37,6 +37,12 @@ export class Breaker {
     return this.#state;
   }
 
+  /** Whether attempts have failed for `FAILING_MS`, or opened the breaker, and no event was taken since. */
+  isFailing(now: number): boolean {
+    if (this.#state.kind === 'open' || this.#state.isTrial) return true;
+    return this.#failed.size > 0 && now - this.#failingSince >= FAILING_MS;
+  }
+
   /** Returns whether the attempt opened it. */
   afterAttempt(seq: number, outcome: Outcome, now: number): boolean {
     if (outcome.kind === 'delivered' || outcome.kind === 'rejected') {

@@ -74,6 +74,11 @@ export class Deliverer {
     return this.#breaker.state;
   }
 
+  /** Whether attempts fail, with no event delivered since. */
+  get isFailing(): boolean {
+    return this.#breaker.isFailing(this.#options.queue.time());
+  }
+
   /** The number of claims that are not completed. */
   get held(): number {
     return this.#held.size;
@@ -95,10 +100,11 @@ export class Deliverer {
     this.#scheduleRenewal();
   }
 
-  /** Reports whether the sink takes events; if it does, events that wait for it to come back become due. */
+  /** Finds out whether the sink takes events. If it does, events that wait for it become due; if not, the breaker opens. */
   async preflight(): Promise<void> {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
+    if (probe.kind === 'unready') this.#openAfter(probe);
     this.#options.observer.probed(probe, this.#shownBreaker());
     if (probe.kind === 'ready') await this.#wake();
   }
@@ -220,29 +226,33 @@ export class Deliverer {
       return;
     }
     this.#pace.afterAttempt(outcome, durationMs);
-    if (this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) this.#reportOpening(outcome);
+    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) return;
+    this.#claiming.abort();
+    this.#options.observer.breakerOpened(outcome);
   }
 
   /** A suspect that fails again does not show whether the sink or the event is the cause. A probe does. */
   async #ask(outcome: Outcome): Promise<void> {
-    const { queue, observer } = this.#options;
+    const { observer } = this.#options;
     if (this.#isAsking) return;
     this.#isAsking = true;
     const probe = await this.#probeSink();
     this.#isAsking = false;
     const isAnswered = probe.kind === 'ready' || this.#breaker.state.kind === 'open';
     if (isAnswered || this.#stopping.signal.aborted) return;
-    this.#breaker.afterProbe(probe, queue.time());
-    this.#reportOpening(outcome);
+    this.#openAfter(probe);
+    observer.breakerOpened(outcome);
     observer.probed(probe, this.#shownBreaker());
-    this.#startAttempts();
-    this.#noteChange();
   }
 
-  #reportOpening(outcome: Outcome): void {
+  /** Opens the breaker, if it is closed, after a probe that found the sink unready. */
+  #openAfter(probe: Probe): void {
+    if (this.#breaker.state.kind === 'open') return;
+    this.#breaker.afterProbe(probe, this.#options.queue.time());
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
-    this.#options.observer.breakerOpened(outcome);
+    this.#startAttempts();
+    this.#noteChange();
   }
 
   async #complete(claim: Claim, decision: Decision, attempt?: Attempt): Promise<void> {
