@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import packageJson from '../../package.json' with { type: 'json' };
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { EntraAuthenticator } from '../auth/entra.ts';
@@ -13,7 +14,7 @@ import { SqliteJournal } from '../journal/sqlite/sqlite.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Fault } from '../model/fault.ts';
 import { observeDelivery } from '../observe/delivery.ts';
-import { refreshGauges } from '../observe/gauges.ts';
+import { type GatewayState, refreshGauges } from '../observe/gauges.ts';
 import { observeIngest, observeStoredLate } from '../observe/ingest.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
@@ -53,6 +54,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   await using started = new AsyncDisposableStack();
   const metrics = new Metrics();
   metrics.watchProcess();
+  metrics.set('acr_gateway_build_info', 1, { version: packageJson.version });
   const watcher = started.use(new FileWatcher(log, metrics));
   const callers = await watchCallers(settings, watcher, log);
   const tls = await watchCertificate(settings, watcher);
@@ -88,7 +90,15 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const healthy = () => !health.isBroken;
   const parts: Parts = { settings, log, metrics, authenticator, journal, healthy };
   const ingest = started.adopt(await startIngest(parts, tls), (each) => each.close(0));
-  const admin = started.adopt(await startAdmin(parts, deliverer, readiness, () => adminToken?.current()), (each) =>
+  const state = async (): Promise<GatewayState> => ({
+    isBreakerOpen: deliverer.breaker.kind === 'open',
+    isFailing: deliverer.isFailing,
+    attemptsLimit: deliverer.limit,
+    heldEvents: deliverer.held,
+    stats: await journal.stats(),
+    ...(tls === undefined ? {} : { certificateExpiresAt: tls.current().expiresAt }),
+  });
+  const admin = started.adopt(await startAdmin(parts, state, readiness, () => adminToken?.current()), (each) =>
     each.close(),
   );
   deliverer.start();
@@ -166,7 +176,7 @@ function startIngest(
 
 function startAdmin(
   { settings, log, metrics, authenticator, journal, healthy }: Parts,
-  deliverer: Deliverer,
+  state: () => Promise<GatewayState>,
   readiness: Readiness,
   token: () => string | undefined,
 ): Promise<AdminServer> {
@@ -181,13 +191,7 @@ function startAdmin(
     history: journal,
     redeliver: createRedeliver({ authenticator, decode, history: journal }),
     metrics: async () => {
-      const state = {
-        isBreakerOpen: deliverer.breaker.kind === 'open',
-        attemptsLimit: deliverer.limit,
-        heldEvents: deliverer.held,
-        stats: await journal.stats(),
-      };
-      refreshGauges(metrics, state, Date.now());
+      refreshGauges(metrics, await state(), Date.now());
       return { contentType: metrics.contentType, text: await metrics.text() };
     },
     onFault: (error) => log.error({ err: error }, 'admin.faulted'),

@@ -4,17 +4,24 @@ import type { Metrics } from './metrics.ts';
 /** The state of deliverer and journal when the metrics are read. */
 export interface GatewayState {
   readonly isBreakerOpen: boolean;
+  /** Whether attempts fail, with no event delivered since. */
+  readonly isFailing: boolean;
   readonly attemptsLimit: number;
   readonly heldEvents: number;
   readonly stats: JournalStats;
+  /** When the certificate of the ingest port expires, epoch milliseconds. Absent without TLS. */
+  readonly certificateExpiresAt?: number;
 }
 
 /** Sets every gauge of the gateway. */
 export function refreshGauges(
   metrics: Metrics,
-  { isBreakerOpen, attemptsLimit, heldEvents, stats }: GatewayState,
+  { isBreakerOpen, isFailing, attemptsLimit, heldEvents, stats, certificateExpiresAt }: GatewayState,
   now: number,
 ): void {
+  // Where nothing waits any more, nothing fails.
+  const isDown = isBreakerOpen || (isFailing && stats.pending > 0);
+  metrics.set('acr_gateway_sink_up', isDown ? 0 : 1);
   metrics.set('acr_gateway_breaker_open', isBreakerOpen ? 1 : 0);
   metrics.set('acr_gateway_attempts_limit', attemptsLimit);
   metrics.set('acr_gateway_held_events', heldEvents);
@@ -24,6 +31,8 @@ export function refreshGauges(
   metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadLetterAt, now));
   metrics.set('acr_gateway_journal_bytes', stats.bytes);
   metrics.set('acr_gateway_damaged_records', stats.damaged);
+  if (certificateExpiresAt === undefined) return;
+  metrics.set('acr_gateway_certificate_expiry_seconds', (certificateExpiresAt - now) / 1000, { file: 'certificate' });
 }
 
 function ageSeconds(since: number | undefined, now: number): number {
