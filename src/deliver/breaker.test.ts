@@ -53,20 +53,17 @@ test('the ten seconds begin again when an event is taken, and when the breaker c
   assert.deepEqual(failFrom(40_000), [false, false, true]);
 });
 
-test('attempts count as failing after ten seconds without a further attempt, and while the breaker is open', () => {
-  const breaker = after(UNCERTAIN);
-  assert.deepEqual([breaker.isFailing(9999), breaker.isFailing(10_000)], [false, true]);
-  breaker.afterAttempt(1, DELIVERED, 11_000);
-  assert.equal(breaker.isFailing(60_000), false);
-  assert.equal(after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE).isFailing(0), true);
-});
-
-test('a probe that finds the sink ready does not end the failing: an event that is taken does', () => {
-  const breaker = after(UNAVAILABLE, UNAVAILABLE, UNAVAILABLE);
-  breaker.afterProbe(READY, 1000);
-  assert.equal(breaker.isFailing(1000), true);
-  breaker.afterAttempt(1, DELIVERED, 1001);
-  assert.equal(breaker.isFailing(60_000), false);
+test('it opens ten seconds after the first failure, without another attempt, unless an event is taken before', () => {
+  const breaker = new Breaker();
+  assert.deepEqual([breaker.opensAt, breaker.afterTime(0)], [undefined, false]);
+  breaker.afterAttempt(1, UNAVAILABLE, 1000);
+  breaker.afterAttempt(1, UNAVAILABLE, 5000);
+  assert.equal(breaker.opensAt, 11_000);
+  breaker.afterAttempt(2, DELIVERED, 6000);
+  assert.deepEqual([breaker.opensAt, breaker.afterTime(11_000)], [undefined, false]);
+  breaker.afterAttempt(1, UNCERTAIN, 20_000);
+  assert.deepEqual([breaker.opensAt, breaker.afterTime(30_000), breaker.opensAt], [30_000, true, undefined]);
+  assert.deepEqual(breaker.state, { kind: 'open', probeAt: 31_000, credentials: false });
 });
 
 for (const outcome of [DELIVERED, REJECTED]) {

@@ -37,10 +37,16 @@ export class Breaker {
     return this.#state;
   }
 
-  /** Whether attempts have failed for `FAILING_MS`, or opened the breaker, and no event was taken since. */
-  isFailing(now: number): boolean {
-    if (this.#state.kind === 'open' || this.#state.isTrial) return true;
-    return this.#failed.size > 0 && now - this.#failingSince >= FAILING_MS;
+  /** When it opens unless an event is taken before; undefined while nothing fails, and while it is open. */
+  get opensAt(): number | undefined {
+    return this.#state.kind === 'open' || this.#failed.size === 0 ? undefined : this.#failingSince + FAILING_MS;
+  }
+
+  /** Opens it at `opensAt`: an event that waits for its retry must not wait for that to be noticed. Returns whether it opened. */
+  afterTime(now: number): boolean {
+    if (this.opensAt === undefined) return false;
+    this.#open(false, now);
+    return true;
   }
 
   /** Returns whether the attempt opened it. */

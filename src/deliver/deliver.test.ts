@@ -204,7 +204,7 @@ test('an event that is always uncertain becomes a dead letter after six attempts
     await rig.watcher.until(({ attempts }) => attempts.filter(({ id }) => id === 'poison').length === turn);
     assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead-lettered');
     await keepEvents(rig, `good-${turn}`);
-    await rig.sink.until(({ taken }) => taken.includes(`good-${turn}`));
+    await rig.watcher.until(({ attempts }) => attempts.some(({ id }) => id === `good-${turn}`));
     rig.clock.advance(25 * LONG_MS);
   }
   assert.equal((await rig.journal.get(poison ?? 0))?.deadLetter?.reason, 'uncertain');
@@ -389,11 +389,13 @@ test('events that failed before never open the breaker when they fail again', as
 
 test('an event that fails again opens the breaker if a probe finds the sink unready', async (t) => {
   const rig = aRig(t);
-  rig.sink.onDeliver = () => UNCERTAIN;
+  rig.sink.onDeliver = reacting({ a: UNCERTAIN });
   rig.sink.onProbe = () => ({ kind: 'unready', detail: 'it hangs', credentials: false });
   await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.watcher.untilAttempted(1);
+  await keepEvents(rig, 'good');
+  await rig.watcher.untilAttempted(2);
   assert.equal(rig.deliverer.breaker.kind, 'closed');
   rig.watcher.onWait = () => {};
   rig.clock.advance(2 * LONG_MS);
@@ -522,21 +524,20 @@ test('a preflight that finds the sink unready opens the breaker, and probes clos
 });
 
 for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
-  test(`two events that wait while the sink is ${outcome.kind} for minutes show that it fails`, async (t) => {
+  test(`two events that are ${outcome.kind} for ten seconds open the breaker, also if neither is retried`, async (t) => {
     const rig = aRig(t);
     // Time passes only as this test says.
     rig.watcher.onWait = () => {};
-    rig.sink.onDeliver = () => outcome;
-    rig.sink.onProbe = () => ({ kind: 'unready', detail: 'no', credentials: false });
+    rig.sink.onDeliver = () => ({ retryAfterMs: 3_600_000, ...outcome });
     await keepEvents(rig, 'a', 'b');
     rig.deliverer.start();
     await rig.watcher.untilAttempted(2);
-    assert.equal(rig.deliverer.isFailing, false);
-    rig.clock.advance(10_000);
-    assert.equal(rig.deliverer.isFailing, true);
-    await untilProbed(rig, 5);
-    assert.equal(rig.deliverer.isFailing, true);
+    rig.clock.advance(9999);
+    assert.equal(rig.deliverer.breaker.kind, 'closed');
+    rig.clock.advance(1);
     assert.equal(rig.deliverer.breaker.kind, 'open');
+    assert.deepEqual(rig.watcher.openings, [{ retryAfterMs: 3_600_000, ...outcome }]);
+    await untilProbed(rig, 1);
   });
 }
 
@@ -555,7 +556,7 @@ test('two events that waited through an outage of minutes are delivered as soon 
   // The second is due 5 ms after the first.
   rig.clock.advance(5);
   await rig.sink.until(({ taken }) => taken.length === 2);
-  assert.equal(rig.deliverer.isFailing, false);
+  assert.equal(rig.deliverer.isOnTrial, false);
 });
 
 /** Lets time pass, a second at a time, until the sink has been probed so often. */

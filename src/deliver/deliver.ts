@@ -58,6 +58,7 @@ export class Deliverer {
   #changed = Promise.withResolvers<void>();
   #endPause: () => void = () => {};
   #cancelRenewal: () => void = () => {};
+  #cancelOpening: () => void = () => {};
   #loop: Promise<void> | undefined;
 
   constructor(options: DelivererOptions) {
@@ -74,11 +75,6 @@ export class Deliverer {
     return this.#breaker.state;
   }
 
-  /** Whether attempts fail, with no event delivered since. */
-  get isFailing(): boolean {
-    return this.#breaker.isFailing(this.#options.queue.time());
-  }
-
   /** The number of claims that are not completed. */
   get held(): number {
     return this.#held.size;
@@ -86,10 +82,11 @@ export class Deliverer {
 
   /** How many attempts may run at the same time. */
   get limit(): number {
-    return this.#pace.limit(this.#isTrial);
+    return this.#pace.limit(this.isOnTrial);
   }
 
-  get #isTrial(): boolean {
+  /** Whether no event was taken since the breaker opened, although a probe closed it. */
+  get isOnTrial(): boolean {
     const { state } = this.#breaker;
     return state.kind === 'closed' && state.isTrial;
   }
@@ -104,7 +101,10 @@ export class Deliverer {
   async preflight(): Promise<void> {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
-    if (probe.kind === 'unready') this.#openAfter(probe);
+    if (probe.kind === 'unready' && this.#breaker.state.kind === 'closed') {
+      this.#breaker.afterProbe(probe, this.#options.queue.time());
+      this.#afterOpening();
+    }
     this.#options.observer.probed(probe, this.#shownBreaker());
     if (probe.kind === 'ready') await this.#wake();
   }
@@ -129,6 +129,7 @@ export class Deliverer {
     while (this.#held.size > 0 && !isOver()) await this.#changed.promise;
     cancelCut();
     this.#cancelRenewal();
+    this.#cancelOpening();
   }
 
   async #run(): Promise<void> {
@@ -153,7 +154,7 @@ export class Deliverer {
       this.#claiming = new AbortController();
       const { signal } = this.#claiming;
       const began = clock.tick();
-      const isTrial = this.#isTrial;
+      const isTrial = this.isOnTrial;
       const claims = await queue.claim(isTrial ? TRIAL_CLAIMS : this.limit, signal);
       this.#newestFirst = isTrial;
       // After a pause of the process, its own leases have ended: what it still holds goes on under the new claim.
@@ -226,31 +227,35 @@ export class Deliverer {
       return;
     }
     this.#pace.afterAttempt(outcome, durationMs);
-    if (!this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) return;
-    this.#claiming.abort();
-    this.#options.observer.breakerOpened(outcome);
+    this.#cancelOpening();
+    const { queue, clock } = this.#options;
+    if (this.#breaker.afterAttempt(claim.seq, outcome, queue.time())) this.#afterOpening(outcome);
+    const { opensAt } = this.#breaker;
+    if (opensAt === undefined) return;
+    this.#cancelOpening = clock.after(opensAt - queue.time(), () => {
+      if (this.#breaker.afterTime(queue.time())) this.#afterOpening(outcome);
+    });
   }
 
   /** A suspect that fails again does not show whether the sink or the event is the cause. A probe does. */
   async #ask(outcome: Outcome): Promise<void> {
-    const { observer } = this.#options;
+    const { queue, observer } = this.#options;
     if (this.#isAsking) return;
     this.#isAsking = true;
     const probe = await this.#probeSink();
     this.#isAsking = false;
     const isAnswered = probe.kind === 'ready' || this.#breaker.state.kind === 'open';
     if (isAnswered || this.#stopping.signal.aborted) return;
-    this.#openAfter(probe);
-    observer.breakerOpened(outcome);
+    this.#breaker.afterProbe(probe, queue.time());
+    this.#afterOpening(outcome);
     observer.probed(probe, this.#shownBreaker());
   }
 
-  /** Opens the breaker, if it is closed, after a probe that found the sink unready. */
-  #openAfter(probe: Probe): void {
-    if (this.#breaker.state.kind === 'open') return;
-    this.#breaker.afterProbe(probe, this.#options.queue.time());
+  /** `outcome`: of the attempt that showed that the sink takes nothing, if it was one. */
+  #afterOpening(outcome?: Outcome): void {
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
+    if (outcome !== undefined) this.#options.observer.breakerOpened(outcome);
     this.#startAttempts();
     this.#noteChange();
   }

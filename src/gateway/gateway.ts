@@ -92,7 +92,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const ingest = started.adopt(await startIngest(parts, tls), (each) => each.close(0));
   const state = async (): Promise<GatewayState> => ({
     isBreakerOpen: deliverer.breaker.kind === 'open',
-    isFailing: deliverer.isFailing,
+    isOnTrial: deliverer.isOnTrial,
     attemptsLimit: deliverer.limit,
     heldEvents: deliverer.held,
     stats: await journal.stats(),

@@ -155,7 +155,7 @@ function assertDeclared(series: readonly Series[]): void {
 
 test('the journal’s ages are in seconds, and 0 where nothing waits', async () => {
   const metrics = new Metrics();
-  const state = { isBreakerOpen: true, isFailing: true, attemptsLimit: 8, heldEvents: 2 };
+  const state = { isBreakerOpen: true, isOnTrial: true, attemptsLimit: 8, heldEvents: 2 };
   const stats = { pending: 3, deadLetters: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
   refreshGauges(metrics, { ...state, stats }, 61_000);
   for (const [name, value] of [
@@ -178,9 +178,9 @@ test('the journal’s ages are in seconds, and 0 where nothing waits', async () 
 
 test('the sink is down while the breaker is open, and while events wait and attempts fail', async () => {
   const metrics = new Metrics();
-  const sinkUp = (isBreakerOpen: boolean, isFailing: boolean, pending: number): Promise<number> => {
+  const sinkUp = (isBreakerOpen: boolean, isOnTrial: boolean, pending: number): Promise<number> => {
     const stats = { pending, deadLetters: 0, damaged: 0, bytes: 0 };
-    refreshGauges(metrics, { isBreakerOpen, isFailing, attemptsLimit: 8, heldEvents: 0, stats }, 0);
+    refreshGauges(metrics, { isBreakerOpen, isOnTrial, attemptsLimit: 8, heldEvents: 0, stats }, 0);
     return readingOf(metrics, 'acr_gateway_sink_up');
   };
   assert.equal(await sinkUp(false, false, 2), 1);
@@ -192,7 +192,7 @@ test('the sink is down while the breaker is open, and while events wait and atte
 test('the expiry of a certificate is in seconds, negative after it, and absent without one', async () => {
   const metrics = new Metrics();
   const stats = { pending: 0, deadLetters: 0, damaged: 0, bytes: 0 };
-  const state = { isBreakerOpen: false, isFailing: false, attemptsLimit: 8, heldEvents: 0, stats };
+  const state = { isBreakerOpen: false, isOnTrial: false, attemptsLimit: 8, heldEvents: 0, stats };
   refreshGauges(metrics, state, 1000);
   await assert.rejects(readingOf(metrics, 'acr_gateway_certificate_expiry_seconds'));
   refreshGauges(metrics, { ...state, certificateExpiresAt: 91_000 }, 1000);

@@ -129,7 +129,7 @@ export const METRICS = {
   },
   acr_gateway_sink_up: {
     kind: 'gauge',
-    help: '0 while the breaker is open, or while events wait and attempts have failed for 10 s with none delivered; else 1.',
+    help: '0 while the breaker is open, and after that while events wait and none has been delivered; else 1.',
   },
   acr_gateway_paused: { kind: 'gauge', help: '1 while an operator has paused deliveries.' },
   acr_gateway_breaker_open: { kind: 'gauge', help: '1 while no event is delivered because the sink takes none.' },

@@ -36,7 +36,7 @@ test('every metric, label and value in alerts and dashboard exists', async () =>
   assert.deepEqual(await unknownIn(expressions), []);
   const wrong = [
     'acr_gateway_sink_on',
-    'acr_gateway_events_total{fate="x"}',
+    'acr_gateway_events_total{colour="x"}',
     'acr_gateway_events_total{result=~"x|y"}',
   ];
   assert.equal((await unknownIn(wrong)).length, wrong.length);
