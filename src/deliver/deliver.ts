@@ -102,8 +102,9 @@ export class Deliverer {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
     if (probe.kind === 'unready' && this.#breaker.state.kind === 'closed') {
+      const { detail, credentials } = probe;
       this.#breaker.afterProbe(probe, this.#options.queue.time());
-      this.#afterOpening();
+      this.#afterOpening({ kind: 'unavailable', detail, credentials });
     }
     this.#options.observer.probed(probe, this.#shownBreaker());
     if (probe.kind === 'ready') await this.#wake();
@@ -251,11 +252,10 @@ export class Deliverer {
     observer.probed(probe, this.#shownBreaker());
   }
 
-  /** `outcome`: of the attempt that showed that the sink takes nothing, if it was one. */
-  #afterOpening(outcome?: Outcome): void {
+  #afterOpening(outcome: Outcome): void {
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
-    if (outcome !== undefined) this.#options.observer.breakerOpened(outcome);
+    this.#options.observer.breakerOpened(outcome);
     this.#startAttempts();
     this.#noteChange();
   }
