@@ -31,7 +31,7 @@ async function release(t: Cleanup, others: Values = {}) {
     brigade: { apiAddress: brigade.address, apiToken: API_TOKEN },
     admin: { token: ADMIN_TOKEN },
     tokens: { ci: WEBHOOK_TOKEN },
-    journal: { reserve: '1MiB' },
+    journal: { reserve: '32MiB' },
     shutdownDelaySeconds: 0,
     ...others,
   };

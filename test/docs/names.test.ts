@@ -13,7 +13,7 @@ import { list, pages, read, sources } from '../house/repository.ts';
 import { blocksIn } from './blocks.ts';
 
 /** Files, and the domain of Brigade. */
-const FILE = /\.(?:crt|db|js|json|sh|ts)$/;
+const FILE = /\.(?:crt|db|db\.(?:ballast|mark|owner)|js|json|sh|ts)$/;
 
 /** Whether the chart has the value, or accepts any value at its place. */
 function isValue(name: string): boolean {

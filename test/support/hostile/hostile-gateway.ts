@@ -11,7 +11,7 @@ import type { CallerReport } from './well-behaved.ts';
 
 const SAMPLE_MS = 250;
 
-/** As long as Kubernetes waits for a probe, and as often as one must fail in a row. */
+/** As long as Kubernetes waits for a probe, and as many as must fail in a row before it acts. */
 const PROBE_TIMEOUT_MS = 1_000;
 const PROBE_FAILURES = 3;
 
@@ -121,25 +121,20 @@ export async function runAttacks(
   };
 }
 
-/** Asks the probes again and again, as a kubelet does. */
+/** Asks each probe again and again, one request after the other, as a kubelet does. */
 function startProbes({ adminPort }: HostileGateway): { end(): readonly string[] } {
-  const failures = new Map([
-    ['/readyz', 0],
-    ['/healthz', 0],
-  ]);
   const red = new Set<string>();
-  const timer = setInterval(() => {
-    for (const path of failures.keys()) {
-      void isGreen(adminPort, path).then((green) => {
-        const count = green ? 0 : (failures.get(path) ?? 0) + 1;
-        failures.set(path, count);
-        if (count >= PROBE_FAILURES) red.add(path);
-      });
+  let hasEnded = false;
+  const ask = async (path: string): Promise<void> => {
+    for (let failures = 0; !hasEnded; await pause(SAMPLE_MS)) {
+      failures = (await isGreen(adminPort, path)) ? 0 : failures + 1;
+      if (failures >= PROBE_FAILURES) red.add(path);
     }
-  }, SAMPLE_MS);
+  };
+  for (const path of ['/readyz', '/healthz']) void ask(path);
   return {
     end: () => {
-      clearInterval(timer);
+      hasEnded = true;
       return [...red];
     },
   };
@@ -158,11 +153,10 @@ function isGreen(port: number, path: string): Promise<boolean> {
   });
 }
 
+/** Without the ballast, which does not depend on what was sent. */
 function bytesIn(folder: string): number {
-  return readdirSync(folder).reduce(
-    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+  const names = readdirSync(folder).filter((name) => !name.endsWith('.ballast'));
+  return names.reduce((sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 function pause(ms: number): Promise<void> {
