@@ -14,7 +14,7 @@ import { SqliteJournal } from '../journal/sqlite/sqlite.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Fault } from '../model/fault.ts';
 import { observeDelivery } from '../observe/delivery.ts';
-import { type GatewayState, refreshGauges } from '../observe/gauges.ts';
+import { refreshGauges } from '../observe/gauges.ts';
 import { observeIngest, observeStoredLate } from '../observe/ingest.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
@@ -90,15 +90,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   const healthy = () => !health.isBroken;
   const parts: Parts = { settings, log, metrics, authenticator, journal, healthy };
   const ingest = started.adopt(await startIngest(parts, tls), (each) => each.close(0));
-  const state = async (): Promise<GatewayState> => ({
-    isBreakerOpen: deliverer.breaker.kind === 'open',
-    isOnTrial: deliverer.isOnTrial,
-    attemptsLimit: deliverer.limit,
-    heldEvents: deliverer.held,
-    stats: await journal.stats(),
-    ...(tls === undefined ? {} : { certificateExpiresAt: tls.current().expiresAt }),
-  });
-  const admin = started.adopt(await startAdmin(parts, state, readiness, () => adminToken?.current()), (each) =>
+  const admin = started.adopt(await startAdmin(parts, deliverer, readiness, () => adminToken?.current()), (each) =>
     each.close(),
   );
   deliverer.start();
@@ -176,7 +168,7 @@ function startIngest(
 
 function startAdmin(
   { settings, log, metrics, authenticator, journal, healthy }: Parts,
-  state: () => Promise<GatewayState>,
+  deliverer: Deliverer,
   readiness: Readiness,
   token: () => string | undefined,
 ): Promise<AdminServer> {
@@ -191,7 +183,14 @@ function startAdmin(
     history: journal,
     redeliver: createRedeliver({ authenticator, decode, history: journal }),
     metrics: async () => {
-      refreshGauges(metrics, await state(), Date.now());
+      const state = {
+        isBreakerOpen: deliverer.breaker.kind === 'open',
+        isOnTrial: deliverer.isOnTrial,
+        attemptsLimit: deliverer.limit,
+        heldEvents: deliverer.held,
+        stats: await journal.stats(),
+      };
+      refreshGauges(metrics, state, Date.now());
       return { contentType: metrics.contentType, text: await metrics.text() };
     },
     onFault: (error) => log.error({ err: error }, 'admin.faulted'),

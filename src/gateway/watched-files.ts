@@ -100,5 +100,13 @@ export async function watchCertificate(
   { ingest: { tls } }: Settings,
   watcher: FileWatcher,
 ): Promise<WatchedFile<TlsPair> | undefined> {
-  return tls === undefined ? undefined : watcher.watch('certificate', [tls.cert, tls.key], parseTlsFiles);
+  if (tls === undefined) return undefined;
+  const file = await watcher.watch('certificate', [tls.cert, tls.key], parseTlsFiles);
+  const follow = () => {
+    const seconds = file.current().expiresAt / 1000;
+    watcher.metrics.set('acr_gateway_certificate_expiry_timestamp_seconds', seconds, { file: 'certificate' });
+  };
+  file.onChange(follow);
+  follow();
+  return file;
 }

@@ -9,14 +9,12 @@ export interface GatewayState {
   readonly attemptsLimit: number;
   readonly heldEvents: number;
   readonly stats: JournalStats;
-  /** When the certificate of the ingest port expires, epoch milliseconds. Absent without TLS. */
-  readonly certificateExpiresAt?: number;
 }
 
 /** Sets every gauge of the gateway. */
 export function refreshGauges(
   metrics: Metrics,
-  { isBreakerOpen, isOnTrial, attemptsLimit, heldEvents, stats, certificateExpiresAt }: GatewayState,
+  { isBreakerOpen, isOnTrial, attemptsLimit, heldEvents, stats }: GatewayState,
   now: number,
 ): void {
   // A probe may find the sink ready that takes no event: a trial proves it only while events wait.
@@ -31,8 +29,6 @@ export function refreshGauges(
   metrics.set('acr_gateway_oldest_dead_letter_seconds', ageSeconds(stats.oldestDeadLetterAt, now));
   metrics.set('acr_gateway_journal_bytes', stats.bytes);
   metrics.set('acr_gateway_damaged_records', stats.damaged);
-  if (certificateExpiresAt === undefined) return;
-  metrics.set('acr_gateway_certificate_expiry_seconds', (certificateExpiresAt - now) / 1000, { file: 'certificate' });
 }
 
 function ageSeconds(since: number | undefined, now: number): number {

@@ -189,18 +189,6 @@ test('the sink is down while the breaker is open, and while events wait and atte
   assert.equal(await sinkUp(false, true, 0), 1, 'what failed is a dead letter now');
 });
 
-test('the expiry of a certificate is in seconds, negative after it, and absent without one', async () => {
-  const metrics = new Metrics();
-  const stats = { pending: 0, deadLetters: 0, damaged: 0, bytes: 0 };
-  const state = { isBreakerOpen: false, isOnTrial: false, attemptsLimit: 8, heldEvents: 0, stats };
-  refreshGauges(metrics, state, 1000);
-  await assert.rejects(readingOf(metrics, 'acr_gateway_certificate_expiry_seconds'));
-  refreshGauges(metrics, { ...state, certificateExpiresAt: 91_000 }, 1000);
-  assert.equal(await readingOf(metrics, 'acr_gateway_certificate_expiry_seconds', { file: 'certificate' }), 90);
-  refreshGauges(metrics, { ...state, certificateExpiresAt: 91_000 }, 101_000);
-  assert.equal(await readingOf(metrics, 'acr_gateway_certificate_expiry_seconds', { file: 'certificate' }), -10);
-});
-
 test('after `watchProcess` the text contains the metrics of the process', async () => {
   const metrics = new Metrics();
   metrics.watchProcess();

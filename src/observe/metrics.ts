@@ -147,9 +147,9 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Records that failed their checksum since the start, and became dead letters.',
   },
-  acr_gateway_certificate_expiry_seconds: {
+  acr_gateway_certificate_expiry_timestamp_seconds: {
     kind: 'gauge',
-    help: 'Seconds until the certificate of the ingest port expires, negative after that. Absent without TLS.',
+    help: 'When the certificate of the ingest port expires, seconds since 1970. Absent without TLS.',
     labels: { file: ['certificate'] },
   },
   acr_gateway_build_info: {

@@ -105,8 +105,9 @@ const CASES: Readonly<Record<string, Case>> = {
     quiet: { 'acr_gateway_reloads_total{file="tokens",result="taken"}': '0+1x60' },
   },
   AcrGatewayCertificateExpires: {
-    fires: { 'acr_gateway_certificate_expiry_seconds{file="certificate"}': `${14 * DAY}-60x60` },
-    quiet: { 'acr_gateway_certificate_expiry_seconds{file="certificate"}': `${15 * DAY}-60x60` },
+    // Time begins at 0.
+    fires: { 'acr_gateway_certificate_expiry_timestamp_seconds{file="certificate"}': `${14 * DAY}x60` },
+    quiet: { 'acr_gateway_certificate_expiry_timestamp_seconds{file="certificate"}': `${15 * DAY}x60` },
   },
   AcrGatewayFaults: {
     fires: { 'acr_gateway_faults_total{edge="http"}': '0x55 1x5' },
