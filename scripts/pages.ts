@@ -2,17 +2,21 @@ import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 
 import { METRICS, type MetricDeclaration } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
+import { cliPage } from './cli-page.ts';
 import { limitsPage } from './limits-page.ts';
+import { openApi } from './openapi.ts';
 import { settingsPage } from './settings-page.ts';
 
 /** The pages that are generated from the sources, by their path from the root. */
 export function generatedPages(): Readonly<Record<string, string>> {
   return {
     'charts/brigade-acr-gateway/README.md': chartPage(),
+    'docs/cli.md': cliPage(),
     'docs/configuration.md': settingsPage(),
     'docs/exit-codes.md': exitCodesPage(),
     'docs/limits.md': limitsPage(),
     'docs/metrics.md': metricsPage(),
+    'src/admin/api/openapi.json': openApi(),
   };
 }
 

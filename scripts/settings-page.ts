@@ -29,9 +29,15 @@ ${tableOf(SERVE_VARIABLES)}
 Everything listens on 127.0.0.1.
 
 ${tableOf(DEV_VARIABLES)}
-## \`dead-letters\`
+## Commands for a running gateway
+
+For \`events\`, \`dead-letters\`, \`deliveries\`, \`redeliveries\`, \`check --seq\`, and what \`doctor\` asks a gateway.
 
 ${tableOf(OPERATOR_VARIABLES)}
+## \`check --explain\` and \`token list\`
+
+They read \`CONFIG_PATH\`, \`TOKENS_PATH\`, \`SINK_URL\` and \`SINK_MODE\` as \`serve\` does, and need none of them.
+
 ## \`send\`
 
 ${tableOf(SEND_VARIABLES)}

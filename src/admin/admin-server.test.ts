@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text as allText } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { anAdminToken, anOperator, type OperatorRig } from '../../test/support/an-operator.ts';
 import {
   claimDue,
   completeDelivered,
@@ -12,43 +13,43 @@ import {
   keepDelivered,
   keepOne,
 } from '../../test/support/journal-steps.ts';
-import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aDeadLetter, aRecord } from '../../test/support/records.ts';
-import { tokenAuthenticator } from '../auth/token.ts';
-import { decode } from '../decode/decode.ts';
-import { MemoryJournal } from '../journal/memory/memory.ts';
-import { createRedeliver } from '../receive/redeliver.ts';
+import { Access } from './access.ts';
 import { AdminListenFault, type AdminOptions, startAdminServer } from './admin-server.ts';
+import { ROUTES } from './api/routes.ts';
 
 const TOKEN = 'the-admin-token';
 
-interface Rig {
-  readonly journal: MemoryJournal;
-  readonly clock: ManualClock;
+interface Rig extends OperatorRig {
   readonly port: number;
   readonly faults: readonly unknown[];
 }
 
-async function aRig(t: TestContext, changes: Partial<AdminOptions> = {}): Promise<Rig> {
-  const clock = new ManualClock();
-  const journal = new MemoryJournal({ clock });
-  const authenticator = tokenAuthenticator({ current: () => [] });
+async function aRig(
+  t: TestContext,
+  { token = () => TOKEN, ...changes }: Partial<AdminOptions> & { token?: () => string | undefined } = {},
+): Promise<Rig> {
+  const rig = anOperator();
+  const { clock, operator } = rig;
+  const tokens = () => {
+    const current = token();
+    return current === undefined ? [] : [anAdminToken('admin', current)];
+  };
   const faults: unknown[] = [];
   const server = await startAdminServer({
     host: '127.0.0.1',
     port: 0,
-    token: () => TOKEN,
-    allowedHosts: ['localhost', '127.0.0.1'],
+    access: new Access({ tokens, allowedHosts: ['localhost', '127.0.0.1'], clock }),
+    operator,
+    clock,
     healthy: () => true,
     unreadiness: async () => undefined,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'a_metric 1\n' }),
-    history: journal,
-    redeliver: createRedeliver({ authenticator, decode, history: journal }),
     onFault: (error) => faults.push(error),
     ...changes,
   });
   t.after(() => server.close());
-  return { journal, clock, port: server.port, faults };
+  return { ...rig, port: server.port, faults };
 }
 
 interface Answer {
@@ -153,11 +154,40 @@ test('a request without the token learns neither which paths exist nor what the 
   }
 });
 
-test('without a configured token everything but readiness and metrics is closed', async (t) => {
+test('without a configured token the admin port answers probes and metrics, and nothing else', async (t) => {
   const rig = await aRig(t, { token: () => undefined });
+  for (const path of ['/healthz', '/readyz', '/metrics']) assert.equal((await ask(rig, path)).status, 200);
   for (const authorization of ['Bearer undefined', 'Bearer ', `Bearer ${TOKEN}`]) {
-    assert.equal((await ask(rig, '/api/dead-letters', { headers: { authorization } })).status, 403);
+    for (const { method, path } of ROUTES) {
+      const headers = { authorization };
+      const { status } = await ask(rig, `/api${path}`, { method: method.toUpperCase(), headers });
+      assert.equal(status, 403, path);
+    }
+    for (const path of ['/', '/api/openapi.json', '/api/stream', '/api'])
+      assert.equal((await ask(rig, path, { headers: { authorization } })).status, 403, path);
   }
+});
+
+test('a path with dots, or with encoded ones, leads to no other one', async (t) => {
+  const rig = await aRig(t);
+  for (const path of [
+    '/api/events/../../etc/passwd',
+    '/api/events/..%2f..%2fetc%2fpasswd',
+    '/api/events/%2e%2e/settings/x',
+    '/api/..;/metrics',
+    '//api/events/1',
+    '/api/redeliveries/..%5c..%5cx',
+  ]) {
+    assert.equal((await ask(rig, path)).status, 401, path);
+    assert.equal((await get(rig, path)).status, 404, path);
+  }
+});
+
+test('a query beyond 16 KiB is answered 431', async (t) => {
+  const rig = await aRig(t);
+  assert.equal((await ask(rig, `/api/events?id=${'x'.repeat(16 * 1024)}`, { headers: AUTHORIZED })).status, 431);
+  const { status } = await get(rig, `/api/events?${'state=pending&'.repeat(1000)}`);
+  assert.equal(status, 200);
 });
 
 test('a new token counts at once, and the old one no more', async (t) => {
@@ -185,8 +215,10 @@ test('dead letters are listed, the newest first, with when and why', async (t) =
     seq: first,
     state: 'dead-lettered',
     receivedAt: at,
+    format: 'acr',
     caller: 'ci',
     event: aDeadLetter('0', 0).event,
+    attemptCount: 0,
     deadLetter: { at, reason: 'no-registry', detail: 'request.host is absent' },
   });
 });
@@ -230,10 +262,11 @@ test('an event is shown with its payload and its attempts', async (t) => {
     seq,
     state: 'dead-lettered',
     receivedAt: at,
+    format: 'acr',
     caller: 'ci',
     event: aRecord('a', 0).event,
+    attemptCount: 1,
     deadLetter: { at, reason: 'rejected', detail: 'label repo is not legal' },
-    format: 'acr',
     headers: { 'content-type': 'application/json' },
     delivery: 1,
     attempts: [
@@ -246,6 +279,7 @@ test('an event is shown with its payload and its attempts', async (t) => {
       },
     ],
     payload: '{"id":"ä"}',
+    message: { kind: 'message', headers: {}, body: 'a message' },
   });
 });
 
@@ -327,7 +361,7 @@ for (const chunked of [false, true]) {
 
 test('an unknown path is answered 404', async (t) => {
   const rig = await aRig(t);
-  for (const path of ['/', '/api', '/api/dead-letters/', '/api/redeliveries', '/console']) {
+  for (const path of ['/', '/api', '/api/dead-letters/', '/api/events/1/payload', '/nowhere']) {
     assert.deepEqual(await get(rig, path), { status: 404, json: { error: 'there is no such page' } });
   }
 });

@@ -3,27 +3,24 @@ import type { Socket } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { History } from '../journal/journal.ts';
+import type { Clock } from '../model/clock.ts';
 import { Fault } from '../model/fault.ts';
-import type { Redeliver } from '../receive/redeliver.ts';
-import { adminApi } from './api.ts';
-import { guard } from './guard.ts';
+import type { Access, AdminEnv } from './access.ts';
+import { adminApi } from './api/api.ts';
 import { LIMITS } from './limits.ts';
+import type { Operator } from './operator.ts';
 
 export interface AdminOptions {
   readonly host: string;
   readonly port: number;
-  /** The current admin token. Without one everything except probes and metrics is closed. */
-  readonly token: () => string | undefined;
-  /** `Host` headers that are answered, without port and in lower case. */
-  readonly allowedHosts: readonly string[];
+  readonly access: Access;
+  readonly operator: Operator;
+  readonly clock: Clock;
   /** The answer to `GET /healthz`. */
   readonly healthy: () => boolean;
   /** Undefined when ready, otherwise the reason. */
   readonly unreadiness: () => Promise<string | undefined>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  readonly history: History;
-  readonly redeliver: Redeliver;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -48,8 +45,8 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
   };
 }
 
-function createApp(options: AdminOptions): Hono {
-  const app = new Hono();
+function createApp(options: AdminOptions): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
   app.get('/healthz', (c) => (options.healthy() ? c.text('ok\n') : c.text('not healthy\n', 503)));
   app.get('/readyz', async (c) => {
     const reason = await options.unreadiness();
@@ -59,7 +56,7 @@ function createApp(options: AdminOptions): Hono {
     const { contentType, text } = await options.metrics();
     return c.body(text, 200, { 'content-type': contentType });
   });
-  app.use(guard(options));
+  app.use(options.access.checkOrigin());
   app.use(
     bodyLimit({
       maxSize: LIMITS.maxBodyBytes,
@@ -67,6 +64,7 @@ function createApp(options: AdminOptions): Hono {
     }),
   );
   app.route('/api', adminApi(options));
+  app.use(options.access.requires('read'));
   app.notFound((c) => c.json({ error: 'there is no such page' }, 404));
   app.onError((error, c) => {
     options.onFault(error);
@@ -75,7 +73,7 @@ function createApp(options: AdminOptions): Hono {
   return app;
 }
 
-function listen(app: Hono, { host, port }: AdminOptions): Promise<ServerType> {
+function listen(app: Hono<AdminEnv>, { host, port }: AdminOptions): Promise<ServerType> {
   return new Promise((resolve, reject) => {
     const serverOptions = {
       headersTimeout: LIMITS.requestTimeoutMs,

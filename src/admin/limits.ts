@@ -1,6 +1,7 @@
 import { type LimitTable, valuesOf } from '../model/limit.ts';
 
 const KIB = 1024;
+const HOUR = 3_600_000;
 
 /** The limits of the admin port. */
 export const ADMIN_LIMITS = {
@@ -14,7 +15,7 @@ export const ADMIN_LIMITS = {
   maxBodyBytes: {
     value: 64 * KIB,
     unit: 'bytes',
-    about: 'One body. Requests are lists of numbers.',
+    about: 'One body. Requests are lists of numbers, or a filter.',
     at: '413.',
     affects: 'the request',
   },
@@ -42,14 +43,14 @@ export const ADMIN_LIMITS = {
   defaultListed: {
     value: 50,
     unit: 'count',
-    about: 'Dead letters in an answer, where the request does not say how many.',
+    about: 'Events in an answer, where the request does not say how many.',
     at: 'The others are on the next page.',
     affects: 'the request',
   },
   maxListed: {
     value: 500,
     unit: 'count',
-    about: 'Dead letters in an answer.',
+    about: 'Events in an answer.',
     at: '400 for a request that asks for more.',
     affects: 'the request',
   },
@@ -67,6 +68,69 @@ export const ADMIN_LIMITS = {
       'Between two events that one request redelivers: at most 50 a second, so that a mistake does not overload the sink.',
     at: 'The next event waits.',
     affects: 'the request',
+  },
+  defaultPerSecond: {
+    value: 50,
+    unit: 'count',
+    about: 'Events that a redelivery by filter redelivers in a second, where the request does not say how many.',
+    at: 'The next event waits.',
+    affects: 'the redelivery',
+  },
+  maxPerSecond: {
+    value: 200,
+    unit: 'count',
+    about: 'The same, at most.',
+    at: '400 for a request that asks for more.',
+    affects: 'the request',
+  },
+  maxDiscarded: {
+    value: 1_000,
+    unit: 'count',
+    about: 'Dead letters that one request discards by filter.',
+    at: 'The answer says that there are more.',
+    affects: 'the request',
+  },
+  sessionMs: {
+    value: 12 * HOUR,
+    unit: 'ms',
+    about: 'How long a browser stays logged in.',
+    at: 'It has to log in again.',
+    affects: 'the session',
+  },
+  maxSessions: {
+    value: 256,
+    unit: 'count',
+    about: 'Browsers that are logged in.',
+    at: 'The oldest session ends.',
+    affects: 'the oldest session',
+  },
+  loginCodeMs: {
+    value: HOUR,
+    unit: 'ms',
+    about: 'For how long the link that `dev` prints logs in. It does so once.',
+    at: 'Log in with the admin token.',
+    affects: 'the link',
+  },
+  maxStreams: {
+    value: 32,
+    unit: 'count',
+    about: 'Live views, which are open answers of `GET /api/stream`.',
+    at: '503.',
+    affects: 'the request',
+  },
+  streamMs: {
+    value: 2_000,
+    unit: 'ms',
+    about: 'Between two messages of a live view.',
+    at: 'What changes meanwhile is sent together.',
+    affects: 'no one',
+  },
+  maxStreamedEvents: {
+    value: 50,
+    unit: 'count',
+    about: 'Events that are sent together to a live view.',
+    at: 'The newest are sent.',
+    affects: 'the live view',
   },
 } as const satisfies LimitTable;
 

@@ -1,8 +1,8 @@
 import type { Binding, Caller } from '../model/caller.ts';
+import { matchesGlob } from '../model/glob.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry, comparableResource, type Registries, registriesOf } from '../model/registry-name.ts';
 import type { Issue } from '../model/webhook.ts';
-import { matchesGlob } from './glob.ts';
 
 export type Scope =
   /** The event has the canonical name of its registry, if that is known. */

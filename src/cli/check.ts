@@ -8,17 +8,13 @@ import { createLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Sink } from '../sink/sink.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import type { ExplainOptions } from './explain.ts';
 import { print, printIssues } from './terminal.ts';
 
 /** How long the sink may take to answer, milliseconds. */
-const PROBE_MS = 20_000;
+export const PROBE_MS = 20_000;
 
-/**
- * Validates the configuration and asks the sink whether it takes our events; or explains what would become of a saved
- * webhook. Starts nothing.
- */
-export async function check(options: Partial<ExplainOptions> = {}): Promise<ExitCode> {
+/** Validates the configuration and asks the sink whether it takes our events. Starts nothing. */
+export async function check(): Promise<ExitCode> {
   const read = await readSettings(environment());
   if (read.kind === 'issues') {
     printIssues(read.issues);
@@ -26,15 +22,12 @@ export async function check(options: Partial<ExplainOptions> = {}): Promise<Exit
   }
   const { value: settings } = read;
   await using opened = new AsyncDisposableStack();
-  const log = await createLog({ level: 'silent', pretty: false });
+  const log = createLog({ level: 'silent', pretty: false });
   const watcher = opened.use(new FileWatcher(log, new Metrics()));
   const callers = await watchCallers(settings, watcher, log);
   const { sink } = await connectSink(settings.sink, watcher);
   opened.defer(() => sink.close());
-  const { explain: path } = options;
-  if (path === undefined) return await checkDelivery(settings, callers.current(), sink);
-  const { explain } = await import('./explain.ts');
-  return await explain({ ...options, explain: path }, callers.current(), sink);
+  return await checkDelivery(settings, callers.current(), sink);
 }
 
 async function checkDelivery(settings: Settings, callers: Callers, sink: Sink): Promise<ExitCode> {

@@ -62,7 +62,7 @@ export async function prepareDevFiles(folder: string): Promise<DevFiles> {
 }
 
 /**
- * Makes sure that the token file has a valid token of the gateway's service account, and that the account has its role:
+ * Makes sure that the token file has a valid token of the gateway's service account, and that the account has its roles:
  * creates the account on first start or if it was deleted, and unlocks it if it was locked.
  */
 export async function provideBrigadeToken(
@@ -76,6 +76,8 @@ export async function provideBrigadeToken(
     if (token !== undefined) await writeSecret(brigadeTokenPath, token);
   }
   roles.grant({ role: 'EVENT_CREATOR', serviceAccount: SERVICE_ACCOUNT, scope: SOURCE });
+  // So that the gateway can say which subscriptions nearly match an event.
+  roles.grant({ role: 'READER', serviceAccount: SERVICE_ACCOUNT, scope: '' });
 }
 
 /** Writes a file that only its owner can read, even if there was another. */

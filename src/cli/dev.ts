@@ -28,7 +28,7 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const log = await createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
+  const log = createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
   const lifetime = new Lifetime(log);
   let brigade: EmbeddedBrigade | undefined;
   let projects: WatchedProjects | undefined;
@@ -88,7 +88,11 @@ async function startBrigade(
   return brigade;
 }
 
-function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevFiles, address: string): Settings {
+function gatewaySettings(
+  { port, adminPort, logLevel, inEffect, traces }: DevSettings,
+  files: DevFiles,
+  address: string,
+): Settings {
   return {
     configPath: undefined,
     sink: {
@@ -113,6 +117,7 @@ function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevF
       host: '127.0.0.1',
       port: adminPort,
       token: { kind: 'file', path: files.adminTokenPath },
+      tokensPath: undefined,
       allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
     },
     journal: {
@@ -122,6 +127,8 @@ function gatewaySettings({ port, adminPort, logLevel }: DevSettings, files: DevF
       maxBytes: 256 * 1024 * 1024,
     },
     logLevel,
+    inEffect,
+    traces,
   };
 }
 

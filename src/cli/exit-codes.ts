@@ -5,7 +5,8 @@ export const EXIT_CODES = {
   ok: { code: 0, about: 'Done. `serve` and `dev`: stopped by a signal, after finishing what was under way.' },
   failed: {
     code: 1,
-    about: 'The command failed, or `check --explain` found no event to deliver. The message says why.',
+    about:
+      'The command failed, `check --explain` found no event to deliver, or `doctor` found a problem. The message says why.',
   },
   usage: {
     code: 64,
@@ -14,7 +15,7 @@ export const EXIT_CODES = {
   unavailable: {
     code: 69,
     about:
-      'A port cannot be listened on. `check`: Brigade cannot be reached or does not work. `dev`, `brigade`: the image does ' +
+      'A port cannot be listened on. `check`, `doctor`: Brigade cannot be reached or does not work. `dev`, `brigade`: the image does ' +
       'not contain them.',
   },
   broken: { code: 70, about: 'The journal or one of its threads broke while it ran. Start the gateway again.' },
@@ -23,7 +24,7 @@ export const EXIT_CODES = {
     about: 'The journal, or the data of the embedded Brigade, cannot be read or used. The message says what to do.',
   },
   locked: { code: 75, about: 'Another process uses the journal, or the data of the embedded Brigade.' },
-  rejected: { code: 77, about: '`check`: Brigade rejects the token, or its service account lacks the role.' },
+  rejected: { code: 77, about: '`check`, `doctor`: Brigade rejects the token, or its service account lacks the role.' },
   config: { code: 78, about: 'The configuration is not valid. The messages name every issue.' },
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly about: string }>>;
 

@@ -1,6 +1,8 @@
-import { type Callers, everyCaller } from '../auth/callers.ts';
+import { everyCaller } from '../auth/callers.ts';
+import { environment, readJudgingSettings } from '../config/read-settings.ts';
 import { decode } from '../decode/decode.ts';
 import type { DecodedEvent } from '../decode/decoder.ts';
+import { previewOf } from '../gateway/connect-sink.ts';
 import { answerTo } from '../http/answers.ts';
 import { payloadOf } from '../journal/payload.ts';
 import type { Caller } from '../model/caller.ts';
@@ -10,32 +12,72 @@ import { isRegistryEvent } from '../model/registry-event.ts';
 import type { Headers } from '../model/webhook.ts';
 import { formatIssues, isRejected, type Judgement, judge } from '../receive/judge.ts';
 import type { Deliverable, Sink } from '../sink/sink.ts';
+import { withAdmin } from './admin-client.ts';
+import { readCallerFiles } from './callers.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { readSavedBody, readSavedHeaders } from './saved-webhook.ts';
-import { print, printError } from './terminal.ts';
+import { jsonLines, print, printError, printIssues } from './terminal.ts';
 
 export interface ExplainOptions {
-  /** The file with the body. */
-  readonly explain: string;
+  /** The file with the body, or the number of an event that a running gateway has. */
+  readonly explain?: string;
+  readonly seq?: number;
   /** The file with the headers. */
   readonly headers?: string;
-  /** The caller that sends it; may be omitted where there is only one. */
+  /** The caller that sends it; may be omitted where there is only one, or no tokens file. */
   readonly caller?: string;
 }
 
 /**
- * Prints how the gateway would answer a saved webhook, and what it would send to the sink. The exit code is 0 when it would
- * send something.
+ * Prints how the gateway would answer a webhook, and what it would send to the sink: with the callers and rules in TOKENS_PATH
+ * and CONFIG_PATH, or for a caller without limits where neither is set. The exit code is 0 when it would send something.
  */
-export async function explain(options: ExplainOptions, callers: Callers, sink: Sink): Promise<ExitCode> {
-  const caller = callerFor(options.caller, everyCaller(callers));
+export async function explain(options: ExplainOptions): Promise<ExitCode> {
+  const { explain: path, seq, headers } = options;
+  if (seq === undefined) {
+    const webhook = async () => ({ body: await readSavedBody(path ?? ''), headers: await readSavedHeaders(headers) });
+    return explainWith(options.caller, webhook);
+  }
+  if (path !== undefined || headers !== undefined) {
+    printError('error: give either --seq, or --explain and --headers');
+    return EXIT_CODES.usage.code;
+  }
+  return withAdmin(async (admin) => {
+    const kept: KeptWebhook = await admin.get(`/api/events/${seq}`);
+    const webhook = async () => ({ body: Buffer.from(kept.raw ?? kept.payload), headers: kept.headers });
+    return explainWith(options.caller ?? kept.caller, webhook);
+  });
+}
+
+/** What of an event the admin API answers, and judging needs. */
+interface KeptWebhook {
+  readonly caller: string;
+  readonly headers: Headers;
+  readonly payload: string;
+  /** Absent where it is the payload. */
+  readonly raw?: string;
+}
+
+async function explainWith(
+  callerName: string | undefined,
+  readWebhook: () => Promise<Omit<SavedWebhook, 'caller'>>,
+): Promise<ExitCode> {
+  const read = await readJudgingSettings(environment());
+  if (read.kind === 'issues') {
+    printIssues(read.issues);
+    return EXIT_CODES.config.code;
+  }
+  const { tokensPath, configPath, mode } = read.value;
+  const isOpen = tokensPath === undefined && configPath === undefined;
+  const { callers } = await readCallerFiles(read.value);
+  const caller = isOpen ? { name: callerName ?? 'any' } : callerFor(callerName, everyCaller(callers));
   if (typeof caller === 'string') {
     printError(`error: ${caller}`);
     return EXIT_CODES.usage.code;
   }
-  const body = await readSavedBody(options.explain);
-  const headers = await readSavedHeaders(options.headers);
-  const { lines, isSent } = explainWebhook({ body, headers, caller }, sink);
+  if (isOpen)
+    printError('Neither TOKENS_PATH nor CONFIG_PATH is set: the caller has no limits, and there are no rules.');
+  const { lines, isSent } = explainWebhook({ ...(await readWebhook()), caller }, previewOf(mode));
   for (const line of lines) print(line);
   return isSent ? EXIT_CODES.ok.code : EXIT_CODES.failed.code;
 }
@@ -158,11 +200,8 @@ function explainDelivery(event: Deliverable, sink: Pick<Sink, 'preview'>): Expla
   }
   const headers = Object.entries(message.headers).map(([name, value]) => `  header   ${name}: ${value}`);
   const note = message.note === undefined ? [] : [`  note     ${message.note}`];
-  return { lines: [...note, ...headers, `  sent     ${indented(message.body)}`], isSent: true };
-}
-
-/** A JSON body over several lines, where that does not change it: JavaScript cannot represent every number of a payload. */
-function indented(body: string): string {
-  const json: unknown = JSON.parse(body);
-  return JSON.stringify(json) === body ? JSON.stringify(json, null, 2).replaceAll('\n', '\n  ') : printable(body);
+  return {
+    lines: [...note, ...headers, `  sent     ${jsonLines(message.body).replaceAll('\n', '\n  ')}`],
+    isSent: true,
+  };
 }

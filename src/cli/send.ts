@@ -39,8 +39,11 @@ export async function sendWebhooks(url: string | undefined, options: SendOptions
     return EXIT_CODES.usage.code;
   }
   const authorization = await authorizationOf(read.value.token);
-  const answers = await sendAll(options, async () => post(read.value.url, next(), authorization));
-  return report(answers);
+  const { url: address } = read.value;
+  const sending = await sendAll(options, (signal) => post(address, next(), authorization, signal));
+  const code = report(sending, options.count);
+  for (const hint of hints(sending, address)) printError(hint);
+  return code;
 }
 
 async function authorizationOf(token: Credential | undefined): Promise<Readonly<Record<string, string>>> {
@@ -83,11 +86,12 @@ async function post(
   url: string,
   { headers, body }: Sendable,
   authorization: Readonly<Record<string, string>>,
+  stop: AbortSignal,
 ): Promise<Answer> {
   const startedAt = performance.now();
   const ms = () => performance.now() - startedAt;
   try {
-    const signal = AbortSignal.timeout(ANSWER_MS);
+    const signal = AbortSignal.any([AbortSignal.timeout(ANSWER_MS), stop]);
     const init = {
       method: 'POST',
       headers: { ...headers, ...authorization },
@@ -103,31 +107,62 @@ async function post(
   }
 }
 
-async function sendAll({ count, concurrency }: SendOptions, send: () => Promise<Answer>): Promise<readonly Answer[]> {
+interface Sending {
+  readonly answers: readonly Answer[];
+  readonly seconds: number;
+}
+
+/** Ctrl-C ends it early: what has no answer then does not count. */
+async function sendAll(
+  { count, concurrency }: SendOptions,
+  send: (signal: AbortSignal) => Promise<Answer>,
+): Promise<Sending> {
   const progress = new Progress(count, process.stderr);
+  const startedAt = performance.now();
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  process.once('SIGINT', stop);
   const answers: Answer[] = [];
   let begun = 0;
   const worker = async (): Promise<void> => {
-    while (begun < count) {
+    while (begun < count && !stopping.signal.aborted) {
       begun += 1;
-      answers.push(await send());
+      const answer = await send(stopping.signal);
+      if (stopping.signal.aborted) return;
+      answers.push(answer);
       progress.step();
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
+  process.off('SIGINT', stop);
   progress.end();
-  return answers;
+  return { answers, seconds: (performance.now() - startedAt) / 1000 };
 }
 
-function report(answers: readonly Answer[]): ExitCode {
-  const [only, ...others] = answers;
-  if (only !== undefined && others.length === 0) print(printable(`${only.status ?? 'no answer'} ${only.text}`.trim()));
-  else for (const line of summary(answers)) print(line);
-  const isDone = answers.every(({ status = 0 }) => status >= 200 && status < 300);
+function report({ answers, seconds }: Sending, count: number): ExitCode {
+  const [only] = answers;
+  if (only !== undefined && count === 1) print(printable(`${only.status ?? 'no answer'} ${only.text}`.trim()));
+  else for (const line of summary(answers, seconds)) print(line);
+  const isInterrupted = answers.length < count;
+  if (isInterrupted) print(`interrupted after ${answers.length} of ${count}`);
+  const isDone = !isInterrupted && answers.every(({ status = 0 }) => status >= 200 && status < 300);
   return isDone ? EXIT_CODES.ok.code : EXIT_CODES.failed.code;
 }
 
-function summary(answers: readonly Answer[]): readonly string[] {
+/** What helps with the mistakes of a first try. */
+function hints({ answers }: Sending, url: string): readonly string[] {
+  const statuses = new Set(answers.map(({ status }) => status));
+  return [
+    ...(statuses.has(403)
+      ? [
+          '403: the token is missing or wrong, or may not send this event. For "npm start", add --token-file data/webhook-token',
+        ]
+      : []),
+    ...(statuses.has(404) ? [`404: webhooks go to ${new URL(url).origin}/events, not to ${url}`] : []),
+  ];
+}
+
+function summary(answers: readonly Answer[], seconds: number): readonly string[] {
   const counts = new Map<string, number>();
   for (const { status } of answers) {
     const name = status === undefined ? 'no answer' : String(status);
@@ -137,7 +172,13 @@ function summary(answers: readonly Answer[]): readonly string[] {
   const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0).toFixed(1);
   const rows = [...counts].toSorted().map(([name, count]) => `${name}  ${count}`);
   const failure = answers.find(({ status }) => status === undefined)?.text;
-  return [...rows, `p50  ${at(0.5)} ms`, `p99  ${at(0.99)} ms`, ...(failure === undefined ? [] : [printable(failure)])];
+  return [
+    ...rows,
+    `total  ${answers.length} in ${seconds.toFixed(1)} s, ${(answers.length / seconds).toFixed(1)}/s`,
+    `p50  ${at(0.5)} ms`,
+    `p99  ${at(0.99)} ms`,
+    ...(failure === undefined ? [] : [printable(failure)]),
+  ];
 }
 
 /** A progress bar, which disappears at the end. Without a terminal nothing is drawn. */
@@ -164,7 +205,9 @@ class Progress {
 
   #line(): string {
     const filled = Math.floor((this.#done / this.#total) * PROGRESS.width);
-    const rate = Math.round(this.#done / ((performance.now() - this.#startedAt) / 1000));
-    return `${'█'.repeat(filled)}${'░'.repeat(PROGRESS.width - filled)} ${this.#done}/${this.#total}  ${rate}/s`;
+    const rate = this.#done / ((performance.now() - this.#startedAt) / 1000);
+    const left = this.#done === 0 ? '' : `  ${Math.ceil((this.#total - this.#done) / rate)} s left`;
+    const bar = `${'█'.repeat(filled)}${'░'.repeat(PROGRESS.width - filled)}`;
+    return `${bar} ${this.#done}/${this.#total}  ${rate.toFixed(0)}/s${left}`;
   }
 }

@@ -14,7 +14,7 @@ export async function serve(): Promise<ExitCode> {
     printIssues(read.issues);
     return EXIT_CODES.config.code;
   }
-  const log = await createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
+  const log = createLog({ level: read.value.logLevel, pretty: process.stdout.isTTY });
   log.info({ version: VERSION, node: process.versions.node }, 'gateway.starting');
   for (const warning of warningsAbout(read.value)) log.warn({ warning }, 'config.warned');
   return runGateway(read.value, log);

@@ -1,6 +1,6 @@
 import { formatIssue } from '../config/schema.ts';
 import type { ParseIssue } from '../model/parsed.ts';
-import { printableLines } from '../model/printable.ts';
+import { printable, printableLines } from '../model/printable.ts';
 
 /**
  * Writes one or more lines to standard output, whose text cannot control the terminal. A text from outside that must not begin
@@ -19,4 +19,18 @@ export function printError(lines: string): void {
 export function printIssues(issues: readonly ParseIssue[]): void {
   printError(`The configuration has ${issues.length === 1 ? 'an issue' : `${issues.length} issues`}:`);
   for (const issue of issues) printError(`  ${formatIssue(issue)}`);
+}
+
+/** JSON over several lines, where that does not change it: JavaScript cannot represent every number. Any other text in one line. */
+export function jsonLines(text: string): string {
+  const json = parsed(text);
+  return JSON.stringify(json) === text ? JSON.stringify(json, null, 2) : printable(text);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

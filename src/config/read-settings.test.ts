@@ -55,8 +55,9 @@ describe('the settings of serve', () => {
   });
 
   it('an address, a token and a tokens file suffice', async () => {
-    const settings = await settingsOf(least);
-    assert.deepEqual(warningsAbout(settings), []);
+    const all = await settingsOf(least);
+    assert.deepEqual(warningsAbout(all), []);
+    const { inEffect: _, ...settings } = all;
     assert.deepEqual(settings, {
       configPath: undefined,
       sink: {
@@ -77,7 +78,13 @@ describe('the settings of serve', () => {
         trustedProxies: [],
         shutdownDelayMs: 0,
       },
-      admin: { host: '127.0.0.1', port: 8081, token: undefined, allowedHosts: ['localhost', '127.0.0.1', '[::1]'] },
+      admin: {
+        host: '127.0.0.1',
+        port: 8081,
+        token: undefined,
+        tokensPath: undefined,
+        allowedHosts: ['localhost', '127.0.0.1', '[::1]'],
+      },
       journal: {
         location: { kind: 'sqlite', path: './data/journal.db' },
         allowNetworkFs: false,
@@ -85,7 +92,20 @@ describe('the settings of serve', () => {
         maxBytes: 2 * 2 ** 30,
       },
       logLevel: 'info',
+      traces: undefined,
     });
+  });
+
+  it('traces are sent where a collector is named, all of them or a share', async () => {
+    const endpoint = 'http://collector:4318';
+    const settings = await settingsOf({ ...least, OTEL_EXPORTER_OTLP_ENDPOINT: `${endpoint}/` });
+    assert.deepEqual(settings.traces, { endpoint, share: 1 });
+    const sampled = await settingsOf({
+      ...least,
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
+    });
+    assert.deepEqual(sampled.traces, { endpoint, share: 0.25 });
   });
 
   it('an empty variable is not set, and blanks around a value do not count', async () => {
@@ -220,8 +240,12 @@ describe('the settings of serve', () => {
 describe('the settings of dev', () => {
   it('can all be left out', async () => {
     const ports = { port: 8080, adminPort: 8081, brigadePort: 8082 };
-    const value = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info' };
-    assert.deepEqual(await readDevSettings({}), { kind: 'value', value });
+    const value = { dataDir: './data', ...ports, rootPassword: undefined, logLevel: 'info', traces: undefined };
+    const read = await readDevSettings({});
+    assert.equal(read.kind, 'value');
+    const { inEffect, ...settings } = read.value;
+    assert.deepEqual(settings, value);
+    assert.ok(inEffect.some(({ name, value: text }) => name === 'BRIGADE_PORT' && text === '8082'));
   });
 
   it('are checked as those of serve are', async () => {
@@ -256,6 +280,19 @@ describe('the configuration file', () => {
     assert.deepEqual([settings.ingest.port, settings.admin.port], [3, 2]);
     assert.equal(settings.ingest.trustedProxies.length, 2);
     assert.equal(settings.configPath, CONFIG_PATH);
+  });
+
+  it('is shown to operators with the environment and the defaults, each with its source, and no secret', async () => {
+    const CONFIG_PATH = await file('shown.yaml', 'settings: { PORT: 1, ADMIN_PORT: 2, ADMIN_TOKEN: admin-s3cret }');
+    const { inEffect } = await settingsOf({ ...least, CONFIG_PATH, PORT: '3' });
+    const shown = new Map(inEffect.map(({ name, ...rest }) => [name, rest]));
+    assert.deepEqual(shown.get('PORT'), { value: '3', source: 'environment' });
+    assert.deepEqual(shown.get('ADMIN_PORT'), { value: '2', source: 'file' });
+    assert.deepEqual(shown.get('LOG_LEVEL'), { value: 'info', source: 'default' });
+    assert.deepEqual(shown.get('SINK_URL'), { source: 'default' });
+    assert.deepEqual(shown.get('API_TOKEN'), { value: '[hidden]', source: 'environment' });
+    assert.deepEqual(shown.get('ADMIN_TOKEN'), { value: '[hidden]', source: 'file' });
+    assert.doesNotMatch(JSON.stringify(inEffect), /s3cret/);
   });
 
   it('suffices', async () => {

@@ -1,12 +1,15 @@
 import * as v from 'valibot';
 import type { Parsed, ParseIssue } from '../model/parsed.ts';
+import type { SettingInEffect } from '../model/setting.ts';
 import type { ConfigFile } from './config-file.ts';
-import { formatIssue, toIssue } from './schema.ts';
+import { formatIssue, notesOf, toIssue } from './schema.ts';
 import { parseSecretFile } from './secret-files.ts';
 import {
   type Credential,
   type DevSettings,
   devSettings,
+  type JudgingSettings,
+  judgingSettings,
   type OperatorSettings,
   operatorSettings,
   type SendSettings,
@@ -15,6 +18,7 @@ import {
   serveSettings,
   type Texts,
 } from './settings.ts';
+import { DEV_VARIABLES, SERVE_VARIABLES } from './variables.ts';
 import { parseFiles } from './watched-file.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -25,24 +29,38 @@ export function environment(): Environment {
 }
 
 /** Reads the settings of `serve` and the files that they name. Reports every issue. Never rejects. */
-export async function readSettings(variables: Environment): Promise<Parsed<Settings>> {
+export function readSettings(variables: Environment): Promise<Parsed<Settings>> {
+  return readWithFile(serveSettings, variables);
+}
+
+/** Likewise, those of them that say what becomes of an event. None is required. */
+export function readJudgingSettings(variables: Environment): Promise<Parsed<JudgingSettings>> {
+  return readWithFile(judgingSettings, variables);
+}
+
+/** What the environment leaves out may be in the configuration file. */
+async function readWithFile<T>(
+  schema: v.GenericSchemaAsync<unknown, T>,
+  variables: Environment,
+): Promise<Parsed<T & { readonly inEffect: readonly SettingInEffect[] }>> {
   const given = textsOf(variables);
   const file = given['CONFIG_PATH'] === undefined ? undefined : await readConfigFile(given['CONFIG_PATH']);
   const filed: ConfigFile['settings'] = file?.kind === 'value' ? file.value.settings : new Map();
   const texts = { ...Object.fromEntries([...filed].map(([name, { text }]) => [name, text])), ...given };
-  const read = await readWith(serveSettings, texts, (name) => {
+  const read = await readWith(schema, texts, (name) => {
     const line = name in given ? undefined : filed.get(name)?.line;
     return line === undefined ? {} : { file: given['CONFIG_PATH'] ?? '', line };
   });
-  if (file?.kind !== 'issues') return read;
+  if (file?.kind !== 'issues') return withInEffect(read, SERVE_VARIABLES, given, filed);
   const issues = file.issues.map((issue) => ({ path: 'CONFIG_PATH', message: formatIssue(issue) }));
   // A setting that seems to be missing may be in the file that cannot be read.
   const others = read.kind === 'issues' ? read.issues.filter(({ message }) => !message.endsWith(' is required')) : [];
   return { kind: 'issues', issues: [...issues, ...others] };
 }
 
-export function readDevSettings(variables: Environment): Promise<Parsed<DevSettings>> {
-  return readWith(devSettings, textsOf(variables));
+export async function readDevSettings(variables: Environment): Promise<Parsed<DevSettings>> {
+  const given = textsOf(variables);
+  return withInEffect(await readWith(devSettings, given), DEV_VARIABLES, given);
 }
 
 export function readSendSettings(variables: Environment): Promise<Parsed<SendSettings>> {
@@ -79,6 +97,23 @@ export async function secretOf(credential: Credential): Promise<string> {
 function textsOf(variables: Environment): Texts {
   const given = Object.entries(variables).map(([name, text = '']) => [name, text.trim()] as const);
   return Object.fromEntries(given.filter(([, text]) => text !== ''));
+}
+
+function withInEffect<T>(
+  read: Parsed<T>,
+  variables: Readonly<Record<string, Parameters<typeof notesOf>[0]>>,
+  given: Texts,
+  filed: ConfigFile['settings'] = new Map(),
+): Parsed<T & { readonly inEffect: readonly SettingInEffect[] }> {
+  if (read.kind === 'issues') return read;
+  const inEffect = Object.entries(variables).map(([name, schema]): SettingInEffect => {
+    const { byDefault, isSecret } = notesOf(schema);
+    const source = name in given ? 'environment' : filed.has(name) ? 'file' : 'default';
+    const value = given[name] ?? filed.get(name)?.text ?? byDefault;
+    if (value === undefined) return { name, source };
+    return { name, value: isSecret === true ? '[hidden]' : value, source };
+  });
+  return { kind: 'value', value: { ...read.value, inEffect } };
 }
 
 async function readConfigFile(path: string): Promise<Parsed<ConfigFile>> {

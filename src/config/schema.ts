@@ -11,6 +11,10 @@ export interface Notes {
   readonly ifAbsent: string;
   /** Completes "must be …". */
   readonly expected: string;
+  /** Its text when it is not set. */
+  readonly byDefault?: string;
+  /** It is never shown. */
+  readonly isSecret?: boolean;
   /** The reference explains its parts elsewhere. */
   readonly isLeaf?: boolean;
 }
@@ -38,7 +42,10 @@ export function textThat(expected: string, isFit: (text: string) => boolean): Te
 
 export function oneOf<const T extends string>(values: readonly T[]): Text<T> {
   const expected = `one of ${values.map((value) => `\`${value}\``).join(', ')}`;
-  return text(expected, (given) => values.find((value) => value === given));
+  return v.pipe(
+    text(expected, (given) => values.find((value) => value === given)),
+    v.metadata({ expected, enum: values }),
+  );
 }
 
 /** A list that is not empty: an empty one would match or allow nothing. */

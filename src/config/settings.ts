@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { SettingInEffect } from '../model/setting.ts';
 import { parseTlsFiles } from './secret-files.ts';
 import * as text from './text-types.ts';
 import {
@@ -16,6 +17,7 @@ import {
   TLS_FILES,
   TLS_SWITCH,
   TOKENS,
+  TRACES,
 } from './variables.ts';
 
 /** What was given for variables, by their names. */
@@ -26,11 +28,18 @@ export type Credential =
   | { readonly kind: 'value'; readonly value: string }
   | { readonly kind: 'file'; readonly path: string };
 
-export type Settings = v.InferOutput<typeof serveSettings>;
+export type Settings = v.InferOutput<typeof serveSettings> & InEffect;
+
+interface InEffect {
+  /** Every setting as it is in use, for operators. */
+  readonly inEffect: readonly SettingInEffect[];
+}
+
 export type SinkSettings = Settings['sink'];
-export type DevSettings = v.InferOutput<typeof devSettings>;
+export type DevSettings = v.InferOutput<typeof devSettings> & InEffect;
 export type SendSettings = v.InferOutput<typeof sendSettings>;
 export type OperatorSettings = v.InferOutput<typeof operatorSettings>;
+export type JudgingSettings = v.InferOutput<typeof judgingSettings>;
 
 const brigade = v.pipeAsync(
   variables(BRIGADE),
@@ -111,6 +120,7 @@ const admin = v.pipeAsync(
     host: it.ADMIN_HOST,
     port: it.ADMIN_PORT,
     token: credentialOf(it.ADMIN_TOKEN, it.ADMIN_TOKEN_PATH),
+    tokensPath: it.ADMIN_TOKENS_PATH,
     allowedHosts: it.ADMIN_ALLOWED_HOSTS,
   })),
 );
@@ -150,6 +160,7 @@ export const serveSettings = v.pipeAsync(
     admin: given,
     journal: given,
     log: given,
+    traces: given,
   })),
   v.objectAsync({
     file: variables(CONFIG),
@@ -159,12 +170,14 @@ export const serveSettings = v.pipeAsync(
     admin,
     journal,
     log: variables(LOG),
+    traces: variables(TRACES),
   }),
-  v.transform(({ file, tokens, log, ...parts }) => ({
+  v.transform(({ file, tokens, log, traces, ...parts }) => ({
     configPath: file.CONFIG_PATH,
     ...parts,
     tokensPath: tokens.TOKENS_PATH,
     logLevel: log.LOG_LEVEL,
+    traces: tracesOf(traces),
   })),
 );
 
@@ -178,6 +191,7 @@ export const devSettings = v.pipeAsync(
     brigadePort: it.BRIGADE_PORT,
     rootPassword: it.BRIGADE_ROOT_PASSWORD,
     logLevel: it.LOG_LEVEL,
+    traces: tracesOf(it),
   })),
 );
 
@@ -185,6 +199,22 @@ export const sendSettings = v.pipeAsync(
   variables(SEND_VARIABLES),
   credentialRule('WEBHOOK_TOKEN', 'WEBHOOK_TOKEN_PATH'),
   v.transform((it) => ({ url: it.WEBHOOK_URL, token: credentialOf(it.WEBHOOK_TOKEN, it.WEBHOOK_TOKEN_PATH) })),
+);
+
+/** The settings of the commands that only look at callers, rules and messages. None is required. */
+export const judgingSettings = v.pipeAsync(
+  variables({
+    ...CONFIG,
+    TOKENS_PATH: v.optionalAsync(TOKENS.TOKENS_PATH),
+    SINK_URL: CLOUD_EVENTS.SINK_URL,
+    SINK_MODE: CLOUD_EVENTS.SINK_MODE,
+  }),
+  v.transform((it) => ({
+    configPath: it.CONFIG_PATH,
+    tokensPath: it.TOKENS_PATH,
+    /** How CloudEvents are sent. Absent: the sink is Brigade. */
+    mode: it.SINK_URL === undefined ? undefined : it.SINK_MODE,
+  })),
 );
 
 /** The settings of the commands that talk to the admin port of a running gateway. */
@@ -213,6 +243,15 @@ function credentialRule<T extends object>(
     if (given === 2) addIssue({ message: `only one of ${name} and ${pathName} may be set` });
     if (given === 0 && required !== undefined) addIssue({ message: required });
   });
+}
+
+/** Undefined without a collector. */
+function tracesOf(it: {
+  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined;
+  readonly OTEL_TRACES_SAMPLER_ARG: number;
+}): { readonly endpoint: string; readonly share: number } | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share } = it;
+  return endpoint === undefined ? undefined : { endpoint: endpoint.replace(/\/+$/, ''), share };
 }
 
 function credentialOf(value: string | undefined, path: string | undefined): Credential | undefined {

@@ -29,6 +29,18 @@ describe('the types of settings', () => {
     assertReads(text.port, { abc: undefined, '80.5': undefined, '1e3': undefined, '0x50': undefined });
   });
 
+  it('a share is a number from 0 to 1', () => {
+    assertReads(text.share, {
+      '0': 0,
+      '1': 1,
+      '0.25': 0.25,
+      '1.0': 1,
+      '1.5': undefined,
+      '-1': undefined,
+      '.5': undefined,
+    });
+  });
+
   it('a size is in bytes or has a unit, and stays within its limits', () => {
     const size = text.byteSize({ min: '1KiB', max: '2GiB' });
     assertReads(size, {

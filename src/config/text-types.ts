@@ -65,6 +65,12 @@ export const httpUrl: Text<string> = text(
   parseHttpUrl,
 );
 
+/** `0.25` */
+export const share: Text<number> = text('a number from 0 to 1', (given) => {
+  const value = /^[01](\.\d{1,9})?$/.test(given) ? Number(given) : 2;
+  return value <= 1 ? value : undefined;
+});
+
 /** Returned as the plain address. */
 export const cloudEventsUrl: Text<string> = text(
   'a `cloudevents+http://` or `cloudevents+https://` URL without credentials, query and fragment',
@@ -72,9 +78,12 @@ export const cloudEventsUrl: Text<string> = text(
 );
 
 /** What can stand in a header. `${X}` and `$(X)` are references that were not resolved, never a secret. */
-export const secretText: Text<string> = textThat(
-  'a secret of visible ASCII characters, not an unresolved reference',
-  (given) => /^[\x20-\x7e]+$/.test(given) && !/^\$[{(]/.test(given),
+export const secretText: Text<string> = v.pipe(
+  textThat(
+    'a secret of visible ASCII characters, not an unresolved reference',
+    (given) => /^[\x20-\x7e]+$/.test(given) && !/^\$[{(]/.test(given),
+  ),
+  v.metadata({ isSecret: true }),
 );
 
 export const journalUrl: Text<JournalLocation> = text('`sqlite:PATH` or `memory:`', (given) => {

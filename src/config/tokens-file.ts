@@ -21,10 +21,14 @@ const sha256 = text<Uint8Array>('the SHA-256 of a token, 64 hexadecimal digits',
   /^[0-9a-f]{64}$/i.test(given) && given.toLowerCase() !== EMPTY_DIGEST ? Buffer.from(given, 'hex') : undefined,
 );
 
+/** The fields of an entry with a token, of which it has one. */
+export const TOKEN_FIELDS = { token: v.optional(token), sha256: v.optional(sha256) };
+
+export const ONE_TOKEN = 'either `token` or `sha256` is required, and not both';
+
 const detailed = v.pipe(
   fields({
-    token: v.optional(token),
-    sha256: v.optional(sha256),
+    ...TOKEN_FIELDS,
     registry: v.optional(registryName),
     repositories: v.optional(globs),
     actions: v.optional(actions),
@@ -32,7 +36,7 @@ const detailed = v.pipe(
   v.partialCheck(
     [['token'], ['sha256']],
     (entry) => (entry.token === undefined) !== (entry.sha256 === undefined),
-    'either `token` or `sha256` is required, and not both',
+    ONE_TOKEN,
   ),
   v.transform(({ token: digest, sha256: given, registry, repositories, actions: allowed }) => {
     const binding: Binding = {
@@ -70,6 +74,19 @@ export function parseTokens(content: Uint8Array): Parsed<Tokens> {
   return json.kind === 'issues' ? json : read(tokensFile, json.value.value, json.value.placeOf);
 }
 
+/** Characters of a token below which it may be guessed, and different ones among them. */
+const WEAK = { length: 20, characters: 8 };
+
+/** The tokens that a valid file has as they are, not as digests, and whether each could be guessed. */
+export function plainTokens(content: Uint8Array): readonly { readonly name: string; readonly isWeak: boolean }[] {
+  const json: unknown = JSON.parse(new TextDecoder().decode(content));
+  return Object.entries(isObject(json) ? json : {}).flatMap(([name, value]) => {
+    const given = isObject(value) ? value['token'] : value;
+    if (typeof given !== 'string') return [];
+    return [{ name, isWeak: given.length < WEAK.length || new Set(given).size < WEAK.characters }];
+  });
+}
+
 interface Entry {
   readonly digest: Uint8Array;
   readonly binding: Binding;
@@ -79,8 +96,8 @@ function toEntry([name, { digest, binding }]: [string, Entry]): TokenEntry {
   return { caller: Object.keys(binding).length === 0 ? { name } : { name, bindings: [binding] }, digest };
 }
 
-/** One token under two names would leave open which caller sent a webhook. */
-function rejectDuplicates({ dataset, addIssue }: v.RawCheckContext<Map<string, Entry>>): void {
+/** One token under two names would leave open who used it. */
+export function rejectDuplicates<T>({ dataset, addIssue }: v.RawCheckContext<Map<string, T>>): void {
   const input: unknown = dataset.value;
   if (!(input instanceof Map)) return;
   const owners = new Map<string, string>();

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { parseAdminTokens } from './admin-tokens-file.ts';
 import { formatIssue, type Notes, notesOf, oneOf, optional, required, type Text } from './schema.ts';
 import { parseBasicFile, parseCaFile, parseSecretFile } from './secret-files.ts';
 import * as text from './text-types.ts';
@@ -115,6 +116,10 @@ export const ADMIN = {
   ADMIN_PORT,
   ADMIN_TOKEN: optional(text.secretText, `Token of the admin API, which is closed without one. ${NEVER_SHOWN}`),
   ADMIN_TOKEN_PATH: fileWith(parseSecretFile, `File that holds \`ADMIN_TOKEN\`; ${FOLLOWED}.`),
+  ADMIN_TOKENS_PATH: fileWith(
+    parseAdminTokens,
+    `JSON file of more admin tokens, each with a name and a role; ${FOLLOWED}.`,
+  ),
   ADMIN_ALLOWED_HOSTS: withDefault(
     text.commaSeparated(text.hostHeader),
     'localhost, 127.0.0.1, [::1]',
@@ -158,6 +163,18 @@ export const LOG = {
   ),
 };
 
+export const TRACES = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    text.httpUrl,
+    'Address of a collector of OpenTelemetry, such as `http://collector:4318`: [traces](operations.md#traces) are sent there, to `/v1/traces` below it.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: withDefault(
+    text.share,
+    '1',
+    'Share of the webhooks without a trace of their own that are traced. One with a trace says itself whether it is.',
+  ),
+};
+
 /** By name, in the order of the reference. */
 export const SERVE_VARIABLES = {
   ...CONFIG,
@@ -170,6 +187,7 @@ export const SERVE_VARIABLES = {
   ...ADMIN,
   ...JOURNAL,
   ...LOG,
+  ...TRACES,
 };
 
 export const DEV_VARIABLES = {
@@ -181,6 +199,7 @@ export const DEV_VARIABLES = {
     ifAbsent: 'a random one, kept in `root-password` in `DATA_DIR`',
   }),
   ...LOG,
+  ...TRACES,
 };
 
 export const SEND_VARIABLES = {
@@ -201,7 +220,12 @@ export const OPERATOR_VARIABLES = {
 function withDefault<T>(type: Text<T>, ifAbsent: string, about: string) {
   return v.pipe(
     v.optional(type, ifAbsent),
-    v.metadata({ ...notesOf(type), about, ifAbsent: ifAbsent === '' ? 'none' : `\`${ifAbsent}\`` }),
+    v.metadata({
+      ...notesOf(type),
+      about,
+      byDefault: ifAbsent,
+      ifAbsent: ifAbsent === '' ? 'none' : `\`${ifAbsent}\``,
+    }),
   );
 }
 

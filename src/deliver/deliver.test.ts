@@ -751,3 +751,41 @@ test('whatever the sink does, every event is delivered or becomes a dead letter 
   assert.equal(rig.deliverer.held, 0);
   assert.equal(new Set(rig.sink.taken).size, rig.sink.taken.length, 'no event is delivered twice');
 });
+
+test('a paused deliverer begins no attempt and gives back what it has claimed; those under way end', async (t) => {
+  const rig = aRig(t);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  rig.sink.onDeliver = async () => {
+    await promise;
+    return DELIVERED;
+  };
+  const names = manyNames(40);
+  await keepEvents(rig, ...names);
+  rig.deliverer.start();
+  await rig.sink.until(({ running }) => running === rig.deliverer.limit);
+  const begun = rig.deliverer.limit;
+  rig.deliverer.pause();
+  resolve();
+  await rig.watcher.untilAttempted(begun);
+  await keepEvents(rig, 'late');
+  const claims = await claimDue(rig.journal, 1000);
+  assert.equal(claims.length, 41 - begun);
+  for (const { seq, fence, history } of claims)
+    await rig.journal.complete({ seq, fence, decision: { kind: 'retry', at: rig.clock.now(), history } });
+  assert.equal(rig.watcher.attempts.length, begun);
+  rig.deliverer.resume();
+  await rig.watcher.untilAttempted(41);
+});
+
+test('a deliverer that is paused before it starts waits until it is resumed', async (t) => {
+  const rig = aRig(t);
+  await keepEvents(rig, 'a');
+  rig.deliverer.pause();
+  rig.deliverer.start();
+  const [claim] = await claimDue(rig.journal, 1);
+  assert.ok(claim);
+  const { seq, fence, history } = claim;
+  await rig.journal.complete({ seq, fence, decision: { kind: 'retry', at: rig.clock.now(), history } });
+  rig.deliverer.resume();
+  await rig.watcher.untilAttempted(1);
+});

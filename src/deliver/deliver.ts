@@ -54,6 +54,7 @@ export class Deliverer {
   #running = 0;
   #runningSuspects = 0;
   #isAsking = false;
+  #isPaused = false;
   #claiming = new AbortController();
   #changed = Promise.withResolvers<void>();
   #endPause: () => void = () => {};
@@ -73,6 +74,19 @@ export class Deliverer {
 
   get breaker(): BreakerState {
     return this.#breaker.state;
+  }
+
+  /** Begins no more attempts until `resume`. Those under way go on, and an open breaker probes. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#claiming.abort();
+    this.#giveBack();
+    this.#noteChange();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#noteChange();
   }
 
   /** The number of claims that are not completed. */
@@ -145,6 +159,7 @@ export class Deliverer {
 
   /** Some events are claimed in advance, so that no attempt waits for the journal, which may be waiting for the disk. */
   #mayClaim(): boolean {
+    if (this.#isPaused) return false;
     const ready = this.#ready.filter((claim) => !isSuspect(claim));
     return ready.length < this.limit / 2 && this.#held.size < MAX_UNCOMPLETED;
   }
@@ -171,7 +186,7 @@ export class Deliverer {
   }
 
   #startAttempts(): void {
-    const mayDeliver = this.#breaker.state.kind === 'closed' && !this.#stopping.signal.aborted;
+    const mayDeliver = this.#breaker.state.kind === 'closed' && !this.#isPaused && !this.#stopping.signal.aborted;
     if (!mayDeliver) this.#giveBack();
     while (this.#running < this.limit) {
       const claim = this.#takeReady();

@@ -1,11 +1,14 @@
+import { hash } from 'node:crypto';
 import { type Callers, everyCaller, joinedCallers } from '../auth/callers.ts';
 import { isUnbound, registriesOfCaller } from '../auth/scope.ts';
+import { parseAdminTokens } from '../config/admin-tokens-file.ts';
 import type { ConfigFile } from '../config/config-file.ts';
 import { formatIssue } from '../config/schema.ts';
 import { parseSecretFile, parseTlsFiles, type TlsPair } from '../config/secret-files.ts';
 import type { Credential, Settings } from '../config/settings.ts';
 import { parseTokens } from '../config/tokens-file.ts';
 import { type ParseFiles, WatchedFile } from '../config/watched-file.ts';
+import { ADMIN_TOKEN_NAME, type AdminToken } from '../model/admin-token.ts';
 import { Fault } from '../model/fault.ts';
 import { NO_POLICY } from '../model/policy.ts';
 import { observeFile } from '../observe/files.ts';
@@ -87,6 +90,24 @@ export async function watchCallers(
 async function watchConfig(path: string, watcher: FileWatcher): Promise<WatchedFile<ConfigFile>> {
   const { parseConfigFile } = await import('../config/config-file.ts');
   return watcher.watch('config', [path], parseConfigFile);
+}
+
+/** The tokens of `ADMIN_TOKEN` and of the file of admin tokens. Rejects with a `FileFault`. */
+export async function watchAdminTokens(
+  { admin: { token, tokensPath } }: Settings,
+  watcher: FileWatcher,
+): Promise<() => readonly AdminToken[]> {
+  const single = token === undefined ? undefined : await watcher.secret('admin-token', token);
+  const file =
+    tokensPath === undefined ? undefined : await watcher.watch('admin-tokens', [tokensPath], parseAdminTokens);
+  return () => [
+    ...(single === undefined ? [] : [{ name: ADMIN_TOKEN_NAME, role: 'operate' as const, digest: digestOf(single) }]),
+    ...(file?.current() ?? []),
+  ];
+}
+
+function digestOf(secret: Secret): Uint8Array {
+  return hash('sha256', secret.current(), 'buffer');
 }
 
 /** The names of the callers that may send events of any registry. */

@@ -1,5 +1,5 @@
 import type { Attempt, Claim, Completion, Decision } from '../model/delivery.ts';
-import type { DeadLetterReason, UnavailableReason } from '../model/receipt.ts';
+import type { DeadLetterReason, LostEvent, UnavailableReason } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import type { ByteRange, Format } from '../model/webhook.ts';
 
@@ -109,21 +109,38 @@ export interface Queue {
   wake(spreadMs: number): Promise<void>;
 }
 
-export type RecordState = 'pending' | 'delivered' | 'dead-lettered';
+export const RECORD_STATES = ['pending', 'delivered', 'dead-lettered', 'discarded'] as const;
+
+/** Each record is in exactly one of them: accepted = pending + delivered + dead-lettered + discarded. */
+export type RecordState = (typeof RECORD_STATES)[number];
+
+/** Who did something, and when, epoch milliseconds. */
+export interface Act {
+  readonly at: number;
+  /** The name of an admin token. */
+  readonly by: string;
+}
 
 /** A record in a list. */
 export interface RecordSummary {
   readonly seq: number;
   readonly state: RecordState;
+  /** Epoch milliseconds, by the clock of the machine. */
   readonly receivedAt: number;
+  readonly format: Format;
   readonly caller: string;
   readonly event: KeptEvent;
+  /** Of a dead letter, also after it was discarded. */
   readonly deadLetter?: { readonly at: number; readonly reason: DeadLetterReason; readonly detail: string };
+  readonly discarded?: Act;
+  /** It was delivered, and no project subscribes to it. */
+  readonly unmatched?: true;
+  /** Attempts to deliver it, of all its deliveries. */
+  readonly attemptCount: number;
 }
 
 /** Everything that the journal knows of one record. */
 export interface JournalRecord extends RecordSummary {
-  readonly format: Format;
   readonly headers: Readonly<Record<string, string>>;
   readonly traceparent?: string;
   readonly raw: Uint8Array;
@@ -142,6 +159,9 @@ export interface RecordedAttempt extends Attempt {
 export interface JournalStats {
   readonly pending: number;
   readonly deadLetters: number;
+  readonly discarded: number;
+  /** Set while deliveries are paused. */
+  readonly paused?: Act;
   /** When the oldest pending event was received, epoch milliseconds, as the clock of the machine is set now. */
   readonly oldestPendingAt?: number;
   /** When the oldest dead letter became one, likewise. */
@@ -152,29 +172,164 @@ export interface JournalStats {
   readonly bytes: number;
 }
 
-/** What `find` looks for: the newest records first, below `before` where given. */
-export interface RecordQuery {
+/** Which records are meant: those for which all given conditions hold. Texts are compared exactly, but for the glob. */
+export interface EventFilter {
   readonly state?: RecordState;
+  readonly registry?: string;
+  /** A glob: `*` matches within a path segment, `**` across. */
+  readonly repository?: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly id?: string;
+  readonly action?: KeptEvent['action'];
+  readonly format?: Format;
+  readonly caller?: string;
+  /** False: delivered, and no project subscribes. True: delivered otherwise. */
+  readonly matched?: boolean;
+  /** Received at this time or later, epoch milliseconds. */
+  readonly from?: number;
+  /** Received before this time. */
+  readonly until?: number;
+}
+
+export interface RecordQuery extends EventFilter {
+  /** Only records with smaller numbers: what a page gave as `next`. */
   readonly before?: number;
+  /** At most this many records. */
   readonly limit: number;
 }
 
+/** Records in the order of their numbers, the newest first. It may have fewer than asked for, even none, and not be the last. */
+export interface Page {
+  readonly records: readonly RecordSummary[];
+  /** Where the next page begins. Absent: nothing older was found. */
+  readonly next?: number;
+}
+
+/** How many records in a state were received within an hour. */
+export interface HourCount {
+  /** When it begins, epoch milliseconds. */
+  readonly hour: number;
+  readonly state: RecordState;
+  readonly count: number;
+}
+
 /**
- * What an operator can ask of the past, and send again.
+ * What an operator can ask of the past.
  *
  * Every implementation promises, and the suite proves:
  * - a record is found as it came, byte for byte, with every attempt to deliver it;
- * - a redelivered event is due at once, with a new budget of attempts and the next delivery number.
+ * - page after page, a filter finds each record that it found when the first page was read and that still matches, once. One
+ *   page takes a fraction of a second, however many records there are;
+ * - any number is a safe place to begin a page.
  */
 export interface History {
-  find(query: RecordQuery): Promise<readonly RecordSummary[]>;
+  find(query: RecordQuery): Promise<Page>;
+  /** The newest `LIMITS.maxCountedHours` hours that have any, the newest first. */
+  count(filter: EventFilter): Promise<readonly HourCount[]>;
   get(seq: number): Promise<JournalRecord | undefined>;
+  stats(): Promise<JournalStats>;
+}
+
+/**
+ * What an operator does about an event.
+ *
+ * Every implementation promises, and the suite proves:
+ * - a redelivered event is due at once, with a new budget of attempts and the next delivery number;
+ * - a discarded event keeps everything that is known of it until it is pruned like a delivered one. It can be redelivered. It is
+ *   no dead letter any more, takes nothing of its caller's share, and has its key as before.
+ */
+export interface Corrections {
   /**
-   * Makes a dead letter or a delivered event pending again. `event` replaces what was decoded; it is required where that
-   * was unreadable. Resolves to false when there is no such record, or it is pending already.
+   * Makes an event that is not pending pending again. `event` replaces what was decoded; it is required where that was
+   * unreadable. Resolves to false when there is no such record, or it is pending already.
    */
   redeliver(seq: number, event?: RegistryEvent): Promise<boolean>;
-  stats(): Promise<JournalStats>;
+  /** Resolves to false when there is no dead letter of that number. */
+  discard(seq: number, by: string): Promise<boolean>;
+}
+
+/** Keeps, through every crash, whether an operator has paused deliveries. */
+export interface Control {
+  /** Deliveries that are paused already stay paused by whom they were. */
+  pause(by: string, at: number): Promise<void>;
+  resume(): Promise<void>;
+  pauseState(): Promise<Act | undefined>;
+}
+
+/** An operator's job that redelivers everything that a filter finds. */
+export interface RedeliveryJob extends Act {
+  readonly id: string;
+  readonly filter: EventFilter;
+  /** Its pace. */
+  readonly perSecond: number;
+  /** Only events with smaller numbers are left to do. */
+  readonly before: number;
+  /** How many events the filter found when the job began. */
+  readonly matches: number;
+  readonly redelivered: number;
+  readonly skipped: number;
+  readonly state: 'running' | 'done' | 'canceled';
+  readonly endedAt?: number;
+}
+
+/** Keeps the jobs through every crash, so that one that was running goes on. */
+export interface RedeliveryJobs {
+  /** The newest first. */
+  redeliveries(): Promise<readonly RedeliveryJob[]>;
+  /** Adds a job, or replaces the one with its id. Of more than `LIMITS.maxRedeliveryJobs`, the oldest that have ended go. */
+  putRedelivery(job: RedeliveryJob): Promise<void>;
+}
+
+/** How many webhooks, or events of them, of a caller were turned away within a minute for a reason. */
+export interface TurnedAwayCount {
+  /** When it begins, epoch milliseconds. */
+  readonly minute: number;
+  /** Absent: not authenticated. */
+  readonly caller?: string;
+  /** Of a closed set: `duplicate`, or why it was ignored or rejected. */
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** What may be shown of a webhook, or of an event of it, that was turned away. Every text is printable and bounded. */
+export interface TurnedAwaySample {
+  readonly at: number;
+  readonly caller?: string;
+  readonly remoteAddress: string;
+  /** Of the answer. */
+  readonly status: number;
+  readonly reason: string;
+  readonly event?: LostEvent;
+  readonly detail?: string;
+}
+
+/** A sample that is kept. `id` numbers them in order. */
+export interface KeptSample extends TurnedAwaySample {
+  readonly id: number;
+}
+
+/** What was turned away since the last batch. */
+export interface TurnedAwayBatch {
+  readonly counts: readonly TurnedAwayCount[];
+  /** The oldest first. */
+  readonly samples: readonly TurnedAwaySample[];
+}
+
+/**
+ * Keeps count of what was not taken in: webhooks that were rejected, and events that were ignored or duplicates.
+ *
+ * Every implementation promises, and the suite proves:
+ * - counts of the same minute, caller and reason add up. They are kept for `LIMITS.turnedAwayMs`, and at most
+ *   `LIMITS.maxTurnedAwayCounts` of them; of the samples, the newest `LIMITS.maxTurnedAwaySamples`;
+ * - it delays no append by more than some milliseconds. A crash may lose the batches of the last moments.
+ */
+export interface TurnedAway {
+  noteTurnedAway(batch: TurnedAwayBatch): Promise<void>;
+  /** The counts of the minutes in [from, until), the oldest minute first. */
+  turnedAway(period: { readonly from: number; readonly until: number }): Promise<readonly TurnedAwayCount[]>;
+  /** The newest first; below the id `before` where given. */
+  recentlyTurnedAway(limit: number, before?: number): Promise<readonly KeptSample[]>;
 }
 
 /** What one step of pruning did. */
@@ -208,5 +363,13 @@ export interface Maintenance {
   close(): Promise<void>;
 }
 
-/** One adapter implements all four. */
-export interface Journal extends Intake, Queue, History, Maintenance {}
+/** One adapter implements all of them. */
+export interface Journal
+  extends Intake,
+    Queue,
+    History,
+    Corrections,
+    Control,
+    RedeliveryJobs,
+    TurnedAway,
+    Maintenance {}

@@ -89,8 +89,44 @@ export const JOURNAL_LIMITS = {
   deliveredMs: {
     value: 7 * DAY,
     unit: 'ms',
-    about: 'How long delivered events are kept; less if the journal is beyond `JOURNAL_MAX_BYTES` or the disk is full.',
+    about:
+      'How long delivered events are kept, and discarded ones from then on; less if the journal is beyond `JOURNAL_MAX_BYTES` or the disk is full.',
     at: 'They are deleted, the oldest first.',
+    affects: 'history',
+  },
+  maxCountedHours: {
+    value: 1_000,
+    unit: 'count',
+    about: 'Hours in a count of events, the newest first: 41 days, more than anything but a pending event is kept.',
+    at: 'Older hours are left out.',
+    affects: 'no one',
+  },
+  maxRedeliveryJobs: {
+    value: 100,
+    unit: 'count',
+    about: 'Redelivery jobs that are remembered.',
+    at: 'The oldest that have ended are deleted.',
+    affects: 'no one',
+  },
+  turnedAwayMs: {
+    value: 7 * DAY,
+    unit: 'ms',
+    about: 'How long the counts of what was turned away are kept, for each minute, caller and reason.',
+    at: 'They are deleted.',
+    affects: 'history',
+  },
+  maxTurnedAwayCounts: {
+    value: 100_000,
+    unit: 'count',
+    about: 'Such counts that are kept: 10 for each minute of a week.',
+    at: 'The oldest are deleted.',
+    affects: 'history',
+  },
+  maxTurnedAwaySamples: {
+    value: 1_000,
+    unit: 'count',
+    about: 'Samples of what was turned away.',
+    at: 'The oldest are deleted.',
     affects: 'history',
   },
   deadLettersMs: {

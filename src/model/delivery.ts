@@ -25,6 +25,11 @@ export type Outcome =
   /** It may or may not have taken it. */
   | { readonly kind: 'uncertain'; readonly detail: string };
 
+/** Whether the sink took the event and no project subscribes to it. */
+export function isUnmatched(outcome: Outcome): boolean {
+  return outcome.kind === 'delivered' && outcome.created?.length === 0;
+}
+
 /** The attempts to deliver an event since an operator last redelivered it. Zeroes for a new one. Times are the journal's. */
 export interface DeliveryHistory {
   /** Counted attempts. */
@@ -63,6 +68,8 @@ export interface Claim {
   readonly delivery: number;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
+  /** The name of the caller that sent it. */
+  readonly caller: string;
   readonly history: DeliveryHistory;
   readonly event: RegistryEvent;
   /** What a `brigade.js` finds as `event.payload`: the native ACR object as JSON text. Bytes that are not UTF-8 become U+FFFD. */

@@ -44,6 +44,14 @@ export interface RegistryEvent {
   readonly timestamp?: string;
 }
 
+type NameParts = Readonly<Partial<Record<'registry' | 'repository' | 'tag' | 'digest', string | undefined>>>;
+
+/** `example.azurecr.io/hello-world:v1@sha256:…`, of the parts that are given. */
+export function imageName({ registry, repository, tag, digest }: NameParts): string {
+  const path = [registry, repository].filter((part) => part !== undefined).join('/');
+  return `${path}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
 /** An event as a record keeps it: in a dead letter even the action may have been unreadable. */
 export type KeptEvent = Omit<RegistryEvent, 'action'> & { readonly action: Action | 'unreadable' };
 

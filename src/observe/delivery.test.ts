@@ -13,11 +13,12 @@ const CLAIM: Claim = {
   fence: 1,
   delivery: 2,
   receivedAt: 1000,
+  caller: 'ci',
   history: { attempts: 3, uncertain: 0, agesFrom: 1000, lastAttemptAt: 1500 },
   event: aRegistryEvent('a'),
   payload: '{"secret":"payload"}',
 };
-const FIELDS = { seq: 7, ...eventFields(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
+const FIELDS = { seq: 7, caller: 'ci', ...eventFields(CLAIM.event), delivery: 2, attempt: 4, durationMs: 25 };
 const HISTORY = CLAIM.history;
 
 function anObserver() {
@@ -35,7 +36,15 @@ test('a delivered event is one line with the created events, and is measured', a
   observer.attempted(CLAIM, anAttempt(2000, DELIVERED), { kind: 'complete' }, false);
   const created = [{ id: 'created-1', project: 'hello' }];
   assert.deepEqual(lines, [
-    { level: 'info', ...FIELDS, outcome: 'delivered', created, decision: 'complete', msg: 'delivery.attempted' },
+    {
+      level: 'info',
+      ...FIELDS,
+      outcome: 'delivered',
+      created,
+      delayMs: 1025,
+      decision: 'complete',
+      msg: 'delivery.attempted',
+    },
   ]);
   await has('acr_gateway_attempts_total{outcome="delivered"} 1');
   await has('acr_gateway_attempt_duration_seconds_sum 0.025');
@@ -63,7 +72,14 @@ for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
     const { observer, lines, has } = anObserver();
     observer.attempted(CLAIM, anAttempt(2000, outcome), { kind: 'retry', at: 9000, history: HISTORY }, false);
     const { kind, ...answer } = outcome;
-    const line = { level: 'warn', ...FIELDS, outcome: kind, ...answer, decision: 'retry', retryAt: 9000 };
+    const line = {
+      level: 'warn',
+      ...FIELDS,
+      outcome: kind,
+      ...answer,
+      decision: 'retry',
+      retryAt: '1970-01-01T00:00:09.000Z',
+    };
     assert.deepEqual(lines, [{ ...line, msg: 'delivery.attempted' }]);
     await has(`acr_gateway_attempts_total{outcome="${kind}"} 1`);
     await has('acr_gateway_delivery_delay_seconds_count 0');
@@ -116,8 +132,8 @@ test('a probe is one line: ready, unready or credentials rejected', () => {
   observer.probed({ kind: 'unready', detail: '401', credentials: true }, open);
   assert.deepEqual(lines, [
     { level: 'info', detail: 'yes', msg: 'sink.ready' },
-    { level: 'warn', detail: 'away', nextProbeAt: 5000, msg: 'sink.unready' },
-    { level: 'error', detail: '401', nextProbeAt: 5000, msg: 'sink.credentials_rejected' },
+    { level: 'warn', detail: 'away', nextProbeAt: '1970-01-01T00:00:05.000Z', msg: 'sink.unready' },
+    { level: 'error', detail: '401', nextProbeAt: '1970-01-01T00:00:05.000Z', msg: 'sink.credentials_rejected' },
   ]);
 });
 

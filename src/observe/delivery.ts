@@ -8,16 +8,16 @@ import type { Metrics } from './metrics.ts';
 /** The most created events, one for each project, in a log line. The journal keeps them all. */
 const MAX_LISTED_CREATED = 20;
 
-/** Logs and counts what happens while events are delivered: one line for each attempt. */
-export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
+/** Logs and counts what happens while events are delivered: one line for each attempt. `onUnmatched` follows its line. */
+export function observeDelivery(log: Log, metrics: Metrics, onUnmatched?: (claim: Claim) => void): DeliveryObserver {
   return {
     attempted: (claim, attempt, decision, isStale) => {
-      const { outcome, durationMs, at } = attempt;
+      const { outcome, durationMs } = attempt;
       metrics.count('acr_gateway_attempts_total', { outcome: outcome.kind });
       metrics.observe('acr_gateway_attempt_duration_seconds', durationMs / 1000);
       if (isStale) metrics.count('acr_gateway_stale_completions_total');
       if (outcome.kind === 'delivered') {
-        metrics.observe('acr_gateway_delivery_delay_seconds', Math.max(0, at + durationMs - claim.receivedAt) / 1000);
+        metrics.observe('acr_gateway_delivery_delay_seconds', delayMs(claim, attempt) / 1000);
         if (outcome.created?.length === 0)
           metrics.count('acr_gateway_unmatched_total', { registry: claim.event.registry });
       }
@@ -26,6 +26,7 @@ export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
       const line = describe(claim, attempt, decision, isStale);
       if (decision.kind === 'complete') log.info(line, 'delivery.attempted');
       else log.warn(line, 'delivery.attempted');
+      if (outcome.kind === 'delivered' && outcome.created?.length === 0) onUnmatched?.(claim);
     },
     probed: (probe, breaker) => logProbe(log, probe, breaker.kind === 'open' ? breaker.probeAt : undefined),
     breakerOpened: (outcome) => {
@@ -44,8 +45,20 @@ export function observeDelivery(log: Log, metrics: Metrics): DeliveryObserver {
 
 function logProbe(log: Log, probe: Probe, nextProbeAt: number | undefined): void {
   if (probe.kind === 'ready') log.info({ detail: probe.detail }, 'sink.ready');
-  else if (probe.credentials) log.error({ detail: probe.detail, nextProbeAt }, 'sink.credentials_rejected');
-  else log.warn({ detail: probe.detail, nextProbeAt }, 'sink.unready');
+  else {
+    const line = { detail: probe.detail, nextProbeAt: nextProbeAt === undefined ? undefined : iso(nextProbeAt) };
+    if (probe.credentials) log.error(line, 'sink.credentials_rejected');
+    else log.warn(line, 'sink.unready');
+  }
+}
+
+function iso(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
+
+/** From the arrival of an event to the end of its attempt, milliseconds. */
+function delayMs({ receivedAt }: Claim, { at, durationMs }: Attempt): number {
+  return Math.max(0, at + durationMs - receivedAt);
 }
 
 function createdFields(created: readonly CreatedEvent[]): object {
@@ -53,19 +66,22 @@ function createdFields(created: readonly CreatedEvent[]): object {
   return { created: created.slice(0, MAX_LISTED_CREATED), createdCount: created.length };
 }
 
-function describe(claim: Claim, { outcome, durationMs }: Attempt, decision: Decision, isStale: boolean): object {
+function describe(claim: Claim, attempt: Attempt, decision: Decision, isStale: boolean): object {
+  const { outcome, durationMs } = attempt;
   const created = outcome.kind === 'delivered' ? outcome.created : undefined;
   const { kind, ...answer } = created === undefined ? outcome : { ...outcome, ...createdFields(created) };
   return {
     seq: claim.seq,
+    caller: claim.caller,
     ...eventFields(claim.event),
     delivery: claim.delivery,
     attempt: claim.history.attempts + 1,
     outcome: kind,
     ...answer,
     durationMs,
+    ...(kind === 'delivered' ? { delayMs: delayMs(claim, attempt) } : {}),
     decision: decision.kind,
-    ...(decision.kind === 'retry' ? { retryAt: decision.at } : {}),
+    ...(decision.kind === 'retry' ? { retryAt: iso(decision.at) } : {}),
     ...(decision.kind === 'dead-letter' ? { reason: decision.reason } : {}),
     ...(isStale ? { isStale } : {}),
   };

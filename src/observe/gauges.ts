@@ -21,6 +21,7 @@ export function refreshGauges(
   const isDown = isBreakerOpen || (isOnTrial && stats.pending > 0);
   metrics.set('acr_gateway_sink_up', isDown ? 0 : 1);
   metrics.set('acr_gateway_breaker_open', isBreakerOpen ? 1 : 0);
+  metrics.set('acr_gateway_paused', stats.paused === undefined ? 0 : 1);
   metrics.set('acr_gateway_attempts_limit', attemptsLimit);
   metrics.set('acr_gateway_held_events', heldEvents);
   metrics.set('acr_gateway_pending_events', stats.pending);

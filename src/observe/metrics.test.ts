@@ -130,7 +130,7 @@ test('ten thousand different repositories, callers and addresses add no series',
     const history = { attempts: 0, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 };
     ingest.webhook(aWebhook(event.repository));
     delivery.attempted(
-      { seq: index, fence: 1, delivery: 1, receivedAt: 0, history, event, payload: '' },
+      { seq: index, fence: 1, delivery: 1, receivedAt: 0, caller: 'ci', history, event, payload: '' },
       anAttempt(1, DELIVERED),
       { kind: 'complete' },
       false,
@@ -156,7 +156,7 @@ function assertDeclared(series: readonly Series[]): void {
 test('the journal’s ages are in seconds, and 0 where nothing waits', async () => {
   const metrics = new Metrics();
   const state = { isBreakerOpen: true, isOnTrial: true, attemptsLimit: 8, heldEvents: 2 };
-  const stats = { pending: 3, deadLetters: 1, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
+  const stats = { pending: 3, deadLetters: 1, discarded: 0, oldestPendingAt: 1000, damaged: 4, bytes: 5 };
   refreshGauges(metrics, { ...state, stats }, 61_000);
   for (const [name, value] of [
     ['breaker_open', 1],
@@ -179,7 +179,7 @@ test('the journal’s ages are in seconds, and 0 where nothing waits', async () 
 test('the sink is down while the breaker is open, and while events wait and attempts fail', async () => {
   const metrics = new Metrics();
   const sinkUp = (isBreakerOpen: boolean, isOnTrial: boolean, pending: number): Promise<number> => {
-    const stats = { pending, deadLetters: 0, damaged: 0, bytes: 0 };
+    const stats = { pending, deadLetters: 0, discarded: 0, damaged: 0, bytes: 0 };
     refreshGauges(metrics, { isBreakerOpen, isOnTrial, attemptsLimit: 8, heldEvents: 0, stats }, 0);
     return readingOf(metrics, 'acr_gateway_sink_up');
   };

@@ -54,7 +54,7 @@ const REQUEST_REJECTIONS = [
   'too-many-unanswered',
   'unread-answers',
 ] as const;
-const FILES = ['config', 'tokens', 'certificate', 'sink-token', 'sink-ca', 'admin-token'] as const;
+const FILES = ['config', 'tokens', 'certificate', 'sink-token', 'sink-ca', 'admin-token', 'admin-tokens'] as const;
 
 /** Up to the five seconds that ACR waits. */
 const WEBHOOK_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -131,8 +131,8 @@ export const METRICS = {
     kind: 'gauge',
     help: '0 while the breaker is open, and after that while events wait and none has been delivered; else 1.',
   },
-  acr_gateway_paused: { kind: 'gauge', help: '1 while an operator has paused deliveries.' },
   acr_gateway_breaker_open: { kind: 'gauge', help: '1 while no event is delivered because the sink takes none.' },
+  acr_gateway_paused: { kind: 'gauge', help: '1 while an operator has paused deliveries.' },
   acr_gateway_attempts_limit: { kind: 'gauge', help: 'How many attempts may run at the same time.' },
   acr_gateway_held_events: { kind: 'gauge', help: 'Events claimed from the journal and not yet completed.' },
   acr_gateway_pending_events: { kind: 'gauge', help: 'Events that wait for their delivery.' },

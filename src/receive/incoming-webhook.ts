@@ -6,6 +6,8 @@ export interface IncomingWebhook {
   readonly headers: Headers;
   /** What follows the `?` in the request's address, as sent. */
   readonly query?: string;
+  /** The trace (W3C Trace Context) that its events carry through the journal. Absent: the one that the headers name. */
+  readonly traceparent?: string;
   /**
    * Called at most once. `caller`: whose share of the port's limits the webhook takes; undefined for a handshake without
    * credentials. Resolves to a rejection when the share is used up, or when the body does not arrive complete, or is larger

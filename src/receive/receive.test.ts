@@ -84,7 +84,7 @@ class Rig {
   }
 
   async kept(): Promise<number> {
-    return (await this.journal.find({ limit: 1000 })).length;
+    return (await this.journal.find({ limit: 1000 })).records.length;
   }
 }
 
@@ -576,7 +576,7 @@ test('a batch that waits for its turn until its time is over is rejected with wh
   ]);
   assert.equal(receiptOf(await next).events.length, 50);
   assert.deepEqual(sinces, [arrivedAt, arrivedAt + 3_999]);
-  assert.equal((await journal.find({ limit: 1000 })).length, 100);
+  assert.equal((await journal.find({ limit: 1000 })).records.length, 100);
 });
 
 test('an event that comes in four formats is accepted once', async () => {
@@ -707,6 +707,23 @@ for (const [what, headers, expected] of [
     assert.equal(claim?.traceparent, expected);
   });
 }
+
+test('a trace that a webhook is given counts more than that of its headers', async () => {
+  const clock = new ManualClock();
+  const intake = new MemoryJournal({ clock });
+  const receive = createReceive({
+    authenticator: authenticator(),
+    anonymousHandshakes: HANDSHAKES,
+    decode,
+    intake,
+    clock,
+  });
+  const bytes = Buffer.from(aBody({ host: HOST }));
+  const headers = { authorization: 'Bearer free-token', traceparent: OTHER_TRACE };
+  await receive({ headers, traceparent: TRACE, readBody: async () => ({ kind: 'body', bytes }) });
+  const [claim] = await intake.claim(1, AbortSignal.timeout(1000));
+  assert.equal(claim?.traceparent, TRACE);
+});
 
 test('a journal that does not answer for every event is a fault', async () => {
   const receive = createReceive({

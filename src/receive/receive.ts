@@ -6,9 +6,8 @@ import { LIMITS as JOURNAL } from '../journal/limits.ts';
 import type { Caller } from '../model/caller.ts';
 import type { Clock } from '../model/clock.ts';
 import type { EventReceipt, Receipt, Rejection, UnavailableReason } from '../model/receipt.ts';
-import type { Headers } from '../model/webhook.ts';
 import { type AnonymousHandshakes, permissionAsked } from './anonymous-handshakes.ts';
-import type { Permit, Receive, Reception } from './incoming-webhook.ts';
+import type { IncomingWebhook, Permit, Receive, Reception } from './incoming-webhook.ts';
 import { isRejected, type Judgement, judge } from './judge.ts';
 import { LIMITS } from './limits.ts';
 import { type ContentWindow, summaryOf } from './record.ts';
@@ -25,6 +24,8 @@ export interface ReceiveOptions {
   readonly clock: Pick<Clock, 'now' | 'tick'>;
 }
 
+type Traced = Pick<IncomingWebhook, 'headers' | 'traceparent'>;
+
 /**
  * authenticate → decode → judge → append → receipt. After a receipt every event of the webhook is durable, or carries
  * nothing to deliver; after a rejection nothing of the webhook was kept.
@@ -39,10 +40,15 @@ export function createReceive({
 }: ReceiveOptions): Receive {
   const batches = new Turns();
 
-  async function take(body: Uint8Array, headers: Headers, caller: Caller, since: number): Promise<Reception['answer']> {
+  async function take(
+    body: Uint8Array,
+    { headers, traceparent }: Traced,
+    caller: Caller,
+    since: number,
+  ): Promise<Reception['answer']> {
     const decoded = decode(body, headers);
     if (decoded.kind !== 'decoded') return decoded;
-    const judged = judge(decoded, { headers, body, caller, receivedAt: clock.now(), contentWindow });
+    const judged = judge(decoded, { headers, body, caller, traceparent, receivedAt: clock.now(), contentWindow });
     const judgements: Judgement[] = [];
     let kept = 0;
     for await (const judgement of inSlices(judged, clock)) {
@@ -63,7 +69,7 @@ export function createReceive({
     const body = await webhook.readBody(caller.name);
     if (body.kind !== 'body') return { caller: caller.name, answer: body };
     const since = clock.tick();
-    const taken = () => take(body.bytes, headers, caller, since);
+    const taken = () => take(body.bytes, webhook, caller, since);
     const isBatch = mayHoldMoreThan(LIMITS.maxValuesAtOnce, body.bytes);
     return { caller: caller.name, answer: await (isBatch ? batches.take(caller.name, taken) : taken()) };
   };

@@ -6,6 +6,7 @@ import { isPrintable } from '../model/names.ts';
 import type { LostEvent } from '../model/receipt.ts';
 import type { KeptEvent, RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';
+import { traceparentOf } from '../model/traceparent.ts';
 import type { Format, Headers } from '../model/webhook.ts';
 import { LIMITS } from './limits.ts';
 
@@ -21,6 +22,8 @@ export interface Webhook {
   readonly headers: Headers;
   readonly body: Uint8Array;
   readonly caller: Caller;
+  /** The trace that its records carry. Absent: the one that the headers name. */
+  readonly traceparent?: string | undefined;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
   /** Absent: only the ids of events are compared. */
@@ -38,7 +41,9 @@ interface ReadEvent<E extends KeptEvent> {
 
 export function recordBase(format: Format, { body, caller, receivedAt, ...webhook }: Webhook): RecordBase {
   const headers = keptHeaders(webhook.headers);
-  return { receivedAt, format, caller: caller.name, headers, ...traceOf(headers), raw: body };
+  const traceparent = webhook.traceparent ?? traceparentOf(headers);
+  const trace = traceparent === undefined ? {} : { traceparent };
+  return { receivedAt, format, caller: caller.name, headers, ...trace, raw: body };
 }
 
 export function acceptedRecord(
@@ -127,15 +132,6 @@ function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
     chars += size;
   }
   return kept;
-}
-
-/** W3C Trace Context, section 3.2: version, trace, parent and flags. */
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
-
-/** The webhook's trace. A CloudEvent in binary mode has a header of its own for it, which comes first. */
-function traceOf(headers: Readonly<Record<string, string>>): { readonly traceparent?: string } {
-  const traceparent = headers['ce-traceparent'] ?? headers['traceparent'];
-  return traceparent !== undefined && TRACEPARENT.test(traceparent) ? { traceparent } : {};
 }
 
 /** What a receipt says about an event beside its result. */

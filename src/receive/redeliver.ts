@@ -1,6 +1,6 @@
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Decode } from '../decode/decoder.ts';
-import type { History, JournalRecord } from '../journal/journal.ts';
+import type { Corrections, History, JournalRecord } from '../journal/journal.ts';
 import type { Caller } from '../model/caller.ts';
 import type { DeadLetterReason } from '../model/receipt.ts';
 import { isRegistryEvent, type RegistryEvent } from '../model/registry-event.ts';
@@ -10,7 +10,7 @@ import { applyRules, type RuleDecision } from './rules.ts';
 export interface RedeliverOptions {
   readonly authenticator: Authenticator;
   readonly decode: Decode;
-  readonly history: History;
+  readonly history: Pick<History & Corrections, 'get' | 'redeliver'>;
 }
 
 export type Redelivery =

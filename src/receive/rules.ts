@@ -1,5 +1,5 @@
-import { matchesGlob } from '../auth/glob.ts';
 import type { Caller } from '../model/caller.ts';
+import { matchesGlob } from '../model/glob.ts';
 import type { RegistryEvent } from '../model/registry-event.ts';
 import { comparableRegistry } from '../model/registry-name.ts';
 import type { Conditions, Rule } from '../model/rule.ts';

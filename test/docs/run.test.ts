@@ -152,6 +152,24 @@ suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
       assert.match(await terminal.run(text), /no-registry|redelivered/, text);
     }
     await brigade.untilTaken('event-1', 'event-17', 'event-20');
+    const printed = [];
+    for (const { text } of commandsOf('docs/operations.md', 'npx brigade-acr-gateway events list')) {
+      printed.push(await terminal.run(text));
+    }
+    const expected = [
+      /^20 /,
+      /^event +17\n/,
+      /^20 events match/,
+      /^20 of 20 redel/,
+      / paused by /,
+      /^deliveries +on\n/,
+      /^✓ /,
+    ];
+    assert.deepEqual(
+      printed.map((text, index) => expected[index]?.test(text)),
+      expected.map(() => true),
+      printed.join('\n'),
+    );
     const backup = commandOf('docs/operations.md', 'sqlite3 ');
     if (!isThere('sqlite3')) return t.diagnostic('no backup: there is no sqlite3 here');
     await terminal.run(inFolder(backup.text, terminal));

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { anInstallation, type Env, run, serve } from '../support/serve-process.ts';
+import { aFolder, anInstallation, type Env, run, serve } from '../support/serve-process.ts';
 import { anError, type Reaction, StubBrigade } from '../support/stub-brigade.ts';
-import { operatorEnv, push } from '../support/webhooks.ts';
+import { aPush, operatorEnv, push } from '../support/webhooks.ts';
 
 const FIXTURES = new URL('../../src/config/fixtures/', import.meta.url).pathname;
 
@@ -159,6 +160,11 @@ suite('the command line', { concurrency: 4 }, () => {
     ['an argument too many', 'serve', 'now'],
     ['an argument that is not a number', 'dead-letters', 'show', 'one'],
     ['nothing to redeliver', 'dead-letters', 'redeliver'],
+    ['a time that is none', 'events', 'list', '--since', 'yesterday'],
+    ['a state that is none', 'events', 'list', '--state', 'lost'],
+    ['a shell that cannot be completed', 'completion', 'fish'],
+    ['an admin token for a registry', 'token', 'new', 'ann', '--role', 'read', '--registry', 'example.azurecr.io'],
+    ['a webhook to explain from two places', 'check', '--seq', '1', '--explain', 'push.json'],
   ] as const) {
     test(`exits with 64 for ${what}`, async (t) => {
       const { code, errors } = await run(t, args, {});
@@ -167,7 +173,7 @@ suite('the command line', { concurrency: 4 }, () => {
     });
   }
 
-  for (const command of ['', 'serve', 'dev', 'check', 'version', 'dead-letters', 'dead-letters list']) {
+  for (const command of ['', 'serve', 'dev', 'check', 'version', 'events', 'events list', 'dead-letters list']) {
     test(`explains "${command} --help" and exits with 0`, async (t) => {
       const { code, output } = await run(t, [...command.split(' ').filter(Boolean), '--help'], {});
       assert.equal(code, 0);
@@ -175,10 +181,36 @@ suite('the command line', { concurrency: 4 }, () => {
     });
   }
 
-  test('prints the version for "version"', async (t) => {
-    const { code, output } = await run(t, ['version'], {});
-    assert.equal(code, 0);
-    assert.match(output, /^brigade-acr-gateway \d+\.\d+\.\d+\S* \(Node \d+\.\d+\.\d+\)$/);
+  for (const argument of ['version', '--version']) {
+    test(`prints the version for "${argument}"`, async (t) => {
+      const { code, output } = await run(t, [argument], {});
+      assert.equal(code, 0);
+      assert.match(output, /^brigade-acr-gateway \d+\.\d+\.\d+\S* \(Node \d+\.\d+\.\d+\)$/);
+    });
+  }
+
+  test('explains a webhook without any settings, and with those of the sink', async (t) => {
+    const file = join(await aFolder(t), 'push.json');
+    await writeFile(file, aPush('one'));
+    const brigade = await run(t, ['check', '--explain', file], {});
+    assert.equal(brigade.code, 0, brigade.errors);
+    assert.match(brigade.output, /^caller {3}any\n[\s\S]*"source": "brigade\.sh\/acr"/);
+    assert.match(brigade.errors, /the caller has no limits/);
+    const events = await run(t, ['check', '--explain', file], { SINK_URL: 'cloudevents+http://127.0.0.1:9' });
+    assert.match(events.output, /"type": ?"sh\.brigade\.acr\.push"/);
+  });
+
+  test('makes a token that a tokens file with its entry accepts, and lists its caller', async (t) => {
+    const folder = await aFolder(t);
+    const made = await run(t, ['token', 'new', 'ci', '--registry', 'example.azurecr.io', '--json'], {});
+    const { token, entry } = JSON.parse(made.output);
+    const [tokensPath, tokenFile] = [join(folder, 'tokens.json'), join(folder, 'token')];
+    await writeFile(tokensPath, JSON.stringify({ ...entry, old: 'another token' }));
+    await writeFile(tokenFile, `${token}\n`);
+    const hashed = await run(t, ['token', 'hash', '--token-file', tokenFile], {});
+    assert.deepEqual([hashed.output, hash('sha256', token)], [entry.ci.sha256, entry.ci.sha256]);
+    const { output } = await run(t, ['token', 'list'], { TOKENS_PATH: tokensPath });
+    assert.equal(output, 'ci   token  example.azurecr.io  any  any\nold  token  any                 any  any');
   });
 
   test('exits with 1 for "dead-letters" without a gateway, and names the address', async (t) => {

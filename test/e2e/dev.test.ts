@@ -71,6 +71,21 @@ suite('npm start', { concurrency: 4 }, () => {
     await process.print(/^ {2}acr-pushes ✓ SUCCEEDED$/);
   });
 
+  test('says of an event that no project subscribes to which subscriptions nearly match', async () => {
+    const { process, curl } = shared.dev;
+    await paste(curl.replace('example.azurecr.io', 'other.azurecr.io').replace('try-', 'unmatched-'));
+    const { reason, nearest, registry } = await process.line('event.unmatched');
+    assert.equal(registry, 'other.azurecr.io');
+    assert.equal(reason, 'no project subscribes to push other.azurecr.io/example-repo:v1.0.0');
+    assert.ok(Array.isArray(nearest));
+    assert.equal(nearest.length, 3);
+    for (const line of nearest)
+      assert.match(
+        line,
+        / wants the qualifier registry "example\.azurecr\.io", and the event has "other\.azurecr\.io"$/,
+      );
+  });
+
   test('makes files that only their owner can read', async () => {
     const names = await readdir(shared.folder);
     for (const name of ['journal.db', 'brigade.db', 'webhook-token']) assert.ok(names.includes(name), name);

@@ -5,7 +5,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { SAMPLE_ACTIONS, SAMPLE_FORMATS, sampleWebhook } from '../../src/cli/sample-webhook.ts';
 import { decode } from '../../src/decode/decode.ts';
 import { AnsweringServer, answering } from '../support/answering-server.ts';
-import { aFolder, anInstallation, run, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
+import { aFolder, anInstallation, GatewayProcess, run, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
 
 /** A gateway, its Brigade, and `send` with the token in a file. */
@@ -54,7 +54,7 @@ suite('send', { concurrency: 2 }, () => {
     const { brigade, send } = await aGateway(t);
     const { code, output, errors } = await send('--count', '200', '--concurrency', '16');
     assert.equal(code, 0, errors);
-    assert.match(output, /^200 {2}200\np50 {2}\d+\.\d ms\np99 {2}\d+\.\d ms$/);
+    assert.match(output, /^200 {2}200\ntotal {2}200 in \d+\.\d s, \d+\.\d\/s\np50 {2}\d+\.\d ms\np99 {2}\d+\.\d ms$/);
     assert.equal(errors, '');
     await brigade.until(({ taken }) => taken.size === 200);
   });
@@ -71,6 +71,30 @@ suite('send', { concurrency: 2 }, () => {
     assert.equal(asked?.body, '{"é": 1}\n');
     const { authorization, 'ce-id': id, 'content-type': type } = asked?.headers ?? {};
     assert.deepEqual([authorization, id, type], ['Bearer s3cret', 'one', 'text/plain']);
+  });
+
+  test('prints what was answered when it is interrupted, and exits with 1', async (t) => {
+    const fine = answering(200, 'fine');
+    const server = await AnsweringServer.start(t, (response, asked) => {
+      // The third request gets no answer.
+      if (server.asked.length < 3) fine(response, asked);
+    });
+    const args = ['send', server.address, '--count', '9', '--concurrency', '1'];
+    const sending = GatewayProcess.start(t, args, { env: {} });
+    await server.untilAsked(3);
+    sending.signal('SIGINT');
+    assert.equal(await sending.ended, 1);
+    assert.match(sending.printed.join('\n'), /^200 {2}2\ntotal {2}2 in .*interrupted after 2 of 9$/s);
+  });
+
+  test('says what helps with a wrong token and a wrong path', async (t) => {
+    const { gateway, send } = await aGateway(t);
+    const address = `http://127.0.0.1:${gateway.ingestPort}`;
+    const rejected = await run(t, ['send', `${address}/events`], {});
+    assert.match(rejected.errors, /^403: .*--token-file data\/webhook-token/);
+    const lost = await run(t, ['send', address], {});
+    assert.deepEqual([lost.code, lost.errors], [1, `404: webhooks go to ${address}/events, not to ${address}`]);
+    assert.equal((await send()).errors, '');
   });
 
   test('exits with 1 after an error or without an answer, and prints no control characters', async (t) => {

@@ -19,7 +19,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'model',
     'auth/authenticator.ts',
     'auth/scope.ts',
-    'auth/glob.ts',
     'decode/decoder.ts',
     'journal/journal.ts',
     'journal/journal-fault.ts',
@@ -28,11 +27,32 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   deliver: ['model', 'journal/journal.ts', 'journal/limits.ts', 'sink/sink.ts'],
   // The stages hold neither logger nor metrics: they declare observers, and this implements them.
-  observe: ['model', 'journal/journal.ts', 'sink/sink.ts', 'http/ingest-observer.ts', 'deliver/delivery-observer.ts'],
+  observe: [
+    'model',
+    'journal/journal.ts',
+    'sink/sink.ts',
+    'http/ingest-observer.ts',
+    'receive/incoming-webhook.ts',
+    'deliver/delivery-observer.ts',
+  ],
   http: ['model', 'receive/incoming-webhook.ts'],
-  admin: ['model', 'config/schema.ts', 'journal/journal.ts', 'receive/redeliver.ts'],
-  // `check --explain` maps events, and `dev` prepares the embedded Brigade for them.
-  cli: ['gateway', 'sink/brigade/event-mapping.ts', 'sink/brigade/unmatched-subscriptions.ts', '/'],
+  admin: [
+    'model',
+    'config/schema.ts',
+    'config/text-types.ts',
+    'journal/journal.ts',
+    'receive/redeliver.ts',
+    'observe/activity.ts',
+    'sink/sink.ts',
+  ],
+  // `check --explain` maps events, and `dev` prepares the embedded Brigade for them. The admin API's answers are types.
+  cli: [
+    'gateway',
+    'admin/api/answers.ts',
+    'sink/brigade/event-mapping.ts',
+    'sink/brigade/unmatched-subscriptions.ts',
+    '/',
+  ],
   'bin.ts': ['cli/main.ts'],
 };
 
@@ -49,16 +69,20 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['journal/sqlite/'],
   'node:worker_threads': ['journal/sqlite/'],
   '@hono/node-server': ['admin/'],
+  // Loaded only where a collector is configured.
+  '@opentelemetry/api': ['observe/traces.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['observe/traces.ts'],
+  '@opentelemetry/resources': ['observe/traces.ts'],
+  '@opentelemetry/sdk-trace': ['observe/traces.ts'],
   'brigade-api': ['sink/brigade/'],
-  commander: ['cli/main.ts'],
+  commander: ['cli/main.ts', 'cli/program.ts', 'cli/completion.ts'],
   // These load it when they run: the image contains neither them nor the package.
   'embedded-brigade': ['cli/brigade.ts', 'cli/dev.ts', 'cli/dev-files.ts'],
   hono: ['admin/'],
   jose: ['auth/'],
   pino: ['observe/log.ts'],
-  'pino-pretty': ['observe/log.ts'],
   'prom-client': ['observe/metrics.ts'],
-  valibot: ['config/', 'admin/api.ts'],
+  valibot: ['config/', 'admin/api/'],
   yaml: ['config/config-file.ts'],
 };
 

@@ -2,8 +2,8 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { TestContext } from 'node:test';
 import { Changes } from './changes.ts';
+import type { Cleanup } from './stub-brigade.ts';
 
 /** A request that was read to its end. */
 export interface Asked {
@@ -31,7 +31,7 @@ export class AnsweringServer {
 
   /** Speaks TLS if it gets a key pair. */
   static async start(
-    t: TestContext,
+    t: Cleanup,
     react: React,
     pair?: { readonly cert: Buffer; readonly key: Buffer },
   ): Promise<AnsweringServer> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { History, RecordState, RecordSummary } from '../../src/journal/journal.ts';
+import { type History, type Page, RECORD_STATES, type RecordSummary } from '../../src/journal/journal.ts';
 import { SqliteJournal } from '../../src/journal/sqlite/sqlite.ts';
 import { systemClock } from '../../src/model/clock.ts';
 import {
@@ -45,7 +45,7 @@ export interface Evidence {
   readonly records: readonly Booked[];
 }
 
-/** acknowledged = delivered + pending + deadLettered + pruned. */
+/** acknowledged = delivered + pending + deadLettered + discarded + pruned. */
 export interface BooksReport {
   /** Events that a receipt calls accepted, duplicate or dead-lettered. */
   readonly acknowledged: number;
@@ -53,6 +53,7 @@ export interface BooksReport {
   readonly pending: number;
   /** By reason. */
   readonly deadLettered: Readonly<Record<string, number>>;
+  readonly discarded: number;
   /** Acknowledged as dead letters, and deleted since for their caller's share of the journal, as the log says. */
   readonly pruned: number;
   /** Stored or delivered without a receipt: the webhook was cut off, or answered 503 too early. */
@@ -153,20 +154,17 @@ export async function recordsAt(path: string): Promise<readonly Booked[]> {
   }
 }
 
-const STATES: readonly RecordState[] = ['pending', 'delivered', 'dead-lettered'];
 const PAGE = 10_000;
 
 /** The records of any journal: each state is asked for, so that a record with two of them is found twice. */
 export async function recordsOf(history: Pick<History, 'find'>): Promise<readonly Booked[]> {
   const records: Booked[] = [];
-  for (const state of STATES) {
-    let before = Number.MAX_SAFE_INTEGER;
-    for (;;) {
-      const page = await history.find({ state, before, limit: PAGE });
-      records.push(...page.map((record) => ({ ...record, state })));
-      const last = page.at(-1);
-      if (last === undefined) break;
-      before = last.seq;
+  for (const state of RECORD_STATES) {
+    let before: number | undefined = Number.MAX_SAFE_INTEGER;
+    while (before !== undefined) {
+      const page: Page = await history.find({ state, before, limit: PAGE });
+      records.push(...page.records.map((record) => ({ ...record, state })));
+      before = page.next;
     }
   }
   return records;
@@ -190,7 +188,7 @@ interface Story {
 class Audit {
   readonly #evidence: Evidence;
   readonly #lives: ReadonlyMap<string, Life>;
-  readonly #counts = { acknowledged: 0, delivered: 0, pending: 0, pruned: 0, unacknowledged: 0 };
+  readonly #counts = { acknowledged: 0, delivered: 0, pending: 0, discarded: 0, pruned: 0, unacknowledged: 0 };
   readonly #deadLettered: Record<string, number> = {};
   readonly #repeated: Record<string, number> = {};
   readonly #faults: string[] = [];

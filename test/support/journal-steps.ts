@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Appended, Intake, Maintenance, NewRecord, Queue } from '../../src/journal/journal.ts';
+import type {
+  Appended,
+  History,
+  Intake,
+  Maintenance,
+  NewRecord,
+  Queue,
+  RecordQuery,
+  RecordSummary,
+} from '../../src/journal/journal.ts';
 import type { Attempt, Claim, DeliveryHistory } from '../../src/model/delivery.ts';
 import type { DeadLetterReason } from '../../src/model/receipt.ts';
 import { anAttempt, aRecord, DELIVERED, REJECTED, UNAVAILABLE } from './records.ts';
@@ -53,6 +62,17 @@ export async function claimAllDue(journal: Intake & Queue, now: number): Promise
     assert.equal(await journal.complete({ seq: marker, fence: found.fence, decision: { kind: 'complete' } }), true);
     return claimed;
   }
+}
+
+/** The records of the first page. */
+export async function list(history: Pick<History, 'find'>, query: RecordQuery): Promise<readonly RecordSummary[]> {
+  return (await history.find(query)).records;
+}
+
+/** The records of all pages. */
+export async function findAll(history: Pick<History, 'find'>, query: RecordQuery): Promise<readonly RecordSummary[]> {
+  const { records, next } = await history.find(query);
+  return next === undefined ? records : [...records, ...(await findAll(history, { ...query, before: next }))];
 }
 
 export function seqs(records: readonly { readonly seq: number }[]): readonly number[] {

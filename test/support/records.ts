@@ -30,6 +30,7 @@ export function aClaim(name: string, changes: Partial<Claim> = {}): Claim {
     fence: 1,
     delivery: 1,
     receivedAt: 0,
+    caller: 'ci',
     history: { attempts: 0, uncertain: 0, agesFrom: 0, lastAttemptAt: 0 },
     event: aRegistryEvent(name),
     payload: '{"action":"push"}',
@@ -64,6 +65,7 @@ export function aLargeRecord(name: string, receivedAt: number, bytes: number): N
 }
 
 export const DELIVERED: Outcome = { kind: 'delivered', created: [{ id: 'created-1', project: 'hello' }] };
+export const UNMATCHED: Outcome = { kind: 'delivered', created: [] };
 export const REJECTED: Outcome = { kind: 'rejected', detail: 'label repo is not legal' };
 export const UNAVAILABLE: Outcome = { kind: 'unavailable', detail: 'ECONNREFUSED', retryAfterMs: 2_000 };
 export const UNCERTAIN: Outcome = { kind: 'uncertain', detail: '500' };

@@ -57,6 +57,7 @@ export function anError(status: number, reason: string, headers: Readonly<Record
 }
 
 const WHO: Reaction = { kind: 'answer', status: 200, body: '{"type":"SERVICE_ACCOUNT","id":"stub"}' };
+const PING: Reaction = { kind: 'answer', status: 200, body: '{"kind":"PingResponse","Version":"v2.6.0"}' };
 const NOTHING_CREATED: Reaction = { kind: 'answer', status: 201, body: '{"kind":"EventList","items":[]}' };
 
 /**
@@ -155,6 +156,10 @@ export class StubBrigade {
     const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
     if (request.url === '/v2/whoami') {
       await perform(this.onProbe(token) ?? WHO, response);
+      return;
+    }
+    if (request.url === '/v2/ping') {
+      await perform(PING, response);
       return;
     }
     const event: PostedEvent = JSON.parse(Buffer.concat(chunks).toString());

@@ -7,6 +7,7 @@ import {
   keep,
   keepDelivered,
   keepOne,
+  list,
   pruneAll,
   retryClaim,
   seqs,
@@ -54,7 +55,7 @@ test('a memory journal that has reached its size is full until something is prun
   const large = aLargeRecord('b', clock.now(), MIB);
 
   assert.deepEqual(await journal.append([aRecord('c', clock.now()), large]), { kind: 'unavailable', reason: 'full' });
-  assert.deepEqual(seqs(await journal.find({ limit: 10 })), [first]);
+  assert.deepEqual(seqs(await list(journal, { limit: 10 })), [first]);
 
   assert.deepEqual(await journal.prune(), { gone: 1, mayBeMore: true, early: new Map() });
   await keep(journal, aRecord('c', clock.now()), large);

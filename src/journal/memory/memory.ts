@@ -1,19 +1,29 @@
 import type { Clock } from '../../model/clock.ts';
-import type { Claim, Completion, DeliveryHistory } from '../../model/delivery.ts';
+import { type Claim, type Completion, type DeliveryHistory, isUnmatched } from '../../model/delivery.ts';
 import { isRegistryEvent, type KeptEvent, type RegistryEvent } from '../../model/registry-event.ts';
+import { matches } from '../filter.ts';
+import { HourCounts } from '../hour-counts.ts';
 import {
+  type Act,
   type Appended,
   type AppendOutcome,
+  type EventFilter,
+  type HourCount,
   type Journal,
   type JournalRecord,
   type JournalStats,
+  type KeptSample,
   type NewRecord,
+  type Page,
   type Pruned,
   type RecordedAttempt,
   type RecordQuery,
   type RecordState,
   type RecordSummary,
+  type RedeliveryJob,
   releasesKey,
+  type TurnedAwayBatch,
+  type TurnedAwayCount,
 } from '../journal.ts';
 import { arrivalTick, JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
@@ -21,6 +31,7 @@ import { LIMITS } from '../limits.ts';
 import { payloadOf } from '../payload.ts';
 import { PendingShares } from '../pending-shares.ts';
 import { DeadLetterShares } from './dead-letter-shares.ts';
+import { TurnedAwayBooks } from './turned-away-books.ts';
 
 /** How much a memory journal holds before its appends are `unavailable: full`. Every append looks at it. */
 export interface MemoryLimits {
@@ -55,7 +66,7 @@ interface Entry {
   readonly event: KeptEvent;
   readonly delivery: number;
   readonly state: RecordState;
-  /** When a pending event is due, or when the event was delivered or became a dead letter. */
+  /** When a pending event is due, or when the event was delivered, became a dead letter or was discarded. */
   readonly at: number;
   readonly history: DeliveryHistory;
   readonly attempts: readonly RecordedAttempt[];
@@ -63,6 +74,7 @@ interface Entry {
   readonly fence: number;
   readonly leasedUntil: number;
   readonly deadLetter: RecordSummary['deadLetter'] | undefined;
+  readonly discarded: Act | undefined;
 }
 
 /** Keeps every promise of a journal but durability: it ends with its process. For tests and `JOURNAL_URL=memory:`. */
@@ -82,6 +94,9 @@ export class MemoryJournal implements Journal {
   #early = new Map<string, number>();
   /** Wakes the claims that wait. */
   readonly #waiting = new Set<() => void>();
+  readonly #turnedAway = new TurnedAwayBooks();
+  #jobs: readonly RedeliveryJob[] = [];
+  #paused: Act | undefined;
   #bytes = 0;
   #lastSeq = 0;
   #lastFence = 0;
@@ -164,26 +179,41 @@ export class MemoryJournal implements Journal {
     }
   }
 
-  async find({ state, before = Number.POSITIVE_INFINITY, limit }: RecordQuery): Promise<readonly RecordSummary[]> {
+  async find({ before = Number.POSITIVE_INFINITY, limit, ...filter }: RecordQuery): Promise<Page> {
     this.#assertOpen();
-    return [...this.#entries.values()]
+    const found = [...this.#entries.values()]
       .reverse()
-      .filter((entry) => entry.seq < before && (state === undefined || entry.state === state))
-      .slice(0, limit)
-      .map(summaryOf);
+      .map(summaryOf)
+      .filter((summary) => summary.seq < before && matches(filter, summary));
+    const records = found.slice(0, limit);
+    const last = records.at(-1);
+    return { records, ...(last !== undefined && records.length < found.length && { next: last.seq }) };
+  }
+
+  async count(filter: EventFilter): Promise<readonly HourCount[]> {
+    this.#assertOpen();
+    const counts = new HourCounts();
+    for (const entry of this.#entries.values()) {
+      const summary = summaryOf(entry);
+      if (matches(filter, summary)) counts.add(summary.receivedAt, summary.state);
+    }
+    return counts.list();
   }
 
   async get(seq: number): Promise<JournalRecord | undefined> {
     this.#assertOpen();
     const entry = this.#entries.get(seq);
     if (entry === undefined) return undefined;
-    const { dedupKey: _, content: __, deadLetter: ___, ...record } = entry.record;
+    const { raw, payload, headers, traceparent } = entry.record;
     const { delivery, attempts, state, at } = entry;
     return {
-      ...record,
       ...summaryOf(entry),
+      raw,
+      headers,
       delivery,
       attempts,
+      ...(payload !== undefined && { payload }),
+      ...(traceparent !== undefined && { traceparent }),
       ...(state === 'pending' && { dueAt: this.#clock.timeOfDay(at) }),
     };
   }
@@ -193,10 +223,61 @@ export class MemoryJournal implements Journal {
     const entry = this.#entries.get(seq);
     if (entry === undefined || entry.state === 'pending') return false;
     const at = this.time();
-    const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined };
+    const renewed = { ...entry, at, history: newHistory(at), deadLetter: undefined, discarded: undefined };
     this.#put({ ...renewed, state: 'pending', delivery: entry.delivery + 1, event: event ?? entry.event });
     if (this.#isFree(entry.record.dedupKey)) this.#takeKey(entry.record.dedupKey, { seq, at });
     return true;
+  }
+
+  async discard(seq: number, by: string): Promise<boolean> {
+    this.#assertOpen();
+    const entry = this.#entries.get(seq);
+    if (entry?.state !== 'dead-lettered') return false;
+    this.#put({ ...entry, state: 'discarded', at: this.time(), discarded: { at: this.#clock.now(), by } });
+    return true;
+  }
+
+  async pause(by: string, at: number): Promise<void> {
+    this.#assertOpen();
+    this.#paused ??= { at, by };
+  }
+
+  async resume(): Promise<void> {
+    this.#assertOpen();
+    this.#paused = undefined;
+  }
+
+  async pauseState(): Promise<Act | undefined> {
+    this.#assertOpen();
+    return this.#paused;
+  }
+
+  async redeliveries(): Promise<readonly RedeliveryJob[]> {
+    this.#assertOpen();
+    return this.#jobs;
+  }
+
+  async putRedelivery(job: RedeliveryJob): Promise<void> {
+    this.#assertOpen();
+    const isKnown = this.#jobs.some(({ id }) => id === job.id);
+    const jobs = isKnown ? this.#jobs.map((each) => (each.id === job.id ? job : each)) : [job, ...this.#jobs];
+    const oldest = jobs.findLast(({ state }) => state !== 'running');
+    this.#jobs = jobs.length > LIMITS.maxRedeliveryJobs ? jobs.filter((each) => each !== oldest) : jobs;
+  }
+
+  async noteTurnedAway(batch: TurnedAwayBatch): Promise<void> {
+    this.#assertOpen();
+    this.#turnedAway.note(batch, this.#clock.now());
+  }
+
+  async turnedAway(period: { readonly from: number; readonly until: number }): Promise<readonly TurnedAwayCount[]> {
+    this.#assertOpen();
+    return this.#turnedAway.counts(period);
+  }
+
+  async recentlyTurnedAway(limit: number, before?: number): Promise<readonly KeptSample[]> {
+    this.#assertOpen();
+    return this.#turnedAway.samples(limit, before);
   }
 
   async stats(): Promise<JournalStats> {
@@ -207,6 +288,8 @@ export class MemoryJournal implements Journal {
     return {
       pending: pending.length,
       deadLetters: deadLetters.length,
+      discarded: entries.filter(({ state }) => state === 'discarded').length,
+      ...(this.#paused !== undefined && { paused: this.#paused }),
       ...(pending.length > 0 && { oldestPendingAt: this.#clock.timeOfDay(least(pending)) }),
       ...(deadLetters.length > 0 && { oldestDeadLetterAt: this.#clock.timeOfDay(least(deadLetters)) }),
       damaged: 0,
@@ -225,7 +308,7 @@ export class MemoryJournal implements Journal {
     let gone = this.#pruneDeadLetters();
     for (const entry of this.#entries.values()) {
       if (gone === PRUNE_STEP) break;
-      const isEarly = entry.state === 'delivered' && this.#bytes > this.#limits.maxBytes / 2;
+      const isEarly = isHistory(entry) && this.#bytes > this.#limits.maxBytes / 2;
       if (!isEarly && !isPastRetention(entry, now)) continue;
       this.#remove(entry);
       gone += 1;
@@ -282,6 +365,7 @@ export class MemoryJournal implements Journal {
       fence: 0,
       leasedUntil: 0,
       deadLetter: deadLetter && { at: time.now, ...deadLetter },
+      discarded: undefined,
     });
     this.#takeKey(dedupKey, { seq, at: now });
     if (content && !deadLetter) this.#contents.set(content.key, { seq, until: arrivedAt + content.windowMs });
@@ -334,14 +418,24 @@ export class MemoryJournal implements Journal {
     let bytesBeyondFirst = 0;
     for (const entry of this.#line.slice(0, max)) {
       const { seq, record, event, delivery, history } = entry;
-      const { receivedAt, raw, payload, traceparent } = record;
+      const { receivedAt, caller, raw, payload, traceparent } = record;
       if (claimableAt(entry) > now) break;
       if (!isRegistryEvent(event)) continue;
       if (claims.length > 0) bytesBeyondFirst += raw.byteLength;
       if (bytesBeyondFirst > LIMITS.maxClaimBytes) break;
       const fence = ++this.#lastFence;
       const trace = traceparent === undefined ? {} : { traceparent };
-      claims.push({ seq, fence, delivery, receivedAt, history, event, payload: payloadOf(raw, payload), ...trace });
+      claims.push({
+        seq,
+        fence,
+        delivery,
+        receivedAt,
+        caller,
+        history,
+        event,
+        payload: payloadOf(raw, payload),
+        ...trace,
+      });
       this.#put({ ...entry, fence, leasedUntil: now + LIMITS.leaseMs });
     }
     return claims;
@@ -416,14 +510,34 @@ function countedOf({ seq, bytes, record: { caller } }: Entry) {
   return { seq, bytes, caller };
 }
 
-function isPastRetention({ state, at }: Entry, now: number): boolean {
-  if (state === 'delivered') return at < now - LIMITS.deliveredMs;
-  return state === 'dead-lettered' && at < now - LIMITS.deadLettersMs;
+function isHistory({ state }: Entry): boolean {
+  return state === 'delivered' || state === 'discarded';
 }
 
-function summaryOf({ seq, state, record, event, deadLetter }: Entry): RecordSummary {
-  const { receivedAt, caller } = record;
-  return { seq, state, receivedAt, caller, event, ...(deadLetter && { deadLetter }) };
+function isPastRetention(entry: Entry, now: number): boolean {
+  if (isHistory(entry)) return entry.at < now - LIMITS.deliveredMs;
+  return entry.state === 'dead-lettered' && entry.at < now - LIMITS.deadLettersMs;
+}
+
+function summaryOf({ seq, state, record, event, deadLetter, discarded, attempts }: Entry): RecordSummary {
+  const { receivedAt, format, caller } = record;
+  return {
+    seq,
+    state,
+    receivedAt,
+    format,
+    caller,
+    event,
+    attemptCount: attempts.length,
+    ...(deadLetter && { deadLetter }),
+    ...(discarded && { discarded }),
+    ...(state === 'delivered' && isDeliveredUnmatched(attempts) && { unmatched: true }),
+  };
+}
+
+function isDeliveredUnmatched(attempts: readonly RecordedAttempt[]): boolean {
+  const last = attempts.at(-1);
+  return last !== undefined && isUnmatched(last.outcome);
 }
 
 function bytesOf({ raw }: NewRecord): number {

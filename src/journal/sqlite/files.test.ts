@@ -6,7 +6,7 @@ import { enableCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { append, claimDue, claimOne, keepOne } from '../../../test/support/journal-steps.ts';
+import { append, claimDue, claimOne, keepOne, list } from '../../../test/support/journal-steps.ts';
 import { aLargeRecord, aRecord } from '../../../test/support/records.ts';
 import { temporaryFolder } from '../../../test/support/test-database.ts';
 import { systemClock } from '../../model/clock.ts';
@@ -185,7 +185,7 @@ describe('the files of the SQLite journal', () => {
 
     renameSync(`${path}.away`, path);
 
-    assert.equal((await journal.find({ limit: 1 })).length, 1);
+    assert.equal((await list(journal, { limit: 1 })).length, 1);
   });
 
   test('a record whose texts are damaged is listed among the dead letters', HANG, async (context) => {
@@ -206,13 +206,13 @@ describe('the files of the SQLite journal', () => {
       (await claimDue(journal)).map(({ seq }) => seq),
       [whole],
     );
-    const letters = await journal.find({ state: 'dead-lettered', limit: 10 });
+    const letters = await list(journal, { state: 'dead-lettered', limit: 10 });
     assert.deepEqual(
       letters.map(({ seq, deadLetter }) => [seq, deadLetter?.reason]),
       [[damaged, 'damaged']],
     );
     assert.equal((await journal.get(damaged))?.raw.length, aRecord('a', 0).raw.length);
-    assert.equal((await journal.find({ limit: 10 })).length, 2);
+    assert.equal((await list(journal, { limit: 10 })).length, 2);
   });
 
   test(

@@ -36,8 +36,8 @@ function createFolder(folder: string): void {
   if (first !== undefined) syncParents(folder, dirname(first));
 }
 
-/** The file need not exist, unless a link names it. */
-function realPath(path: string): string {
+/** Without symbolic links. The file need not exist, unless a link names it. */
+export function realPath(path: string): string {
   const file = join(realpathSync(dirname(resolve(path))), basename(path));
   return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ? realpathSync(file) : file;
 }

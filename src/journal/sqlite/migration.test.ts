@@ -10,6 +10,7 @@ import {
   claimOne,
   completeDelivered,
   keepOne,
+  list,
   pruneAll,
 } from '../../../test/support/journal-steps.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
@@ -60,7 +61,7 @@ async function openCopy(context: TestContext, name: 'closed' | 'killed', prepare
 
 /** All records, by name. */
 async function everything(journal: Journal): Promise<ReadonlyMap<string, JournalRecord>> {
-  const records = await Promise.all((await journal.find({ limit: 1_000 })).map(({ seq }) => journal.get(seq)));
+  const records = await Promise.all((await list(journal, { limit: 1_000 })).map(({ seq }) => journal.get(seq)));
   return new Map(records.flatMap((record) => (record === undefined ? [] : [[record.event.id, record]])));
 }
 
@@ -116,7 +117,7 @@ describe('a journal of the first alpha', () => {
   test('dead letters have the reasons of today', async (context) => {
     const { journal } = await openCopy(context, 'closed');
 
-    const letters = await journal.find({ state: 'dead-lettered', limit: 100 });
+    const letters = await list(journal, { state: 'dead-lettered', limit: 100 });
 
     assert.deepEqual(
       Object.fromEntries(letters.map(({ event, deadLetter }) => [event.id, [deadLetter?.reason, deadLetter?.detail]])),
@@ -214,7 +215,7 @@ describe('a journal of the first alpha', () => {
     // The test's clock shows another year than the machine's, by which the times were corrected.
     clock.advance(Date.now() - clock.now());
 
-    const { receivedAt = 0 } = (await journal.find({ limit: 1 }))[0] ?? {};
+    const { receivedAt = 0 } = (await list(journal, { limit: 1 }))[0] ?? {};
     assert.ok(receivedAt > Date.now() + tenYears / 2, 'it is shown as the wrong clock had it');
     await claimAllDue(journal, clock.now());
     clock.advance(HOUR);
@@ -222,7 +223,7 @@ describe('a journal of the first alpha', () => {
     assert.ok(due.includes('waiting') && due.includes('waiting uncertain'), due.join());
     clock.advance(31 * 24 * HOUR);
     await pruneAll(journal);
-    const left = (await journal.find({ limit: 1_000 })).filter(({ state }) => state !== 'pending');
+    const left = (await list(journal, { limit: 1_000 })).filter(({ state }) => state !== 'pending');
     assert.deepEqual(left, []);
   });
 
@@ -236,7 +237,7 @@ describe('a journal of the first alpha', () => {
 
     const due = (await claimAllDue(journal, clock.now())).map(({ event }) => event.id);
     assert.ok(due.includes('pending') && !due.includes('pending traced'));
-    const letters = await journal.find({ state: 'dead-lettered', limit: 1_000 });
+    const letters = await list(journal, { state: 'dead-lettered', limit: 1_000 });
     assert.ok(
       letters.some(({ event, deadLetter }) => event.id === 'pending traced' && deadLetter?.reason === 'damaged'),
     );

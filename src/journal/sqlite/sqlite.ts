@@ -1,16 +1,24 @@
 import type { Clock } from '../../model/clock.ts';
 import type { Claim, Completion } from '../../model/delivery.ts';
 import type { RegistryEvent } from '../../model/registry-event.ts';
+import { HourCounts } from '../hour-counts.ts';
 import type {
+  Act,
   AppendOutcome,
+  EventFilter,
+  HourCount,
   Journal,
   JournalRecord,
   JournalStats,
+  KeptSample,
   NewRecord,
   OnStoredLate,
+  Page,
   Pruned,
   RecordQuery,
-  RecordSummary,
+  RedeliveryJob,
+  TurnedAwayBatch,
+  TurnedAwayCount,
 } from '../journal.ts';
 import { JournalClock } from '../journal-clock.ts';
 import { JournalFault } from '../journal-fault.ts';
@@ -90,8 +98,21 @@ export class SqliteJournal implements Journal {
     return this.#queue.wake(spreadMs);
   }
 
-  async find(query: RecordQuery): Promise<readonly RecordSummary[]> {
+  async find(query: RecordQuery): Promise<Page> {
     return (await this.#history()).call('find', [query]);
+  }
+
+  /** In steps, between which other questions are answered. */
+  async count(filter: EventFilter): Promise<readonly HourCount[]> {
+    const reader = await this.#history();
+    const counts = new HourCounts();
+    let before = Number.POSITIVE_INFINITY;
+    while (before > 0) {
+      const step = await reader.call('count', [filter, before]);
+      for (const { hour, state, count } of step.hours) counts.add(hour, state, count);
+      before = step.next ?? 0;
+    }
+    return counts.list();
   }
 
   async get(seq: number): Promise<JournalRecord | undefined> {
@@ -102,6 +123,42 @@ export class SqliteJournal implements Journal {
 
   redeliver(seq: number, event?: RegistryEvent): Promise<boolean> {
     return this.#queue.redeliver(seq, event);
+  }
+
+  discard(seq: number, by: string): Promise<boolean> {
+    return this.#writer.call('discard', [seq, by, this.#clock.time()]);
+  }
+
+  pause(by: string, at: number): Promise<void> {
+    return this.#writer.call('pause', [by, at]);
+  }
+
+  resume(): Promise<void> {
+    return this.#writer.call('resume', []);
+  }
+
+  pauseState(): Promise<Act | undefined> {
+    return this.#writer.call('pauseState', []);
+  }
+
+  redeliveries(): Promise<readonly RedeliveryJob[]> {
+    return this.#writer.call('redeliveries', []);
+  }
+
+  putRedelivery(job: RedeliveryJob): Promise<void> {
+    return this.#writer.call('putRedelivery', [job]);
+  }
+
+  noteTurnedAway(batch: TurnedAwayBatch): Promise<void> {
+    return this.#writer.call('noteTurnedAway', [batch, this.#clock.now()]);
+  }
+
+  async turnedAway(period: { readonly from: number; readonly until: number }): Promise<readonly TurnedAwayCount[]> {
+    return (await this.#history()).call('turnedAway', [period]);
+  }
+
+  async recentlyTurnedAway(limit: number, before?: number): Promise<readonly KeptSample[]> {
+    return (await this.#history()).call('recentlyTurnedAway', [limit, before]);
   }
 
   async stats(): Promise<JournalStats> {

@@ -324,7 +324,7 @@ function claimsOf(
 }
 
 function newClaim(
-  { event, receivedAt, raw, payload, traceparent }: NewRecord,
+  { event, receivedAt, caller, raw, payload, traceparent }: NewRecord,
   appended: Stored | undefined,
   fences: ReadonlyMap<number, number>,
   time: Time,
@@ -334,5 +334,5 @@ function newClaim(
   if (fence === undefined || !isRegistryEvent(event)) return [];
   const history = { attempts: 0, uncertain: 0, agesFrom: arrivalTick(receivedAt, time), lastAttemptAt: 0 };
   const trace = traceparent === undefined ? {} : { traceparent };
-  return [{ seq, fence, delivery: 1, receivedAt, history, event, payload: payloadOf(raw, payload), ...trace }];
+  return [{ seq, fence, delivery: 1, receivedAt, caller, history, event, payload: payloadOf(raw, payload), ...trace }];
 }

@@ -8,6 +8,7 @@ import {
   keep,
   keepDelivered,
   keepOne,
+  list,
   pruneAll,
   retryClaim,
   seqs,
@@ -127,7 +128,7 @@ function retentionSuite(proves: Proof, { name, ms }: WrongClock): void {
     setClock(ms);
     assert.equal(await pruneAll(journal), 0);
 
-    assert.deepEqual(seqs(await journal.find({ limit: 10 })), [dead, delivered]);
+    assert.deepEqual(seqs(await list(journal, { limit: 10 })), [dead, delivered]);
     const twice = { kind: 'duplicate', of: delivered } as const;
     assert.deepEqual(await append(journal, aRecord('delivered', now())), [twice]);
     assert.deepEqual(await append(journal, aRecord('other', now(), { content })), [{ ...twice, by: 'content' }]);
@@ -150,7 +151,7 @@ function retentionSuite(proves: Proof, { name, ms }: WrongClock): void {
     await pruneAll(journal);
 
     assert.deepEqual(
-      (await journal.find({ limit: 10 })).map(({ seq, state }) => [seq >= anew, state]),
+      (await list(journal, { limit: 10 })).map(({ seq, state }) => [seq >= anew, state]),
       [
         [true, 'pending'],
         [true, 'pending'],
@@ -173,12 +174,12 @@ function reopenSuite(proves: Proof, { name, ms }: WrongClock): void {
       setClock(ms);
       const wrong = await reopen();
       await pruneAll(wrong);
-      assert.deepEqual(seqs(await wrong.find({ limit: 10 })), [waiting, dead, delivered]);
+      assert.deepEqual(seqs(await list(wrong, { limit: 10 })), [waiting, dead, delivered]);
       setClock(0);
       const right = await reopen();
       await pruneAll(right);
 
-      assert.deepEqual(seqs(await right.find({ limit: 10 })), [waiting, dead, delivered]);
+      assert.deepEqual(seqs(await list(right, { limit: 10 })), [waiting, dead, delivered]);
       await advance(21 * MINUTE);
       const [claim] = await claimAllDue(right, now());
       assert.equal(claim?.seq, waiting);

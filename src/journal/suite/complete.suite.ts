@@ -7,6 +7,7 @@ import {
   deadLetterClaim,
   keep,
   keepOne,
+  list,
   retryClaim,
   seqs,
 } from '../../../test/support/journal-steps.ts';
@@ -55,7 +56,7 @@ function decisionSuite(proves: Proof): void {
       assert.equal(record?.deadLetter?.reason, 'uncertain');
       assert.equal(record?.deadLetter?.detail, '500');
       assert.ok((record?.deadLetter?.at ?? 0) >= deadLetteredAfter);
-      const [summary] = await journal.find({ state: 'dead-lettered', limit: 1 });
+      const [summary] = await list(journal, { state: 'dead-lettered', limit: 1 });
       assert.deepEqual(summary?.deadLetter, record?.deadLetter);
     },
   );

@@ -9,6 +9,7 @@ import {
   keep,
   keepDelivered,
   keepOne,
+  list,
   pruneAll,
   retryClaim,
   seqs,
@@ -92,7 +93,7 @@ function crashSuite(proves: Proof): void {
     const used = await keepDelivered(journal, aRecord('a', now()), aRecord('b', now()));
     await advance(8 * DAY);
     await pruneAll(journal);
-    assert.deepEqual(await journal.find({ limit: 10 }), []);
+    assert.deepEqual(await list(journal, { limit: 10 }), []);
 
     const reopened = await reopen();
 
@@ -104,7 +105,7 @@ function crashSuite(proves: Proof): void {
     await journal.close();
     const outcome = await appending;
 
-    const found = await (await reopen()).find({ limit: 10 });
+    const found = await list(await reopen(), { limit: 10 });
 
     const kept = outcome.kind === 'appended' ? outcome.records.map(({ kind }) => kind) : [];
     assert.equal(found.length, kept.filter((kind) => kind === 'kept').length);
@@ -122,7 +123,7 @@ function damageSuite(proves: Proof): void {
     const reopened = await reopen();
 
     assert.deepEqual(new Set(seqs(await claimAllDue(reopened, now()))), new Set([before, after]));
-    const [letter, ...others] = await reopened.find({ state: 'dead-lettered', limit: 10 });
+    const [letter, ...others] = await list(reopened, { state: 'dead-lettered', limit: 10 });
     assert.equal(letter?.seq, damaged);
     assert.equal(letter?.deadLetter?.reason, 'damaged');
     assert.deepEqual(others, []);
@@ -132,6 +133,6 @@ function damageSuite(proves: Proof): void {
 }
 
 async function everything(journal: Harness['journal']) {
-  const records = await journal.find({ limit: 100 });
+  const records = await list(journal, { limit: 100 });
   return Promise.all(records.map(({ seq }) => journal.get(seq)));
 }

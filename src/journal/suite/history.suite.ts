@@ -7,6 +7,7 @@ import {
   keep,
   keepDelivered,
   keepOne,
+  list,
   pruneAll,
   retryClaim,
   seqs,
@@ -37,10 +38,10 @@ function findSuite(proves: Proof): void {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const [a = 0, b = 0, c = 0, d = 0, e = 0] = await keep(journal, ...names.map((name) => aRecord(name, now())));
 
-    assert.deepEqual(seqs(await journal.find({ limit: 2 })), [e, d]);
-    assert.deepEqual(seqs(await journal.find({ limit: 2, before: d })), [c, b]);
-    assert.deepEqual(seqs(await journal.find({ limit: 2, before: b })), [a]);
-    assert.deepEqual(await journal.find({ limit: 2, before: a }), []);
+    assert.deepEqual(seqs(await list(journal, { limit: 2 })), [e, d]);
+    assert.deepEqual(seqs(await list(journal, { limit: 2, before: d })), [c, b]);
+    assert.deepEqual(seqs(await list(journal, { limit: 2, before: b })), [a]);
+    assert.deepEqual(await list(journal, { limit: 2, before: a }), []);
   });
 
   proves('history is read by state', async ({ journal, now }) => {
@@ -48,10 +49,10 @@ function findSuite(proves: Proof): void {
     const [c, d] = await keep(journal, aDeadLetter('c', now()), aDeadLetter('d', now()));
     const pending = await keepOne(journal, aRecord('e', now()));
 
-    assert.deepEqual(seqs(await journal.find({ state: 'delivered', limit: 10 })), [b, a]);
-    assert.deepEqual(seqs(await journal.find({ state: 'dead-lettered', limit: 10 })), [d, c]);
-    assert.deepEqual(seqs(await journal.find({ state: 'dead-lettered', limit: 10, before: d ?? 0 })), [c]);
-    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [pending]);
+    assert.deepEqual(seqs(await list(journal, { state: 'delivered', limit: 10 })), [b, a]);
+    assert.deepEqual(seqs(await list(journal, { state: 'dead-lettered', limit: 10 })), [d, c]);
+    assert.deepEqual(seqs(await list(journal, { state: 'dead-lettered', limit: 10, before: d ?? 0 })), [c]);
+    assert.deepEqual(seqs(await list(journal, { state: 'pending', limit: 10 })), [pending]);
   });
 
   proves(
@@ -60,8 +61,16 @@ function findSuite(proves: Proof): void {
       const receivedAt = now();
       const seq = await keepOne(journal, aRecord('a', receivedAt, { caller: 'release' }));
 
-      assert.deepEqual(await journal.find({ limit: 10 }), [
-        { seq, state: 'pending', receivedAt, caller: 'release', event: aRegistryEvent('a') },
+      assert.deepEqual(await list(journal, { limit: 10 }), [
+        {
+          seq,
+          state: 'pending',
+          receivedAt,
+          format: 'acr',
+          caller: 'release',
+          event: aRegistryEvent('a'),
+          attemptCount: 0,
+        },
       ]);
     },
   );
@@ -90,6 +99,7 @@ function getSuite(proves: Proof): void {
         raw: [...raw],
         delivery: 1,
         dueAt: receivedAt,
+        attemptCount: 0,
         attempts: [],
       },
     );
@@ -120,7 +130,7 @@ function getSuite(proves: Proof): void {
     await appending;
     buffer.fill(0);
 
-    const [summary] = await journal.find({ limit: 1 });
+    const [summary] = await list(journal, { limit: 1 });
     assert.deepEqual([...((await journal.get(summary?.seq ?? 0))?.raw ?? [])], [2, 3]);
   });
 
@@ -141,6 +151,7 @@ function getSuite(proves: Proof): void {
     const record = await journal.get(seq);
 
     assert.equal(record?.state, 'delivered');
+    assert.equal(record?.attemptCount, 3);
     assert.deepEqual(record?.attempts, [
       { ...anAttempt(times[0] ?? 0, UNAVAILABLE), delivery: 1, decision: 'retry' },
       { ...anAttempt(times[1] ?? 0, REJECTED), delivery: 1, decision: 'dead-letter' },
@@ -178,7 +189,7 @@ function redeliverSuite(proves: Proof): void {
     assert.equal(claim?.delivery, 2);
     assert.equal(claim?.receivedAt, receivedAt);
     assert.equal((await journal.get(seq))?.deadLetter, undefined);
-    assert.deepEqual(await journal.find({ state: 'dead-lettered', limit: 1 }), []);
+    assert.deepEqual(await list(journal, { state: 'dead-lettered', limit: 1 }), []);
   });
 
   proves('a delivered event can be redelivered any number of times', async ({ journal, now }) => {
@@ -217,7 +228,7 @@ function redeliverSuite(proves: Proof): void {
 function statsSuite(proves: Proof): void {
   proves('the statistics of an empty journal name no oldest event', async ({ journal }) => {
     const { bytes, ...counts } = await journal.stats();
-    assert.deepEqual(counts, { pending: 0, deadLetters: 0, damaged: 0 });
+    assert.deepEqual(counts, { pending: 0, deadLetters: 0, discarded: 0, damaged: 0 });
     assert.ok(bytes >= 0);
   });
 
@@ -230,7 +241,7 @@ function statsSuite(proves: Proof): void {
 
     const { bytes, oldestDeadLetterAt, ...counts } = await journal.stats();
 
-    assert.deepEqual(counts, { pending: 2, deadLetters: 1, damaged: 0, oldestPendingAt: oldest });
+    assert.deepEqual(counts, { pending: 2, deadLetters: 1, discarded: 0, damaged: 0, oldestPendingAt: oldest });
     assert.ok(oldestDeadLetterAt !== undefined && oldestDeadLetterAt > oldest);
     assert.ok(bytes >= before.bytes);
   });

@@ -5,6 +5,7 @@ import {
   keep,
   keepDeadLetter,
   keepOne,
+  list,
   pruneAll,
   seqs,
 } from '../../../test/support/journal-steps.ts';
@@ -39,7 +40,7 @@ function appendSuite(proves: Proof): void {
       { kind: 'kept', seq: b },
       { kind: 'duplicate', of: a },
     ]);
-    assert.deepEqual(seqs(await journal.find({ limit: 10 })), [b, a, earlier]);
+    assert.deepEqual(seqs(await list(journal, { limit: 10 })), [b, a, earlier]);
   });
 
   proves('of concurrent appends with the same key, exactly one is kept', async ({ journal, now }) => {
@@ -52,7 +53,7 @@ function appendSuite(proves: Proof): void {
     const seq = keptSeq(kept[0]);
     const duplicates = answers.flat().filter(({ kind }) => kind === 'duplicate');
     assert.deepEqual(duplicates, Array(19).fill({ kind: 'duplicate', of: seq }));
-    assert.deepEqual(seqs(await journal.find({ limit: 10 })), [seq]);
+    assert.deepEqual(seqs(await list(journal, { limit: 10 })), [seq]);
   });
 
   proves('concurrent appends of different keys are all kept, each with a number of its own', async (harness) => {
@@ -107,7 +108,7 @@ function appendSuite(proves: Proof): void {
   proves('an append whose time is over is `unavailable`, and keeps nothing', async ({ journal, now }) => {
     const records = [aRecord('a', now())];
     assert.deepEqual(await journal.append(records, Number.NEGATIVE_INFINITY), { kind: 'unavailable', reason: 'slow' });
-    assert.deepEqual(await journal.find({ limit: 10 }), []);
+    assert.deepEqual(await list(journal, { limit: 10 }), []);
     await keepOne(journal, aRecord('a', now()));
   });
 
@@ -135,7 +136,7 @@ function appendSuite(proves: Proof): void {
 
       assert.deepEqual(seqs(await claimAllDue(journal, now())), [healthy]);
 
-      const [summary] = await journal.find({ state: 'dead-lettered', limit: 10 });
+      const [summary] = await list(journal, { state: 'dead-lettered', limit: 10 });
       assert.equal(summary?.seq, deadLettered);
       assert.equal(summary?.deadLetter?.reason, 'no-registry');
       assert.equal(summary?.deadLetter?.detail, 'request.host is absent');

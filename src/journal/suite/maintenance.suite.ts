@@ -8,6 +8,7 @@ import {
   keepDeadLetter,
   keepDelivered,
   keepOne,
+  list,
   pruneAll,
   retryClaim,
   seqs,
@@ -34,11 +35,11 @@ function retentionSuite(proves: Proof): void {
 
     await advance(7 * DAY - HOUR);
     assert.equal(await pruneAll(journal), 0);
-    assert.equal((await journal.find({ limit: 10 })).length, 2);
+    assert.equal((await list(journal, { limit: 10 })).length, 2);
     await advance(2 * HOUR);
     assert.ok((await pruneAll(journal)) >= 2);
 
-    assert.deepEqual(await journal.find({ limit: 10 }), []);
+    assert.deepEqual(await list(journal, { limit: 10 }), []);
   });
 
   proves('dead letters are kept for 30 days', async ({ journal, now, advance }) => {
@@ -61,7 +62,7 @@ function retentionSuite(proves: Proof): void {
 
     await pruneAll(journal);
 
-    assert.deepEqual(seqs(await journal.find({ state: 'pending', limit: 10 })), [claimed, waiting]);
+    assert.deepEqual(seqs(await list(journal, { state: 'pending', limit: 10 })), [claimed, waiting]);
   });
 
   proves(
@@ -79,7 +80,7 @@ function retentionSuite(proves: Proof): void {
 
       await pruneAll(journal);
 
-      const left = seqs(await journal.find({ state: 'delivered', limit: 10 }));
+      const left = seqs(await list(journal, { state: 'delivered', limit: 10 }));
       assert.ok(left.length < delivered.length);
       assert.deepEqual(left, delivered.slice(delivered.length - left.length).reverse());
       assert.equal((await journal.get(pending))?.state, 'pending');
@@ -167,7 +168,7 @@ function deadLetterSuite(proves: Proof): void {
         flood.push(await keepDeadLetter(journal, record, 'rejected'));
       }
 
-      const left = seqs(await journal.find({ state: 'dead-lettered', limit: 100 }));
+      const left = seqs(await list(journal, { state: 'dead-lettered', limit: 100 }));
       assert.ok(left.length > 10 && left.length <= 16, `${left.length} are left`);
       assert.deepEqual(left, [...flood.slice(1 - left.length).reverse(), others]);
       assert.equal((await journal.stats()).deadLetters, left.length);
@@ -190,7 +191,7 @@ function deadLetterSuite(proves: Proof): void {
         await keep(journal, ...names.map((name) => aDeadLetter(name, now(), { caller: `caller ${caller}`, raw })));
       }
 
-      const left = await journal.find({ state: 'dead-lettered', limit: 1_000 });
+      const left = await list(journal, { state: 'dead-lettered', limit: 1_000 });
       assert.ok(left.length > 50 && left.length <= 64, `${left.length} are left`);
       assert.equal(left.at(-1)?.seq, small);
       const { early } = await journal.prune();
@@ -210,9 +211,9 @@ function deadLetterSuite(proves: Proof): void {
       const raw = new Uint8Array(maxHistoryBytes / 8);
       const large = await keepOne(journal, aDeadLetter('b', now(), { raw }));
 
-      assert.deepEqual(seqs(await journal.find({ limit: 10 })), [large]);
+      assert.deepEqual(seqs(await list(journal, { limit: 10 })), [large]);
       await pruneAll(journal);
-      assert.deepEqual(seqs(await journal.find({ limit: 10 })), [large]);
+      assert.deepEqual(seqs(await list(journal, { limit: 10 })), [large]);
     },
   );
 }

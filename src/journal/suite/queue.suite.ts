@@ -37,6 +37,7 @@ function claimSuite(proves: Proof): void {
       fence: claim.fence,
       delivery: 1,
       receivedAt,
+      caller: 'ci',
       history: { attempts: 0, uncertain: 0, agesFrom: receivedAt, lastAttemptAt: 0 },
       event: aRegistryEvent('a'),
       payload: '"é\u{fffd}"',
@@ -61,18 +62,22 @@ function claimSuite(proves: Proof): void {
     },
   );
 
-  proves('a claim carries the trace of its webhook, at once and after a crash', async (harness) => {
+  proves('a claim carries the caller and the trace of its webhook, at once and after a crash', async (harness) => {
     const { journal, now } = harness;
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    const [traced = 0, other = 0] = await keep(journal, aRecord('a', now(), { traceparent }), aRecord('b', now()));
+    const [traced = 0, other = 0] = await keep(
+      journal,
+      aRecord('a', now(), { traceparent }),
+      aRecord('b', now(), { caller: 'two' }),
+    );
     const expected = [
-      [traced, traceparent],
-      [other, undefined],
+      [traced, 'ci', traceparent],
+      [other, 'two', undefined],
     ];
 
     const claims = await claimDue(journal);
     assert.deepEqual(
-      claims.map((claim) => [claim.seq, claim.traceparent]),
+      claims.map((claim) => [claim.seq, claim.caller, claim.traceparent]),
       expected,
     );
     assert.equal((await journal.get(traced))?.traceparent, traceparent);
@@ -80,7 +85,7 @@ function claimSuite(proves: Proof): void {
     if (!harness.durable) return;
     const again = await claimDue(await harness.reopen());
     assert.deepEqual(
-      again.map((claim) => [claim.seq, claim.traceparent]),
+      again.map((claim) => [claim.seq, claim.caller, claim.traceparent]),
       expected,
     );
   });

@@ -442,3 +442,17 @@ test('the preview of an event is what deliver sends', async (t) => {
   assert.ok(preview.kind === 'message');
   assert.deepEqual([preview.body, preview.note], [server.asked[0]?.body, 'left out, not legal as a label: tag']);
 });
+
+test('the trace of the attempt, or else of the webhook, is a header and nothing else', async (t) => {
+  const { server, sink } = await aServedSink(t, answering(201, EMPTY_LIST));
+  const webhooks = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  const attempts = webhooks.replace('00f067aa', '11f067aa');
+  await sink.deliver(aClaimOf(), NEVER);
+  await sink.deliver({ ...aClaimOf(), traceparent: webhooks }, NEVER);
+  await sink.deliver({ ...aClaimOf(), traceparent: webhooks }, NEVER, attempts);
+  assert.deepEqual(
+    server.asked.map(({ headers }) => headers['traceparent']),
+    [undefined, webhooks, attempts],
+  );
+  assert.equal(new Set(server.asked.map(({ body }) => body)).size, 1);
+});

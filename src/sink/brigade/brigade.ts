@@ -1,5 +1,10 @@
 import { API_VERSION, type BrigadeEvent } from 'brigade-api/event';
+import { subscribers } from 'brigade-api/matching';
+import { describeNearMatch, nearMatches } from 'brigade-api/near-matches';
+import { type Clock, systemClock } from '../../model/clock.ts';
 import type { Claim, CreatedEvent, Outcome } from '../../model/delivery.ts';
+import { imageName, type RegistryEvent } from '../../model/registry-event.ts';
+import type { WhyNot } from '../../model/why-not.ts';
 import {
   type HttpAnswer,
   type HttpClient,
@@ -8,8 +13,18 @@ import {
   unanswered,
   unavailable,
 } from '../http-client.ts';
-import { type Deliverable, type Message, oneLine, type Probe, type Sink } from '../sink.ts';
+import {
+  type Deliverable,
+  type Explainer,
+  type Message,
+  oneLine,
+  type Probe,
+  type Sink,
+  tracedHeaders,
+} from '../sink.ts';
+import { parse, textOf } from './answers.ts';
 import { type LabelRule, SOURCE, toBrigadeEvent } from './event-mapping.ts';
+import { SubscribedProjects } from './subscribed-projects.ts';
 
 /** Characters. */
 const PRINCIPAL_LENGTH = 200;
@@ -42,21 +57,37 @@ const OUTCOMES: ReadonlyMap<number, Outcome['kind']> = new Map([
 
 const JSON_HEADERS = { accept: 'application/json', 'content-type': 'application/json' };
 
+interface Attempt {
+  readonly claim: Claim;
+  readonly traceparent: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** How many subscriptions that nearly match an event are shown. */
+const MAX_NEAREST = 3;
+
+/** For the question who we are, milliseconds. */
+const WHOAMI_MS = 5_000;
+
 /** Delivers to the event bus of Brigade 2. */
-export class BrigadeSink implements Sink {
+export class BrigadeSink implements Sink, Explainer {
   readonly #client: HttpClient;
+  readonly #projects: SubscribedProjects;
   #labelRule: LabelRule = 'since-2.6';
 
-  constructor(client: HttpClient) {
+  /** `clock`: by which the list of projects becomes old. */
+  constructor(client: HttpClient, clock: Pick<Clock, 'tick'> = systemClock) {
     this.#client = client;
+    this.#projects = new SubscribedProjects(client, clock);
   }
 
-  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+  async deliver(claim: Claim, signal: AbortSignal, traceparent = claim.traceparent): Promise<Outcome> {
     const rule = this.#labelRule;
-    const outcome = await this.#deliver(claim, rule, signal);
+    const attempt = { claim, traceparent, signal };
+    const outcome = await this.#attempt(attempt, rule);
     if (rule === 'before-2.6' || outcome.kind !== 'rejected' || !LABEL_TOO_LONG.test(outcome.detail)) return outcome;
     this.#labelRule = 'before-2.6';
-    return this.#deliver(claim, 'before-2.6', signal);
+    return this.#attempt(attempt, 'before-2.6');
   }
 
   preview(event: Deliverable): Message {
@@ -76,20 +107,49 @@ export class BrigadeSink implements Sink {
     return { kind: 'ready', detail: `${principal(who.body)} may create events of source ${SOURCE}` };
   }
 
+  async explain(event: RegistryEvent): Promise<WhyNot> {
+    const reason = `no project subscribes to ${event.action} ${imageName({ ...event, digest: undefined })}`;
+    const mapping = toBrigadeEvent({ event, payload: '', delivery: 1 }, this.#labelRule);
+    if (mapping.kind === 'unmappable') return because(reason, mapping.detail);
+    const read = await this.#projects.current();
+    if (read.kind === 'forbidden') return because(reason, await this.#howToGrant());
+    if (read.kind === 'unavailable') return because(reason, `the projects cannot be read: ${read.detail}`);
+    const { projects, isCut } = read;
+    const [subscriber] = subscribers(projects, mapping.event);
+    if (subscriber !== undefined) {
+      return because(`project ${subscriber.metadata.id} subscribes to it now`, 'redeliver the event to start it');
+    }
+    const nearest = nearMatches(projects, mapping.event, MAX_NEAREST).map((each) => oneLine(describeNearMatch(each)));
+    return { reason: isCut ? oneLine(`${reason}, among the first ${projects.length}`) : oneLine(reason), nearest };
+  }
+
   async close(): Promise<void> {
     await this.#client.close();
   }
 
-  async #deliver(claim: Claim, rule: LabelRule, signal: AbortSignal): Promise<Outcome> {
+  async #howToGrant(): Promise<string> {
+    const request = { method: 'GET', path: '/v2/whoami' } as const;
+    const who = await this.#client.send(request, AbortSignal.timeout(WHOAMI_MS));
+    const account = who.kind === 'answered' ? textOf(parse(who.body)?.id) : '';
+    return `to see which subscriptions nearly match, let the gateway read projects: brig role grant READER --service-account ${account || 'NAME'}`;
+  }
+
+  async #attempt({ claim, traceparent, signal }: Attempt, rule: LabelRule): Promise<Outcome> {
     const message = messageFor(claim, rule);
     if (message.kind === 'unmappable') return { kind: 'rejected', detail: message.detail };
     const { headers, body, note } = message;
-    const outcome = outcomeOf(await this.#client.send({ method: 'POST', path: '/v2/events', headers, body }, signal));
+    const request = { method: 'POST', path: '/v2/events', headers: tracedHeaders(headers, traceparent), body } as const;
+    const outcome = outcomeOf(await this.#client.send(request, signal));
     return outcome.kind === 'delivered' && note !== undefined ? { ...outcome, note } : outcome;
   }
 }
 
-function messageFor(event: Deliverable, rule: LabelRule): Message {
+function because(reason: string, more: string): WhyNot {
+  return { reason: oneLine(`${reason}; ${more}`), nearest: [] };
+}
+
+/** What Brigade would be sent for the event. */
+export function messageFor(event: Deliverable, rule: LabelRule): Message {
   const mapping = toBrigadeEvent(event, rule);
   if (mapping.kind === 'unmappable') return mapping;
   const { leftOut } = mapping;
@@ -137,11 +197,6 @@ function createdEvents(body: string): CreatedEvent[] | undefined {
   return items.map((item) => ({ id: textOf(item?.metadata?.id), project: textOf(item?.projectID) }));
 }
 
-/** Empty for anything but a string: an object from JSON may not even convert to one. */
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
 function unready(what: string, result: HttpResult): Probe {
   if (result.kind !== 'answered') return { kind: 'unready', detail: result.detail, credentials: false };
   const detail = oneLine(`${what}: ${describeAnswer(result)}`);
@@ -161,22 +216,4 @@ function describeAnswer({ status, body }: HttpAnswer): string {
   const parts = [reason, ...(Array.isArray(details) ? details : [])].filter((part) => typeof part === 'string');
   const text = parts.length === 0 ? '' : ` ${parts.join('; ')}`;
   return oneLine(`${status}${text}`);
-}
-
-interface BrigadeAnswer {
-  readonly kind?: unknown;
-  readonly items?: unknown;
-  readonly reason?: unknown;
-  readonly details?: unknown;
-  readonly type?: unknown;
-  readonly id?: unknown;
-}
-
-function parse(body: string): BrigadeAnswer | undefined {
-  try {
-    const json: unknown = JSON.parse(body);
-    return typeof json === 'object' && json !== null ? json : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -8,7 +8,7 @@ import {
   SHORT_TITLE_MAX_LENGTH,
   VALUE_RULE,
 } from 'brigade-api/field-rules';
-import type { RegistryEvent } from '../../model/registry-event.ts';
+import { imageName, type RegistryEvent } from '../../model/registry-event.ts';
 import type { Deliverable } from '../sink.ts';
 
 /** The `source` of every event, which subscriptions name. It is that of v0.4.1 and never changes. */
@@ -59,7 +59,7 @@ export function toBrigadeEvent({ event, payload, delivery }: Deliverable, labelR
       qualifiers: { registry },
       labels,
       shortTitle: cut(shortTitle(event), SHORT_TITLE_MAX_LENGTH),
-      longTitle: cut(longTitle(event, registry), LONG_TITLE_MAX_LENGTH),
+      longTitle: cut(longTitle(event), LONG_TITLE_MAX_LENGTH),
       payload,
       sourceState: { state: { eventID: queryable(event.id), delivery: String(delivery) } },
     },
@@ -92,17 +92,13 @@ function wantedLabels(event: RegistryEvent): Readonly<Record<string, string | un
 }
 
 /** `push hello-world:v1` */
-function shortTitle(event: RegistryEvent): string {
-  const tag = event.tag === undefined ? '' : `:${event.tag}`;
-  return event.repository === undefined ? event.action : `${event.action} ${event.repository}${tag}`;
+function shortTitle({ action, repository, tag }: RegistryEvent): string {
+  return repository === undefined ? action : `${action} ${imageName({ repository, tag })}`;
 }
 
 /** `push example.azurecr.io/hello-world:v1@sha256:…` */
-function longTitle(event: RegistryEvent, registry: string): string {
-  const repository = event.repository === undefined ? '' : `/${event.repository}`;
-  const tag = event.tag === undefined ? '' : `:${event.tag}`;
-  const digest = event.digest === undefined ? '' : `@${event.digest}`;
-  return `${event.action} ${registry}${repository}${tag}${digest}`;
+function longTitle(event: RegistryEvent): string {
+  return `${event.action} ${imageName(event)}`;
 }
 
 /** Cuts between characters, never inside one of two UTF-16 units. */

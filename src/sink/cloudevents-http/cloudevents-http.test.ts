@@ -118,6 +118,12 @@ test('an event carries the trace of its webhook', async (t) => {
   const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
   await sink.deliver({ ...aClaimOf(), traceparent }, NEVER);
   assert.equal(JSON.parse(server.asked[0]?.body ?? '').traceparent, traceparent);
+  assert.equal(server.asked[0]?.headers['traceparent'], traceparent);
+
+  const attempts = traceparent.replace('00f067aa', '11f067aa');
+  await sink.deliver({ ...aClaimOf(), traceparent }, NEVER, attempts);
+  assert.equal(server.asked[1]?.body, server.asked[0]?.body);
+  assert.equal(server.asked[1]?.headers['traceparent'], attempts);
 });
 
 test('an event in binary mode has its attributes as headers, percent-encoded, and its payload as body', async (t) => {

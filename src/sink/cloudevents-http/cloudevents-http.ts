@@ -1,6 +1,6 @@
 import type { Claim, Outcome } from '../../model/delivery.ts';
 import { type HttpClient, type HttpResult, rejectsCredentials, unanswered, unavailable } from '../http-client.ts';
-import type { Deliverable, Message, Probe, Sink } from '../sink.ts';
+import { type Deliverable, type Message, type Probe, type Sink, tracedHeaders } from '../sink.ts';
 import { type Mode, toCloudEvent } from './cloud-event.ts';
 
 /** With these a receiver rejects this event. */
@@ -22,11 +22,11 @@ export class CloudEventsSink implements Sink {
     this.#mode = mode;
   }
 
-  async deliver(claim: Claim, signal: AbortSignal): Promise<Outcome> {
+  async deliver(claim: Claim, signal: AbortSignal, traceparent = claim.traceparent): Promise<Outcome> {
     const message = this.preview(claim);
     if (message.kind === 'unmappable') return { kind: 'rejected', detail: message.detail };
-    const { headers, body } = message;
-    return outcomeOf(await this.#client.send({ method: 'POST', path: '', headers, body }, signal));
+    const headers = tracedHeaders(message.headers, traceparent);
+    return outcomeOf(await this.#client.send({ method: 'POST', path: '', headers, body: message.body }, signal));
   }
 
   preview(event: Deliverable): Message {

@@ -223,11 +223,12 @@ function load({ sql }: JournalDatabase, { seq, receivedAt, history }: DueEvent):
   const checked = checkedOf(row);
   if (checksum(checked) !== row['checksum']) return undefined;
   const { raw, eventJson, payload } = checked;
-  const { delivery, traceparent } = row;
+  const { delivery, caller, traceparent } = row;
   const claim = {
     seq,
     delivery: Number(delivery),
     receivedAt: Number(row['received_at']) + Number(row['clock_lead']),
+    caller: String(caller),
     history,
     event: JSON.parse(eventJson),
     payload: payloadOf(raw, payload),

@@ -17,6 +17,7 @@ interface Counters {
   nextSeq: number;
   pending: number;
   deadLetters: number;
+  discarded: number;
   damaged: number;
   /** Dead letters that were deleted before their time since this was last reported, by caller. */
   early: ReadonlyMap<string, number>;
@@ -63,6 +64,7 @@ export class JournalDatabase {
       nextSeq: number(this.sql.lastSeq) + 1,
       pending: number(this.sql.countPending),
       deadLetters: number(this.sql.countDeadLetters),
+      discarded: number(this.sql.countDiscarded),
       damaged: 0,
       early: new Map(),
     };
@@ -108,6 +110,19 @@ export class JournalDatabase {
       // SQLite rolls back by itself on a full disk and on some I/O errors.
       if (this.#db.isTransaction) this.sql.rollback.run();
       throw error;
+    }
+  }
+
+  /**
+   * Its commit does not wait for the disk: it becomes durable with the next commit that does, and a power failure before
+   * leaves the database as it was.
+   */
+  unsyncedTransaction<T>(work: () => T): T {
+    this.#connected(() => this.#db.exec('PRAGMA synchronous = NORMAL'));
+    try {
+      return this.transaction(work);
+    } finally {
+      this.#connected(() => this.#db.exec('PRAGMA synchronous = FULL'));
     }
   }
 

@@ -2,6 +2,7 @@ import type { Time } from '../../../model/clock.ts';
 import type { DeadLetterReason } from '../../../model/receipt.ts';
 import { releasesKey } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
+import { blockOf } from '../blocks.ts';
 import { type Row, toHex } from '../row.ts';
 import type { JournalDatabase } from './database.ts';
 
@@ -27,14 +28,36 @@ export function giveUp(database: JournalDatabase, deadLetter: NewDeadLetter): vo
   if (releasesKey(deadLetter.reason)) database.sql.releaseContent.run(deadLetter.seq);
 }
 
-/** The record is to be delivered again: it takes its key, unless another record has it. False: it was no dead letter. */
-export function dropDeadLetter({ sql, counters, keys }: JournalDatabase, seq: number): boolean {
-  if (sql.dropDeadLetter.run(seq).changes === 0) return false;
+/** False: it is no dead letter. */
+export function discard({ sql, counters }: JournalDatabase, seq: number, { at, by }: Discard): boolean {
+  if (sql.discard.run(at.tick, at.now - at.tick, by, seq).changes === 0) return false;
+  sql.dropDeadLetter.run(seq);
   counters.deadLetters--;
+  counters.discarded++;
+  return true;
+}
+
+export interface Discard {
+  readonly at: Time;
+  readonly by: string;
+}
+
+/** The record is to be delivered again: it takes its key, unless another record has it. */
+export function reviveDeadLetter(database: JournalDatabase, seq: number): void {
+  if (!dropGivenUp(database, seq)) return;
+  const { sql, keys } = database;
   const key = String(sql.keyOf.get(seq)?.['key']);
   const owner = keys.find(key);
   if (owner === undefined || sql.hasReleasedKey.get(owner) !== undefined) keys.take(key, seq);
-  return true;
+}
+
+/** It is no dead letter any more, discarded or not. False: it was none. */
+function dropGivenUp({ sql, counters }: JournalDatabase, seq: number): boolean {
+  const deadLetters = Number(sql.dropDeadLetter.run(seq).changes);
+  const discarded = Number(sql.dropDiscarded.run(seq).changes);
+  counters.deadLetters -= deadLetters;
+  counters.discarded -= discarded;
+  return deadLetters + discarded > 0;
 }
 
 /** Deletes at most `max` dead letters, the oldest of the caller that has most, while they take more than their share. */
@@ -85,15 +108,18 @@ function removeOldest(database: JournalDatabase, { caller, excess, max }: Excess
 
 /**
  * Deletes a record that is not pending, given its `seq`, `dedup_key`, `received_at` and `shared_headers`, and the `reason` if it
- * is a dead letter.
+ * is a dead letter or was one.
  */
-export function removeRecord({ sql, counters, keys }: JournalDatabase, row: Row, now: number): void {
+export function removeRecord(database: JournalDatabase, row: Row, now: number): void {
+  const { sql, keys } = database;
   const seq = Number(row['seq']);
   const key = toHex(row['dedup_key']);
   const receivedAt = Number(row['received_at']);
   sql.deleteEvent.run(seq);
   sql.deleteAttempts.run(seq);
-  if (sql.dropDeadLetter.run(seq).changes === 1) counters.deadLetters--;
+  sql.dropUnmatched.run(seq);
+  sql.noteChange.run(blockOf(seq));
+  dropGivenUp(database, seq);
   if (typeof row['shared_headers'] === 'number') {
     sql.releaseHeaders.run(row['shared_headers']);
     sql.deleteHeaders.run(row['shared_headers']);

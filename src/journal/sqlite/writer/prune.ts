@@ -1,6 +1,7 @@
 import type { Time } from '../../../model/clock.ts';
 import type { Pruned } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
+import { blockOf } from '../blocks.ts';
 import { type Row, toHex } from '../row.ts';
 import type { JournalDatabase } from './database.ts';
 import { pruneDeadLetters, removeRecord } from './dead-letters.ts';
@@ -38,6 +39,7 @@ export class Pruner {
     for (const row of old) removeRecord(this.#database, row, now);
     // A seq is never used again, also when the newest record is the one that goes.
     if (old.length > 0) sql.setMeta.run('last_seq', counters.nextSeq - 1);
+    if (this.#after === 0) sql.deleteChanges.run(blockOf(Number(rows[0]?.['seq'] ?? counters.nextSeq)));
     this.#moveOn(rows, now, tooLarge);
     const keys = this.#removeExpiredKeys(now) + Number(sql.deleteContents.run(now, STEP).changes);
     const gone = deadLetters + old.length + keys;
@@ -67,7 +69,7 @@ export class Pruner {
 
 function mayGo(row: Row, now: number, tooLarge: boolean): boolean {
   if (row['pending'] === 1) return false;
-  const deadLetteredAt = row['dead_lettered_at'];
+  const { dead_lettered_at: deadLetteredAt, discarded_at: discardedAt } = row;
   if (typeof deadLetteredAt === 'number') return deadLetteredAt <= now - LIMITS.deadLettersMs;
-  return tooLarge || Number(row['received_at']) <= now - LIMITS.deliveredMs;
+  return tooLarge || Number(discardedAt ?? row['received_at']) <= now - LIMITS.deliveredMs;
 }

@@ -17,8 +17,8 @@ const NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
  * it was ahead of the journal's, `clock_lead` says by how much: the sum is what people are shown.
  *
  * A record is one row of `event`, which only a redelivery changes. Its state follows from the other table that has its seq:
- * `fresh` (due, never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, or none: delivered. The queues are
- * two tables, so that delivering an event touches two small trees and a backlog of retries never hides fresh events.
+ * `fresh` (due, never tried), `waiting` (to be tried again at `due_at`), `dead_letter`, `discarded`, or none: delivered. The
+ * queues are two tables, so that delivering an event touches two small trees and a backlog of retries never hides fresh events.
  */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE event (
@@ -153,7 +153,51 @@ const MIGRATIONS: readonly string[] = [
    CREATE TRIGGER dead_letter_dropped AFTER DELETE ON dead_letter BEGIN
      UPDATE dead_letter_bytes SET bytes = bytes - old.bytes WHERE caller = old.caller;
      DELETE FROM dead_letter_bytes WHERE caller = old.caller AND bytes <= 0;
-   END;`,
+   END;
+   -- Dead letters that an operator discarded. They became dead letters at a time of the machine.
+   CREATE TABLE discarded (
+     seq INTEGER PRIMARY KEY,
+     discarded_at INTEGER NOT NULL,
+     clock_lead INTEGER NOT NULL,
+     discarded_by TEXT NOT NULL,
+     dead_lettered_at INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     detail TEXT NOT NULL
+   ) STRICT;
+   -- Delivered events that no project subscribes to.
+   CREATE TABLE unmatched (seq INTEGER PRIMARY KEY) STRICT;
+   INSERT INTO unmatched SELECT a.seq FROM attempt a
+     WHERE a.decision = 'complete' AND a.outcome LIKE '%"created":[]%'
+       AND a.at = (SELECT max(b.at) FROM attempt b WHERE b.seq = a.seq)
+       AND a.seq NOT IN (SELECT seq FROM fresh UNION ALL SELECT seq FROM waiting UNION ALL SELECT seq FROM dead_letter);
+   -- How often records of a block were deleted or replaced: what was read of it before is wrong then.
+   CREATE TABLE changed_block (
+     block INTEGER PRIMARY KEY,
+     changes INTEGER NOT NULL
+   ) STRICT;
+   -- One row while deliveries are paused.
+   CREATE TABLE pause (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     at INTEGER NOT NULL,
+     paused_by TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE redelivery_job (
+     id TEXT NOT NULL UNIQUE,
+     job TEXT NOT NULL
+   ) STRICT;
+   -- The caller is empty where it is not known. Both tables are rings: the oldest ids go.
+   CREATE TABLE turned_away_count (
+     id INTEGER PRIMARY KEY,
+     minute INTEGER NOT NULL,
+     caller TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     count INTEGER NOT NULL,
+     UNIQUE (minute, caller, reason)
+   ) STRICT;
+   CREATE TABLE turned_away_sample (
+     id INTEGER PRIMARY KEY,
+     sample TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /**

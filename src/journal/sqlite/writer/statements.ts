@@ -4,6 +4,9 @@ import { KEY_RELEASING_REASONS } from '../../journal.ts';
 /** The dead letters that do not have their keys. */
 const RELEASING = KEY_RELEASING_REASONS.map((reason) => `'${reason}'`).join();
 
+/** Discarded ones are still without their keys. */
+const GIVEN_UP = '(SELECT seq, reason FROM dead_letter UNION ALL SELECT seq, reason FROM discarded)';
+
 /** What a record takes beside its texts and bytes. */
 export const RECORD_OVERHEAD_BYTES = 512;
 
@@ -29,12 +32,13 @@ const SQL = {
   keyOwner: 'SELECT seq FROM dedup WHERE key = ?',
   // The keys of records that were pruned early live on without them.
   // The last with a key has it: those that released theirs come first.
-  keysAfter: `SELECT lower(hex(e.dedup_key)) AS key, e.seq FROM dead_letter d JOIN event e ON e.seq = d.seq
+  keysAfter: `SELECT lower(hex(e.dedup_key)) AS key, e.seq FROM ${GIVEN_UP} d CROSS JOIN event e ON e.seq = d.seq
       WHERE d.seq > ?1 AND d.reason IN (${RELEASING})
     UNION ALL SELECT lower(hex(dedup_key)), e.seq FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq
-      WHERE e.seq > ?1 AND (d.reason IS NULL OR d.reason NOT IN (${RELEASING}))
+      LEFT JOIN discarded g ON g.seq = e.seq
+      WHERE e.seq > ?1 AND coalesce(d.reason, g.reason, '') NOT IN (${RELEASING})
     UNION ALL SELECT lower(hex(key)), seq FROM expiring_key WHERE seq > ?1`,
-  hasReleasedKey: `SELECT 1 FROM dead_letter WHERE seq = ? AND reason IN (${RELEASING})`,
+  hasReleasedKey: `SELECT 1 FROM ${GIVEN_UP} WHERE seq = ? AND reason IN (${RELEASING})`,
   contentOwner: 'SELECT seq FROM recent_content WHERE key = ? AND until > ?',
   takeContent: `INSERT INTO recent_content (key, seq, until) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until`,
@@ -58,7 +62,7 @@ const SQL = {
     WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?`,
   nextWaiting: 'SELECT min(due_at) AS n FROM waiting WHERE due_at > ?',
   loadEvent: `SELECT e.received_at, e.clock_lead, coalesce(s.headers, e.headers) AS headers, e.event, e.delivery, e.raw, e.checksum,
-      e.payload_start, e.payload_end, e.traceparent
+      e.payload_start, e.payload_end, e.traceparent, e.caller
     FROM event e LEFT JOIN shared_headers s ON s.id = e.shared_headers WHERE e.seq = ?`,
   keyOf: 'SELECT lower(hex(dedup_key)) AS key FROM event WHERE seq = ?',
 
@@ -79,6 +83,29 @@ const SQL = {
   isWaiting: 'SELECT 1 FROM waiting WHERE seq = ?',
   renew: 'UPDATE event SET event = ?, checksum = ?, delivery = delivery + 1 WHERE seq = ?',
   dropDeadLetter: 'DELETE FROM dead_letter WHERE seq = ?',
+  discard: `INSERT INTO discarded (seq, discarded_at, clock_lead, discarded_by, dead_lettered_at, reason, detail)
+    SELECT seq, ?, ?, ?, dead_lettered_at + clock_lead, reason, detail FROM dead_letter WHERE seq = ?`,
+  dropDiscarded: 'DELETE FROM discarded WHERE seq = ?',
+  insertUnmatched: 'INSERT INTO unmatched (seq) VALUES (?) ON CONFLICT DO NOTHING',
+  dropUnmatched: 'DELETE FROM unmatched WHERE seq = ?',
+  noteChange: `INSERT INTO changed_block (block, changes) VALUES (?, 1)
+    ON CONFLICT DO UPDATE SET changes = changes + 1`,
+  deleteChanges: 'DELETE FROM changed_block WHERE block < ?',
+
+  pause: 'INSERT INTO pause (id, at, paused_by) VALUES (1, ?, ?) ON CONFLICT DO NOTHING',
+  resume: 'DELETE FROM pause',
+  pauseState: 'SELECT at, paused_by FROM pause',
+  putJob: 'INSERT INTO redelivery_job (id, job) VALUES (?, ?) ON CONFLICT DO UPDATE SET job = excluded.job',
+  dropJobs: `DELETE FROM redelivery_job WHERE rowid IN (SELECT rowid FROM redelivery_job
+    WHERE job ->> '$.state' <> 'running' ORDER BY rowid LIMIT max(0, (SELECT count(*) FROM redelivery_job) - ?))`,
+  jobs: 'SELECT job FROM redelivery_job ORDER BY rowid DESC',
+
+  countTurnedAway: `INSERT INTO turned_away_count (minute, caller, reason, count) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET count = count + excluded.count`,
+  dropTurnedAwayCounts: `DELETE FROM turned_away_count WHERE minute < ?1
+    OR id <= (SELECT max(id) FROM turned_away_count) - ?2`,
+  insertSample: 'INSERT INTO turned_away_sample (sample) VALUES (?)',
+  dropSamples: 'DELETE FROM turned_away_sample WHERE id <= (SELECT max(id) FROM turned_away_sample) - ?',
 
   oldestPending: `SELECT min(received_at) AS n FROM (SELECT received_at FROM
     (SELECT received_at FROM fresh ORDER BY seq LIMIT 1) UNION ALL SELECT min(received_at) FROM waiting)`,
@@ -88,15 +115,17 @@ const SQL = {
   pendingShares: `SELECT caller, sum(bytes) AS bytes FROM (SELECT caller, bytes FROM fresh
     UNION ALL SELECT caller, bytes FROM waiting) GROUP BY caller`,
   countDeadLetters: 'SELECT count(*) AS n FROM dead_letter',
+  countDiscarded: 'SELECT count(*) AS n FROM discarded',
 
   mostDeadLetters: `SELECT caller, bytes, (SELECT sum(bytes) FROM dead_letter_bytes) AS total FROM dead_letter_bytes
     ORDER BY bytes DESC LIMIT 1`,
   oldestDeadLetters: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.reason, d.bytes
     FROM dead_letter d INDEXED BY dead_letter_by_caller CROSS JOIN event e ON e.seq = d.seq
     WHERE d.caller = ? ORDER BY d.dead_lettered_at, d.seq LIMIT ?`,
-  scan: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, d.reason, d.dead_lettered_at,
+  scan: `SELECT e.seq, e.received_at, e.dedup_key, e.shared_headers, coalesce(d.reason, g.reason) AS reason,
+      d.dead_lettered_at, g.discarded_at,
       EXISTS (SELECT 1 FROM fresh f WHERE f.seq = e.seq) OR EXISTS (SELECT 1 FROM waiting w WHERE w.seq = e.seq) AS pending
-    FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
+    FROM event e LEFT JOIN dead_letter d ON d.seq = e.seq LEFT JOIN discarded g ON g.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`,
   deleteEvent: 'DELETE FROM event WHERE seq = ?',
   deleteAttempts: 'DELETE FROM attempt WHERE seq = ?',
   deleteKey: 'DELETE FROM dedup WHERE key = ? AND seq = ?',

@@ -1,5 +1,5 @@
 import type { Time } from '../../../model/clock.ts';
-import type { Completion } from '../../../model/delivery.ts';
+import { type Completion, isUnmatched } from '../../../model/delivery.ts';
 import { arrivalTick } from '../../journal-clock.ts';
 import {
   classify,
@@ -246,6 +246,7 @@ function complete({ database, leases, time, failure }: Completing, completion: C
   if (attempt !== undefined && failure?.kind !== 'full') {
     const outcome = JSON.stringify(attempt.outcome);
     sql.insertAttempt.run(seq, attempt.at, lease.delivery, attempt.durationMs, outcome, decision.kind);
+    if (isUnmatched(attempt.outcome) && decision.kind === 'complete') sql.insertUnmatched.run(seq);
   }
   const share = removePending(database, lease);
   if (decision.kind === 'retry') {

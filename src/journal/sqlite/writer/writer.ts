@@ -2,13 +2,15 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Time } from '../../../model/clock.ts';
 import type { Claim } from '../../../model/delivery.ts';
 import type { RegistryEvent } from '../../../model/registry-event.ts';
-import type { JournalStats, Pruned } from '../../journal.ts';
+import type { Act, JournalStats, Pruned, RedeliveryJob, TurnedAwayBatch } from '../../journal.ts';
 import { LIMITS } from '../../limits.ts';
+import { blockOf } from '../blocks.ts';
 import { type Claimed, classify, type ThreadData, type WriteBatch, type WriteResult } from '../protocol.ts';
 import { serve } from '../thread.ts';
 import { claimDue, Leases } from './claim.ts';
+import { noteTurnedAway, pauseState, putRedelivery, redeliveries } from './control.ts';
 import { checkedOf, checksum, JournalDatabase, maybeNumber } from './database.ts';
-import { dropDeadLetter } from './dead-letters.ts';
+import { discard, reviveDeadLetter } from './dead-letters.ts';
 import { inspect } from './inspect.ts';
 import { addPending } from './pending.ts';
 import { Pruner } from './prune.ts';
@@ -77,7 +79,9 @@ export class Writer {
       // A damaged record stays damaged: the checksum changes only for a replaced event.
       const sum = event === undefined ? Number(stored['checksum']) : checksum({ ...checkedOf(stored), eventJson });
       sql.renew.run(eventJson, sum, seq);
-      dropDeadLetter(this.#database, seq);
+      if (event !== undefined) sql.noteChange.run(blockOf(seq));
+      sql.dropUnmatched.run(seq);
+      reviveDeadLetter(this.#database, seq);
       const { caller, bytes } = sql.sizeOf.get(seq) ?? {};
       const share = { caller: String(caller), bytes: Number(bytes) };
       sql.wait.run(seq, now, Number(stored['received_at']), 0, 0, now, 0, share.caller, share.bytes);
@@ -86,17 +90,48 @@ export class Writer {
     });
   }
 
-  /** Times are the journal's. */
+  discard(seq: number, by: string, at: Time): boolean {
+    return this.#database.transaction(() => discard(this.#database, seq, { at, by }));
+  }
+
+  pause(by: string, at: number): void {
+    this.#database.transaction(() => this.#database.sql.pause.run(at, by));
+  }
+
+  resume(): void {
+    this.#database.transaction(() => this.#database.sql.resume.run());
+  }
+
+  pauseState(): Act | undefined {
+    return this.#database.reading(() => pauseState(this.#database));
+  }
+
+  redeliveries(): readonly RedeliveryJob[] {
+    return this.#database.reading(() => redeliveries(this.#database));
+  }
+
+  putRedelivery(job: RedeliveryJob): void {
+    putRedelivery(this.#database, job);
+  }
+
+  noteTurnedAway(batch: TurnedAwayBatch, now: number): void {
+    noteTurnedAway(this.#database, batch, now);
+  }
+
+  /** Times are the journal's, but for that of the pause. */
   stats(): JournalStats {
     const { sql, counters } = this.#database;
     return this.#database.reading(() => {
       const oldestPendingAt = maybeNumber(sql.oldestPending);
       const oldestDeadLetterAt = maybeNumber(sql.oldestDeadLetter);
+      const paused = pauseState(this.#database);
       return {
         pending: counters.pending,
         deadLetters: counters.deadLetters,
+        discarded: counters.discarded,
         damaged: counters.damaged,
         bytes: this.#database.bytesInUse(),
+        ...(paused !== undefined && { paused }),
         ...(oldestPendingAt !== undefined && { oldestPendingAt }),
         ...(oldestDeadLetterAt !== undefined && { oldestDeadLetterAt }),
       };

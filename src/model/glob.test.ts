@@ -100,7 +100,7 @@ async function stepsOf(work: () => void): Promise<number> {
   await inspector.post('Profiler.takePreciseCoverage');
   work();
   const { result } = await inspector.post('Profiler.takePreciseCoverage');
-  const file = result.find(({ url }) => url.endsWith('/auth/glob.ts'));
+  const file = result.find(({ url }) => url.endsWith('/model/glob.ts'));
   const blocks = file?.functions.flatMap(({ ranges }) => ranges) ?? [];
   return blocks.reduce((sum, { count }) => sum + count, 0);
 }
