@@ -1,6 +1,6 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts';
 
-import { METRICS } from '../src/observe/metrics.ts';
+import { METRICS, type MetricDeclaration } from '../src/observe/metrics.ts';
 import { chartPage } from './chart-page.ts';
 import { cliPage } from './cli-page.ts';
 import { limitsPage } from './limits-page.ts';
@@ -36,15 +36,8 @@ On a Node that is too old, the program ends with 1 and a message.
 `;
 }
 
-interface Metric {
-  readonly kind: string;
-  readonly help: string;
-  readonly labels?: Readonly<Record<string, readonly string[]>>;
-  readonly buckets?: readonly number[];
-}
-
 function metricsPage(): string {
-  const metrics = Object.entries<Metric>(METRICS);
+  const metrics = Object.entries<MetricDeclaration>(METRICS);
   const rows = metrics.map(
     ([name, { kind, help, labels }]) => `| \`${name}\` | ${kind} | ${labelsOf(labels)} | ${help} |`,
   );
@@ -56,7 +49,8 @@ function metricsPage(): string {
 <!-- Generated from src/observe/metrics.ts. Do not edit. -->
 
 \`GET /metrics\` on the admin port answers in Prometheus' text format, without credentials. Every counter starts at 0. Labels
-have only the values listed here: never a name, an id or any other text from a webhook.
+have only the values listed here, and names from your configuration: never a text from a webhook. A caller or registry
+that you remove takes its series with it.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -72,8 +66,11 @@ In addition, there are prom-client's metrics of the process and of Node (\`proce
 `;
 }
 
-function labelsOf(labels: Metric['labels']): string {
+function labelsOf(labels: MetricDeclaration['labels']): string {
   return Object.entries(labels ?? {})
-    .map(([label, values]) => `\`${label}\`: ${values.map((value) => `\`${value}\``).join(', ')}`)
+    .map(([label, values]) => {
+      const listed = typeof values === 'string' ? values : values.map((value) => `\`${value}\``).join(', ');
+      return `\`${label}\`: ${listed}`;
+    })
     .join('; ');
 }

@@ -29,6 +29,12 @@ export function isUnbound({ bindings = [] }: Caller): boolean {
   return bindings.every(({ registries }) => registries === undefined);
 }
 
+/** The registries that the configuration names for the caller, by the names that its events then carry. */
+export function registriesOfCaller({ bindings = [], registries = NO_REGISTRIES }: Caller): readonly string[] {
+  const bound = bindings.flatMap(({ registries: names = [] }) => names.map((name) => canonical(name, registries)));
+  return [...bound, ...[...registries.byHost.values()].map(({ name }) => name)];
+}
+
 /** The names by which an event refers to its registry. */
 interface Names {
   /** Canonical if the registry is configured, else as the event has it. */

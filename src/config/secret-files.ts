@@ -9,6 +9,8 @@ import { secretText } from './text-types.ts';
 export interface TlsPair {
   readonly cert: string;
   readonly key: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** A file that holds one secret; blanks and newlines around it do not count. */
@@ -42,7 +44,10 @@ export function parseTlsFiles(certFile: Uint8Array, keyFile: Uint8Array): Parsed
   if (!certificate.checkPrivateKey(key)) return invalid('the private key of the certificate');
   // Checks the rest of the chain, and whether OpenSSL accepts the strength of the key.
   const isUsable = attempt(() => createSecureContext(pair)) !== undefined;
-  return isUsable ? { kind: 'value', value: pair } : invalid('a certificate chain and key that TLS accepts');
+  const expiresAt = certificate.validToDate.getTime();
+  return isUsable
+    ? { kind: 'value', value: { ...pair, expiresAt } }
+    : invalid('a certificate chain and key that TLS accepts');
 }
 
 function secretIn(content: Uint8Array): string | undefined {

@@ -166,7 +166,7 @@ export const LOG = {
 export const TRACES = {
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(
     text.httpUrl,
-    'Address of a collector of OpenTelemetry, such as `http://collector:4318`: [traces](operating.md#traces) are sent there, to `/v1/traces` below it.',
+    'Address of a collector of OpenTelemetry, such as `http://collector:4318`: [traces](operations.md#traces) are sent there, to `/v1/traces` below it.',
   ),
   OTEL_TRACES_SAMPLER_ARG: withDefault(
     text.share,

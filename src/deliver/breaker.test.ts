@@ -53,6 +53,19 @@ test('the ten seconds begin again when an event is taken, and when the breaker c
   assert.deepEqual(failFrom(40_000), [false, false, true]);
 });
 
+test('it opens ten seconds after the first failure, without another attempt, unless an event is taken before', () => {
+  const breaker = new Breaker();
+  assert.deepEqual([breaker.opensAt, breaker.afterTime(0)], [undefined, false]);
+  breaker.afterAttempt(1, UNAVAILABLE, 1000);
+  breaker.afterAttempt(1, UNAVAILABLE, 5000);
+  assert.equal(breaker.opensAt, 11_000);
+  breaker.afterAttempt(2, DELIVERED, 6000);
+  assert.deepEqual([breaker.opensAt, breaker.afterTime(11_000)], [undefined, false]);
+  breaker.afterAttempt(1, UNCERTAIN, 20_000);
+  assert.deepEqual([breaker.opensAt, breaker.afterTime(30_000), breaker.opensAt], [30_000, true, undefined]);
+  assert.deepEqual(breaker.state, { kind: 'open', probeAt: 31_000, credentials: false });
+});
+
 for (const outcome of [DELIVERED, REJECTED]) {
   test(`an event that is ${outcome.kind} ends the row of failures`, () => {
     assert.equal(after(UNAVAILABLE, UNCERTAIN, outcome, UNAVAILABLE, UNCERTAIN).state.kind, 'closed');

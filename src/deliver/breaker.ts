@@ -37,6 +37,18 @@ export class Breaker {
     return this.#state;
   }
 
+  /** When it opens unless an event is taken before; undefined while nothing fails, and while it is open. */
+  get opensAt(): number | undefined {
+    return this.#state.kind === 'open' || this.#failed.size === 0 ? undefined : this.#failingSince + FAILING_MS;
+  }
+
+  /** Opens it at `opensAt`: an event that waits for its retry must not wait for that to be noticed. Returns whether it opened. */
+  afterTime(now: number): boolean {
+    if (this.opensAt === undefined) return false;
+    this.#open(false, now);
+    return true;
+  }
+
   /** Returns whether the attempt opened it. */
   afterAttempt(seq: number, outcome: Outcome, now: number): boolean {
     if (outcome.kind === 'delivered' || outcome.kind === 'rejected') {

@@ -4,7 +4,7 @@ import { Changes } from '../../test/support/changes.ts';
 import { claimDue, keep, keepOne } from '../../test/support/journal-steps.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { aRecord, DELIVERED, REJECTED, UNAVAILABLE, UNCERTAIN } from '../../test/support/records.ts';
-import { ScriptedSink } from '../../test/support/scripted-sink.ts';
+import { READY, ScriptedSink } from '../../test/support/scripted-sink.ts';
 import type { RecordState } from '../journal/journal.ts';
 import { MemoryJournal } from '../journal/memory/memory.ts';
 import type { Attempt, Claim, Decision, Outcome } from '../model/delivery.ts';
@@ -204,7 +204,7 @@ test('an event that is always uncertain becomes a dead letter after six attempts
     await rig.watcher.until(({ attempts }) => attempts.filter(({ id }) => id === 'poison').length === turn);
     assert.equal(await stateOf(rig, poison), turn < 6 ? 'pending' : 'dead-lettered');
     await keepEvents(rig, `good-${turn}`);
-    await rig.sink.until(({ taken }) => taken.includes(`good-${turn}`));
+    await rig.watcher.until(({ attempts }) => attempts.some(({ id }) => id === `good-${turn}`));
     rig.clock.advance(25 * LONG_MS);
   }
   assert.equal((await rig.journal.get(poison ?? 0))?.deadLetter?.reason, 'uncertain');
@@ -389,11 +389,13 @@ test('events that failed before never open the breaker when they fail again', as
 
 test('an event that fails again opens the breaker if a probe finds the sink unready', async (t) => {
   const rig = aRig(t);
-  rig.sink.onDeliver = () => UNCERTAIN;
+  rig.sink.onDeliver = reacting({ a: UNCERTAIN });
   rig.sink.onProbe = () => ({ kind: 'unready', detail: 'it hangs', credentials: false });
   await keepEvents(rig, 'a');
   rig.deliverer.start();
   await rig.watcher.untilAttempted(1);
+  await keepEvents(rig, 'good');
+  await rig.watcher.untilAttempted(2);
   assert.equal(rig.deliverer.breaker.kind, 'closed');
   rig.watcher.onWait = () => {};
   rig.clock.advance(2 * LONG_MS);
@@ -509,6 +511,61 @@ test('a preflight reports whether the sink is ready, and wakes events that wait 
   assert.deepEqual(rig.watcher.probes[0]?.probe.kind, 'ready');
   assert.equal(await stateOf(rig, a), 'delivered');
 });
+
+test('a preflight that finds the sink unready opens the breaker, and probes close it', async (t) => {
+  const rig = aRig(t);
+  rig.sink.onProbe = () => (rig.sink.probes < 3 ? { kind: 'unready', detail: 'no', credentials: false } : READY);
+  rig.deliverer.start();
+  await rig.deliverer.preflight();
+  assert.equal(rig.deliverer.breaker.kind, 'open');
+  await keepEvents(rig, 'a');
+  await rig.sink.until(({ taken }) => taken.includes('a'));
+  assert.deepEqual([rig.sink.claims.length, rig.sink.probes], [1, 3], 'nothing is attempted before a probe succeeds');
+});
+
+for (const outcome of [UNAVAILABLE, UNCERTAIN]) {
+  test(`two events that are ${outcome.kind} for ten seconds open the breaker, also if neither is retried`, async (t) => {
+    const rig = aRig(t);
+    // Time passes only as this test says.
+    rig.watcher.onWait = () => {};
+    rig.sink.onDeliver = () => ({ retryAfterMs: 3_600_000, ...outcome });
+    await keepEvents(rig, 'a', 'b');
+    rig.deliverer.start();
+    await rig.watcher.untilAttempted(2);
+    rig.clock.advance(9999);
+    assert.equal(rig.deliverer.breaker.kind, 'closed');
+    rig.clock.advance(1);
+    assert.equal(rig.deliverer.breaker.kind, 'open');
+    assert.deepEqual(rig.watcher.openings, [{ retryAfterMs: 3_600_000, ...outcome }]);
+    await untilProbed(rig, 1);
+  });
+}
+
+test('two events that waited through an outage of minutes are delivered as soon as a probe finds the sink ready', async (t) => {
+  const rig = aRig(t);
+  rig.watcher.onWait = () => {};
+  let isBack = false;
+  rig.sink.onDeliver = () => (isBack ? DELIVERED : UNAVAILABLE);
+  rig.sink.onProbe = () => (isBack ? READY : { kind: 'unready', detail: 'no', credentials: false });
+  await keepEvents(rig, 'a', 'b');
+  rig.deliverer.start();
+  await rig.watcher.untilAttempted(2);
+  await untilProbed(rig, 8);
+  isBack = true;
+  await untilProbed(rig, rig.sink.probes + 1);
+  // The second is due 5 ms after the first.
+  rig.clock.advance(5);
+  await rig.sink.until(({ taken }) => taken.length === 2);
+  assert.equal(rig.deliverer.isOnTrial, false);
+});
+
+/** Lets time pass, a second at a time, until the sink has been probed so often. */
+async function untilProbed(rig: Rig, probes: number): Promise<void> {
+  while (rig.sink.probes < probes) {
+    rig.clock.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 test('stop waits for attempts under way', async (t) => {
   const rig = aRig(t);

@@ -60,6 +60,7 @@ export class Deliverer {
   #change: PromiseWithResolvers<void> | undefined;
   #endPause: () => void = () => {};
   #cancelRenewal: () => void = () => {};
+  #cancelOpening: () => void = () => {};
   #loop: Promise<void> | undefined;
 
   constructor(options: DelivererOptions) {
@@ -96,10 +97,11 @@ export class Deliverer {
 
   /** How many attempts may run at the same time. */
   get limit(): number {
-    return this.#pace.limit(this.#isTrial);
+    return this.#pace.limit(this.isOnTrial);
   }
 
-  get #isTrial(): boolean {
+  /** Whether no event was taken since the breaker opened, although a probe closed it. */
+  get isOnTrial(): boolean {
     const { state } = this.#breaker;
     return state.kind === 'closed' && state.isTrial;
   }
@@ -110,10 +112,15 @@ export class Deliverer {
     this.#scheduleRenewal();
   }
 
-  /** Reports whether the sink takes events; if it does, events that wait for it to come back become due. */
+  /** Finds out whether the sink takes events. If it does, events that wait for it become due; if not, the breaker opens. */
   async preflight(): Promise<void> {
     const probe = await this.#probeSink();
     if (this.#stopping.signal.aborted) return;
+    if (probe.kind === 'unready' && this.#breaker.state.kind === 'closed') {
+      const { detail, credentials } = probe;
+      this.#breaker.afterProbe(probe, this.#options.queue.time());
+      this.#afterOpening({ kind: 'unavailable', detail, credentials });
+    }
     this.#options.observer.probed(probe, this.#shownBreaker());
     if (probe.kind === 'ready') await this.#wake();
   }
@@ -138,6 +145,7 @@ export class Deliverer {
     while (this.#held.size > 0 && !isOver()) await this.#untilChange();
     cancelCut();
     this.#cancelRenewal();
+    this.#cancelOpening();
   }
 
   async #run(): Promise<void> {
@@ -163,7 +171,7 @@ export class Deliverer {
       this.#claiming = new AbortController();
       const { signal } = this.#claiming;
       const began = clock.tick();
-      const isTrial = this.#isTrial;
+      const isTrial = this.isOnTrial;
       const claims = await queue.claim(isTrial ? TRIAL_CLAIMS : this.limit, signal);
       this.#newestFirst = isTrial;
       // After a pause of the process, its own leases have ended: what it still holds goes on under the new claim.
@@ -236,7 +244,14 @@ export class Deliverer {
       return;
     }
     this.#pace.afterAttempt(outcome, durationMs);
-    if (this.#breaker.afterAttempt(claim.seq, outcome, this.#options.queue.time())) this.#reportOpening(outcome);
+    this.#cancelOpening();
+    const { queue, clock } = this.#options;
+    if (this.#breaker.afterAttempt(claim.seq, outcome, queue.time())) this.#afterOpening(outcome);
+    const { opensAt } = this.#breaker;
+    if (opensAt === undefined) return;
+    this.#cancelOpening = clock.after(opensAt - queue.time(), () => {
+      if (this.#breaker.afterTime(queue.time())) this.#afterOpening(outcome);
+    });
   }
 
   /** A suspect that fails again does not show whether the sink or the event is the cause. A probe does. */
@@ -249,16 +264,16 @@ export class Deliverer {
     const isAnswered = probe.kind === 'ready' || this.#breaker.state.kind === 'open';
     if (isAnswered || this.#stopping.signal.aborted) return;
     this.#breaker.afterProbe(probe, queue.time());
-    this.#reportOpening(outcome);
+    this.#afterOpening(outcome);
     observer.probed(probe, this.#shownBreaker());
-    this.#startAttempts();
-    this.#noteChange();
   }
 
-  #reportOpening(outcome: Outcome): void {
+  #afterOpening(outcome: Outcome): void {
     // The loop may be waiting for an event to become due: it has to probe instead.
     this.#claiming.abort();
     this.#options.observer.breakerOpened(outcome);
+    this.#startAttempts();
+    this.#noteChange();
   }
 
   async #complete(claim: Claim, decision: Decision, attempt?: Attempt): Promise<void> {

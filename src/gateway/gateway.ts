@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import packageJson from '../../package.json' with { type: 'json' };
 import { Access } from '../admin/access.ts';
 import { type AdminServer, startAdminServer } from '../admin/admin-server.ts';
 import { Operator, type OperatorOptions } from '../admin/operator.ts';
@@ -62,6 +63,7 @@ export async function startGateway({ settings, log, onFault }: GatewayOptions): 
   await using started = new AsyncDisposableStack();
   const metrics = new Metrics();
   metrics.watchProcess();
+  metrics.set('acr_gateway_build_info', 1, { version: packageJson.version });
   const watcher = started.use(new FileWatcher(log, metrics));
   const callers = await watchCallers(settings, watcher, log);
   const tls = await watchCertificate(settings, watcher);
@@ -252,6 +254,7 @@ function startAdmin(
     metrics: async () => {
       const state = {
         isBreakerOpen: deliverer.breaker.kind === 'open',
+        isOnTrial: deliverer.isOnTrial,
         attemptsLimit: deliverer.limit,
         heldEvents: deliverer.held,
         stats: await journal.stats(),

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { type Callers, everyCaller, joinedCallers } from '../auth/callers.ts';
-import { isUnbound } from '../auth/scope.ts';
+import { isUnbound, registriesOfCaller } from '../auth/scope.ts';
 import { parseAdminTokens } from '../config/admin-tokens-file.ts';
 import type { ConfigFile } from '../config/config-file.ts';
 import { formatIssue } from '../config/schema.ts';
@@ -29,18 +29,18 @@ export interface Secret {
 
 /** Watches files, and reports their changes, until it is closed. */
 export class FileWatcher implements Disposable {
+  readonly metrics: Metrics;
   readonly #log: Log;
-  readonly #metrics: Metrics;
   readonly #watched: { close(): void }[] = [];
 
   constructor(log: Log, metrics: Metrics) {
     this.#log = log;
-    this.#metrics = metrics;
+    this.metrics = metrics;
   }
 
   /** Rejects with a `FileFault`. */
   async watch<T>(name: WatchedName, paths: readonly string[], parse: ParseFiles<T>): Promise<WatchedFile<T>> {
-    const observer = observeFile(this.#log, this.#metrics, name);
+    const observer = observeFile(this.#log, this.metrics, name);
     const file = await WatchedFile.open({ paths, parse, onRejected: observer.rejected });
     if (file.kind === 'issues') throw new FileFault(file.issues.map(formatIssue).join('; '));
     // The ingest port reports a new certificate itself, when it is in use.
@@ -60,7 +60,10 @@ export class FileWatcher implements Disposable {
   }
 }
 
-/** The callers of tokens file and configuration file. Logs an error whenever there is none. Rejects with a `FileFault`. */
+/**
+ * The callers of tokens file and configuration file. Logs an error whenever there is none; metrics are labelled with their
+ * names and registries. Rejects with a `FileFault`.
+ */
 export async function watchCallers(
   { tokensPath, configPath }: Settings,
   watcher: FileWatcher,
@@ -69,11 +72,17 @@ export async function watchCallers(
   const tokens = await watcher.watch('tokens', [tokensPath], parseTokens);
   const config = configPath === undefined ? undefined : await watchConfig(configPath, watcher);
   const callers = joinedCallers(tokens, { current: () => config?.current().policy ?? NO_POLICY });
-  const check = () => {
-    if (everyCaller(callers.current()).length === 0) log.error('tokens.empty');
+  const follow = () => {
+    const every = everyCaller(callers.current());
+    if (every.length === 0) log.error('tokens.empty');
+    watcher.metrics.setNames(
+      'caller',
+      every.map(({ name }) => name),
+    );
+    watcher.metrics.setNames('registry', every.flatMap(registriesOfCaller));
   };
-  for (const file of [tokens, config]) file?.onChange(check);
-  check();
+  for (const file of [tokens, config]) file?.onChange(follow);
+  follow();
   return callers;
 }
 
@@ -112,5 +121,13 @@ export async function watchCertificate(
   { ingest: { tls } }: Settings,
   watcher: FileWatcher,
 ): Promise<WatchedFile<TlsPair> | undefined> {
-  return tls === undefined ? undefined : watcher.watch('certificate', [tls.cert, tls.key], parseTlsFiles);
+  if (tls === undefined) return undefined;
+  const file = await watcher.watch('certificate', [tls.cert, tls.key], parseTlsFiles);
+  const follow = () => {
+    const seconds = file.current().expiresAt / 1000;
+    watcher.metrics.set('acr_gateway_certificate_expiry_timestamp_seconds', seconds, { file: 'certificate' });
+  };
+  file.onChange(follow);
+  follow();
+  return file;
 }

@@ -49,14 +49,14 @@ test('a delivered event is one line with the created events, and is measured', a
   await has('acr_gateway_attempts_total{outcome="delivered"} 1');
   await has('acr_gateway_attempt_duration_seconds_sum 0.025');
   await has('acr_gateway_delivery_delay_seconds_sum 1.025');
-  await has('acr_gateway_unmatched_total 0');
+  await has('acr_gateway_unmatched_total{registry="other"} 0');
 });
 
 test('an event that no project subscribes to is logged and counted as unmatched', async () => {
   const { observer, lines, has } = anObserver();
   observer.attempted(CLAIM, anAttempt(2000, { kind: 'delivered', created: [] }), { kind: 'complete' }, false);
   assert.deepEqual(lines[0]?.['created'], []);
-  await has('acr_gateway_unmatched_total 1');
+  await has('acr_gateway_unmatched_total{registry="other"} 1');
 });
 
 test('the line of many created events lists twenty, and their number', () => {

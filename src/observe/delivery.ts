@@ -18,7 +18,8 @@ export function observeDelivery(log: Log, metrics: Metrics, onUnmatched?: (claim
       if (isStale) metrics.count('acr_gateway_stale_completions_total');
       if (outcome.kind === 'delivered') {
         metrics.observe('acr_gateway_delivery_delay_seconds', delayMs(claim, attempt) / 1000);
-        if (outcome.created?.length === 0) metrics.count('acr_gateway_unmatched_total');
+        if (outcome.created?.length === 0)
+          metrics.count('acr_gateway_unmatched_total', { registry: claim.event.registry });
       }
       if (decision.kind === 'dead-letter')
         metrics.count('acr_gateway_dead_lettered_total', { reason: decision.reason });

@@ -4,6 +4,8 @@ import type { Metrics } from './metrics.ts';
 /** The state of deliverer and journal when the metrics are read. */
 export interface GatewayState {
   readonly isBreakerOpen: boolean;
+  /** Whether no event was taken since the breaker opened, although a probe closed it. */
+  readonly isOnTrial: boolean;
   readonly attemptsLimit: number;
   readonly heldEvents: number;
   readonly stats: JournalStats;
@@ -12,9 +14,12 @@ export interface GatewayState {
 /** Sets every gauge of the gateway. */
 export function refreshGauges(
   metrics: Metrics,
-  { isBreakerOpen, attemptsLimit, heldEvents, stats }: GatewayState,
+  { isBreakerOpen, isOnTrial, attemptsLimit, heldEvents, stats }: GatewayState,
   now: number,
 ): void {
+  // A probe may find the sink ready that takes no event: a trial proves it only while events wait.
+  const isDown = isBreakerOpen || (isOnTrial && stats.pending > 0);
+  metrics.set('acr_gateway_sink_up', isDown ? 0 : 1);
   metrics.set('acr_gateway_breaker_open', isBreakerOpen ? 1 : 0);
   metrics.set('acr_gateway_paused', stats.paused === undefined ? 0 : 1);
   metrics.set('acr_gateway_attempts_limit', attemptsLimit);

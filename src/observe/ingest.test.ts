@@ -39,7 +39,7 @@ test('a handshake is one line with its kind, and never its code', async () => {
     ],
   );
   assert.doesNotMatch(JSON.stringify(lines), /secret-code/);
-  await has('acr_gateway_webhooks_total{answer="handshake"} 2');
+  await has('acr_gateway_webhooks_total{answer="handshake",caller="other"} 2');
 });
 
 test('handshakes without a caller are one line at first, and all of them are counted', async () => {
@@ -52,7 +52,7 @@ test('handshakes without a caller are one line at first, and all of them are cou
     lines.map(({ msg, count, remoteAddress }) => [msg, count, remoteAddress]),
     [['handshake.answered', 1, '2001:db8::0']],
   );
-  await has('acr_gateway_webhooks_total{answer="handshake"} 100');
+  await has('acr_gateway_webhooks_total{answer="handshake",caller="other"} 100');
 });
 
 test('rejections without a caller are one line at first, whatever their reason', () => {
@@ -104,8 +104,8 @@ test('an accepted webhook is one line with all its fields, and is counted', asyn
       msg: 'webhook.received',
     },
   ]);
-  await has('acr_gateway_webhooks_total{answer="receipt"} 1');
-  await has('acr_gateway_events_total{result="accepted"} 1');
+  await has('acr_gateway_webhooks_total{answer="receipt",caller="other"} 1');
+  await has('acr_gateway_events_total{result="accepted",caller="other"} 1');
   await has('acr_gateway_webhook_duration_seconds_count 1');
 });
 
@@ -123,7 +123,7 @@ for (const [result, level] of [
     const { lines, report, has } = anObserver();
     report(aReceipt({ ...EVENT, result }));
     assert.deepEqual([lines.length, lines[0]?.['level'], lines[0]?.['msg']], [1, level, 'webhook.received']);
-    await has(`acr_gateway_events_total{result="${result.kind}"} 1`);
+    await has(`acr_gateway_events_total{result="${result.kind}",caller="other"} 1`);
     if (result.kind === 'dead-lettered') await has('acr_gateway_dead_lettered_total{reason="no-registry"} 1');
   });
 }
@@ -136,7 +136,7 @@ test('the line of many events lists ten, and their number', async () => {
   const [line] = lines;
   assert.equal(Array.isArray(line?.['events']) && line['events'].length, 10);
   assert.equal(line?.['eventCount'], 500);
-  await has('acr_gateway_events_total{result="accepted"} 500');
+  await has('acr_gateway_events_total{result="accepted",caller="other"} 500');
 });
 
 test('events that the journal could not store are logged at error with all that could be read of them', async () => {
@@ -145,7 +145,7 @@ test('events that the journal could not store are logged at error with all that 
   const line = { level: 'error', ...CLIENT, ...MEASURES, reason: 'full' };
   assert.deepEqual(lines, [{ ...line, events: [EVENT, EVENT], msg: 'webhook.lost' }]);
   await has('acr_gateway_lost_events_total{reason="full"} 2');
-  await has('acr_gateway_webhooks_total{answer="unavailable"} 1');
+  await has('acr_gateway_webhooks_total{answer="unavailable",caller="other"} 1');
 });
 
 test('events of a lost webhook that were stored after all are logged and counted with their results', async () => {
@@ -170,7 +170,7 @@ test('events of a lost webhook that were stored after all are logged and counted
     ],
   );
   await has('acr_gateway_stored_late_events_total 3');
-  await has('acr_gateway_events_total{result="accepted"} 1');
+  await has('acr_gateway_events_total{result="accepted",caller="other"} 1');
   await has('acr_gateway_dead_lettered_total{reason="no-registry"} 1');
 });
 
@@ -205,7 +205,7 @@ for (const answer of [
     const { lines, report, has } = anObserver();
     for (let count = 0; count < 100; count++) report(answer);
     assert.deepEqual(lines, [{ level: 'warn', ...CLIENT, reason: answer.kind, count: 1, msg: 'webhook.rejected' }]);
-    await has(`acr_gateway_webhooks_total{answer="${answer.kind}"} 100`);
+    await has(`acr_gateway_webhooks_total{answer="${answer.kind}",caller="other"} 100`);
   });
 }
 
@@ -226,7 +226,7 @@ test('a fault is logged once, at error', async () => {
     [['error', 'http.faulted']],
   );
   await has('acr_gateway_faults_total{edge="http"} 1');
-  await has('acr_gateway_webhooks_total{answer="fault"} 1');
+  await has('acr_gateway_webhooks_total{answer="fault",caller="other"} 1');
 });
 
 test('a new certificate is logged, and one that does not work is logged at error', async () => {

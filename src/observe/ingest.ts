@@ -37,13 +37,13 @@ export function observeIngest(log: Log, metrics: Metrics, clock: Clock): IngestO
     webhook: (record) => {
       const { answer } = record;
       if (answer !== undefined && isHandshake(answer)) {
-        metrics.count('acr_gateway_webhooks_total', { answer: 'handshake' });
+        metrics.count('acr_gateway_webhooks_total', { answer: 'handshake', caller: record.caller });
         const line = { ...clientFields(record), ...measures(record), ...handshakeFields(answer) };
         if (record.caller !== undefined) log.info(line, 'handshake.answered');
         else throttle.report('handshake', (count) => log.info({ ...line, count }, 'handshake.answered'));
         return;
       }
-      metrics.count('acr_gateway_webhooks_total', { answer: answer?.kind ?? 'fault' });
+      metrics.count('acr_gateway_webhooks_total', { answer: answer?.kind ?? 'fault', caller: record.caller });
       if (answer === undefined) return;
       if (answer.kind === 'receipt') reportReceipt(log, metrics, record, answer);
       else if (record.caller === undefined || THROTTLED.has(answer.kind)) {
@@ -81,8 +81,9 @@ export function observeStoredLate(log: Log, metrics: Metrics): OnStoredLate {
     });
     if (events.length === 0) return;
     metrics.count('acr_gateway_stored_late_events_total', undefined, events.length);
-    countResults(metrics, events);
-    log.warn({ caller: records[0]?.caller, ...listed(events) }, 'webhook.stored_late');
+    const caller = records[0]?.caller;
+    countResults(metrics, caller, events);
+    log.warn({ caller, ...listed(events) }, 'webhook.stored_late');
   };
 }
 
@@ -94,9 +95,13 @@ function lateResult(appended: Appended | undefined, reason: DeadLetterReason | u
   return reason === undefined ? { kind: 'accepted', seq } : { kind: 'dead-lettered', seq, reason };
 }
 
-function countResults(metrics: Metrics, events: readonly Pick<EventReceipt, 'result'>[]): void {
+function countResults(
+  metrics: Metrics,
+  caller: string | undefined,
+  events: readonly Pick<EventReceipt, 'result'>[],
+): void {
   for (const { result } of events) {
-    metrics.count('acr_gateway_events_total', { result: result.kind });
+    metrics.count('acr_gateway_events_total', { result: result.kind, caller });
     if (result.kind === 'dead-lettered') metrics.count('acr_gateway_dead_lettered_total', { reason: result.reason });
   }
 }
@@ -107,7 +112,7 @@ function isHandshake(answer: Receipt | Handshake | Rejection): answer is Handsha
 
 function reportReceipt(log: Log, metrics: Metrics, record: WebhookRecord, { events }: Receipt): void {
   metrics.observe('acr_gateway_webhook_duration_seconds', record.durationMs / 1000);
-  countResults(metrics, events);
+  countResults(metrics, record.caller, events);
   const line = { ...clientFields(record), ...measures(record), ...listed(events) };
   if (events.some(isUnusual)) log.warn(line, 'webhook.received');
   else log.info(line, 'webhook.received');

@@ -4,11 +4,24 @@ import { DEAD_LETTER_REASONS, UNAVAILABLE_REASONS } from '../model/receipt.ts';
 /** How often the delay of the event loop is measured, milliseconds. Each time wakes the process, also when it is idle. */
 const EVENT_LOOP_MS = 100;
 
-interface Declaration {
+/** The most values that `caller` and `registry` have beside `other`. Each caller has 16 series. */
+const MAX_NAMES = 100;
+
+/** Labels whose values are names from the configuration: `setNames` says which. Every other name counts as `other`. */
+const NAMED_LABELS = ['caller', 'registry'] as const;
+const OTHER = 'other';
+const CALLERS = 'the names of your callers, at most 100; `other` for all others, and for requests without a caller';
+const REGISTRIES = 'the registries that your configuration and tokens file name, at most 100; `other` for all others';
+
+/** What a metric is, and which series it may have. */
+export interface MetricDeclaration {
   readonly kind: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  /** Label names with all their values: closed sets, never a text from a webhook. */
-  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Label names with all their values, or with a text that says where the values come from: the configuration or the program,
+   * never a webhook.
+   */
+  readonly labels?: Readonly<Record<string, readonly string[] | string>>;
   /** Upper bounds, seconds. */
   readonly buckets?: readonly number[];
 }
@@ -54,18 +67,18 @@ const DELAY_SECONDS = [0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21_600, 86_40
 export const METRICS = {
   acr_gateway_webhooks_total: {
     kind: 'counter',
-    help: 'Webhooks (POST /events) and requests for permission to send (OPTIONS), by answer.',
-    labels: { answer: ANSWERS },
+    help: 'Webhooks (POST /events) and requests for permission to send (OPTIONS), by answer and caller.',
+    labels: { answer: ANSWERS, caller: CALLERS },
   },
   acr_gateway_webhook_duration_seconds: {
     kind: 'histogram',
-    help: 'Time from the headers of an authenticated webhook to its answer.',
+    help: 'Acknowledgement: time from the headers of a webhook to its receipt.',
     buckets: WEBHOOK_SECONDS,
   },
   acr_gateway_events_total: {
     kind: 'counter',
-    help: 'Events in webhooks, by result.',
-    labels: { result: RESULTS },
+    help: 'Events in webhooks, by result and caller.',
+    labels: { result: RESULTS, caller: CALLERS },
   },
   acr_gateway_lost_events_total: {
     kind: 'counter',
@@ -93,10 +106,14 @@ export const METRICS = {
   },
   acr_gateway_delivery_delay_seconds: {
     kind: 'histogram',
-    help: 'Time from the arrival of an event to its delivery.',
+    help: 'End to end: time from the arrival of an event to its delivery.',
     buckets: DELAY_SECONDS,
   },
-  acr_gateway_unmatched_total: { kind: 'counter', help: 'Delivered events to which no project subscribes.' },
+  acr_gateway_unmatched_total: {
+    kind: 'counter',
+    help: 'Delivered events to which no project subscribes, by registry.',
+    labels: { registry: REGISTRIES },
+  },
   acr_gateway_dead_lettered_total: {
     kind: 'counter',
     help: 'Events that became dead letters. Damaged records are counted by acr_gateway_damaged_records alone.',
@@ -109,6 +126,10 @@ export const METRICS = {
   acr_gateway_stale_completions_total: {
     kind: 'counter',
     help: 'Decisions that the journal did not take because the event had been claimed again.',
+  },
+  acr_gateway_sink_up: {
+    kind: 'gauge',
+    help: '0 while the breaker is open, and after that while events wait and none has been delivered; else 1.',
   },
   acr_gateway_breaker_open: { kind: 'gauge', help: '1 while no event is delivered because the sink takes none.' },
   acr_gateway_paused: { kind: 'gauge', help: '1 while an operator has paused deliveries.' },
@@ -126,6 +147,16 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Records that failed their checksum since the start, and became dead letters.',
   },
+  acr_gateway_certificate_expiry_timestamp_seconds: {
+    kind: 'gauge',
+    help: 'When the certificate of the ingest port expires, seconds since 1970. Absent without TLS.',
+    labels: { file: ['certificate'] },
+  },
+  acr_gateway_build_info: {
+    kind: 'gauge',
+    help: 'Always 1. Its label is the version of the gateway.',
+    labels: { version: 'the version' },
+  },
   acr_gateway_reloads_total: {
     kind: 'counter',
     help: 'New contents of watched files, by result.',
@@ -136,13 +167,16 @@ export const METRICS = {
     help: 'Unexpected failures, by where they were caught.',
     labels: { edge: ['http', 'deliver', 'journal'] },
   },
-} as const satisfies Readonly<Record<string, Declaration>>;
+} as const satisfies Readonly<Record<string, MetricDeclaration>>;
 
 type Name = keyof typeof METRICS;
-type NameOf<K extends Declaration['kind']> = { [N in Name]: (typeof METRICS)[N]['kind'] extends K ? N : never }[Name];
+type NameOf<K extends MetricDeclaration['kind']> = {
+  [N in Name]: (typeof METRICS)[N]['kind'] extends K ? N : never;
+}[Name];
 type LabelsOf<N extends Name> = (typeof METRICS)[N] extends { readonly labels: infer L }
-  ? { readonly [K in keyof L]: L[K] extends readonly (infer V)[] ? V : never }
+  ? { readonly [K in keyof L]: L[K] extends readonly (infer V)[] ? V : string | undefined }
   : undefined;
+type NamedLabel = (typeof NAMED_LABELS)[number];
 
 export type WatchedName = (typeof FILES)[number];
 
@@ -152,9 +186,10 @@ export class Metrics {
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
   readonly #histograms = new Map<string, Histogram>();
+  readonly #names: Record<NamedLabel, ReadonlySet<string>> = { caller: new Set(), registry: new Set() };
 
   constructor() {
-    for (const [name, declaration] of Object.entries<Declaration>(METRICS)) this.#create(name, declaration);
+    for (const [name, declaration] of Object.entries<MetricDeclaration>(METRICS)) this.#create(name, declaration);
   }
 
   /** Adds prom-client's metrics of the process and of Node, which need timers. */
@@ -162,13 +197,27 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_MS });
   }
 
-  count<N extends NameOf<'counter'>>(name: N, labels?: LabelsOf<N>, by = 1): void {
-    if (labels === undefined) this.#counters.get(name)?.inc(by);
-    else this.#counters.get(name)?.inc(labels, by);
+  /** Sets the values that a label has beside `other`, after each change of the configuration. Series of other names end. */
+  setNames(label: NamedLabel, names: readonly string[]): void {
+    const known = new Set([...new Set(names)].slice(0, MAX_NAMES));
+    const gone = [...this.#names[label]].filter((name) => !known.has(name));
+    this.#names[label] = known;
+    for (const [name, { labels = {} }] of Object.entries<MetricDeclaration>(METRICS)) {
+      const counter = this.#counters.get(name);
+      if (counter === undefined || labels[label] === undefined) continue;
+      for (const each of combinationsOf({ ...labels, [label]: gone })) counter.remove(each);
+      for (const each of combinationsOf({ ...labels, [label]: [...known] })) counter.inc(each, 0);
+    }
   }
 
-  set(name: NameOf<'gauge'>, value: number): void {
-    this.#gauges.get(name)?.set(value);
+  count<N extends NameOf<'counter'>>(name: N, labels?: LabelsOf<N>, by = 1): void {
+    if (labels === undefined) this.#counters.get(name)?.inc(by);
+    else this.#counters.get(name)?.inc(this.#bounded(labels), by);
+  }
+
+  set<N extends NameOf<'gauge'>>(name: N, value: number, labels?: LabelsOf<N>): void {
+    if (labels === undefined) this.#gauges.get(name)?.set(value);
+    else this.#gauges.get(name)?.set({ ...labels }, value);
   }
 
   observe(name: NameOf<'histogram'>, seconds: number): void {
@@ -183,7 +232,17 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #create(name: string, { kind, help, labels = {}, buckets = [] }: Declaration): void {
+  /** The labels, with `other` in place of every name that is not known. */
+  #bounded(labels: Readonly<Record<string, string | undefined>>): Record<string, string> {
+    const bounded: Record<string, string> = {};
+    for (const [label, value = OTHER] of Object.entries(labels)) {
+      const isUnknown = isNamedLabel(label) && !this.#names[label].has(value);
+      bounded[label] = isUnknown ? OTHER : value;
+    }
+    return bounded;
+  }
+
+  #create(name: string, { kind, help, labels = {}, buckets = [] }: MetricDeclaration): void {
     const config = { name, help, labelNames: Object.keys(labels), registers: [this.#registry] };
     if (kind === 'gauge') this.#gauges.set(name, new Gauge(config));
     else if (kind === 'histogram') this.#histograms.set(name, new Histogram({ ...config, buckets: [...buckets] }));
@@ -192,11 +251,21 @@ export class Metrics {
 }
 
 /** Every series exists from the start, so that the first failure is an increase of a series and not a new one. */
-function zeroed(counter: Counter, labels: Readonly<Record<string, readonly string[]>>): Counter {
-  const combinations = Object.entries(labels).reduce<Record<string, string>[]>(
-    (sets, [label, values]) => sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
+function zeroed(counter: Counter, labels: NonNullable<MetricDeclaration['labels']>): Counter {
+  for (const each of combinationsOf(labels)) counter.inc(each, 0);
+  return counter;
+}
+
+function combinationsOf(labels: NonNullable<MetricDeclaration['labels']>): readonly Record<string, string>[] {
+  return Object.entries(labels).reduce<Record<string, string>[]>(
+    (sets, [label, values]) => {
+      const listed = typeof values === 'string' ? [OTHER] : values;
+      return sets.flatMap((set) => listed.map((value) => ({ ...set, [label]: value })));
+    },
     [{}],
   );
-  for (const combination of combinations) counter.inc(combination, 0);
-  return counter;
+}
+
+function isNamedLabel(label: string): label is NamedLabel {
+  return NAMED_LABELS.some((each) => each === label);
 }

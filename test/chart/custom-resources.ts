@@ -37,6 +37,20 @@ interface ServiceMonitorSpec {
   readonly endpoints: readonly { readonly port: string; readonly path: string; readonly interval: string }[];
 }
 
+interface PrometheusRuleSpec {
+  readonly groups: readonly {
+    readonly name: string;
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly for?: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly annotations: Readonly<Record<string, string>>;
+    }[];
+  }[];
+}
+
 export type Certificate = Resource<'cert-manager.io/v1', 'Certificate', CertificateSpec>;
 export type HTTPRoute = Resource<'gateway.networking.k8s.io/v1', 'HTTPRoute', HTTPRouteSpec>;
+export type PrometheusRule = Resource<'monitoring.coreos.com/v1', 'PrometheusRule', PrometheusRuleSpec>;
 export type ServiceMonitor = Resource<'monitoring.coreos.com/v1', 'ServiceMonitor', ServiceMonitorSpec>;

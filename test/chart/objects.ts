@@ -3,7 +3,7 @@ import type { HorizontalPodAutoscaler } from 'kubernetes-types/autoscaling/v2.d.
 import type { ConfigMap, Pod, PodSpec, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { Ingress, NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.d.ts';
-import type { Certificate, HTTPRoute, ServiceMonitor } from './custom-resources.ts';
+import type { Certificate, HTTPRoute, PrometheusRule, ServiceMonitor } from './custom-resources.ts';
 
 /** Every kind that the chart renders. */
 export interface Kinds {
@@ -16,6 +16,7 @@ export interface Kinds {
   readonly NetworkPolicy: NetworkPolicy;
   readonly Pod: Pod;
   readonly PodDisruptionBudget: PodDisruptionBudget;
+  readonly PrometheusRule: PrometheusRule;
   readonly Secret: Secret;
   readonly Service: Service;
   readonly ServiceMonitor: ServiceMonitor;

@@ -139,8 +139,8 @@ suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
 
   test('checks, serves, lists and redelivers dead letters, and backs up the journal', async (t) => {
     const { terminal, brigade, tokens, program } = await aServingTerminal(t);
-    assert.match(await terminal.run(commandOf('docs/operating.md', 'npx brigade-acr-gateway check').text), /ready/);
-    assert.equal(commandOf('docs/operating.md', 'npx brigade-acr-gateway serve').text, program);
+    assert.match(await terminal.run(commandOf('docs/operations.md', 'npx brigade-acr-gateway check').text), /ready/);
+    assert.equal(commandOf('docs/operations.md', 'npx brigade-acr-gateway serve').text, program);
     const started = terminal.start(program);
     const { ingestPort, adminPort } = await whileServing(started);
     const headers = { authorization: `Bearer ${WEBHOOK_TOKEN}` };
@@ -148,12 +148,12 @@ suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
     await writeFile(tokens, JSON.stringify({ ci: { token: WEBHOOK_TOKEN, registry: 'example.azurecr.io' } }));
     await started.line(/"file\.reloaded"/);
     terminal.export({ ADMIN_URL: `http://127.0.0.1:${adminPort}` });
-    for (const { text } of commandsOf('docs/operating.md', 'npx brigade-acr-gateway dead-letters list')) {
+    for (const { text } of commandsOf('docs/operations.md', 'npx brigade-acr-gateway dead-letters list')) {
       assert.match(await terminal.run(text), /no-registry|redelivered/, text);
     }
     await brigade.untilTaken('event-1', 'event-17', 'event-20');
     const printed = [];
-    for (const { text } of commandsOf('docs/operating.md', 'npx brigade-acr-gateway events list')) {
+    for (const { text } of commandsOf('docs/operations.md', 'npx brigade-acr-gateway events list')) {
       printed.push(await terminal.run(text));
     }
     const expected = [
@@ -170,7 +170,7 @@ suite('the documentation, typed as it stands', { concurrency: 3 }, () => {
       expected.map(() => true),
       printed.join('\n'),
     );
-    const backup = commandOf('docs/operating.md', 'sqlite3 ');
+    const backup = commandOf('docs/operations.md', 'sqlite3 ');
     if (!isThere('sqlite3')) return t.diagnostic('no backup: there is no sqlite3 here');
     await terminal.run(inFolder(backup.text, terminal));
     assert.ok(existsSync(join(terminal.folder, 'backup/journal.db')));

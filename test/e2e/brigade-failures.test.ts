@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
 import { anInstallation, type Env, run, type ServingGateway, serve } from '../support/serve-process.ts';
 import { anError, type Cleanup, CREATED, type Reaction, StubBrigade } from '../support/stub-brigade.ts';
-import { type AdminEvent, aPush, eventOf, names, operatorEnv, push } from '../support/webhooks.ts';
+import { type AdminEvent, aPush, eventOf, metricOf, names, operatorEnv, push } from '../support/webhooks.ts';
 
 const SUCCESSFUL_GARBAGE: Reaction = { kind: 'answer', status: 201, body: '<html>welcome</html>' };
 
@@ -68,10 +69,23 @@ suite('while Brigade is down or rejects the token', { concurrency: 4 }, () => {
     const gateway = await serve(t, installation);
     const { level } = await gateway.process.line('sink.unready');
     assert.equal(level, 'warn');
+    assert.equal(await metricOf(gateway, 'acr_gateway_sink_up'), 0);
     await push(gateway, 'early');
-    await gateway.process.line('delivery.attempted');
     await brigade.comeBack();
     await brigade.untilTaken('early');
+  });
+
+  test('two events that wait are enough for `acr_gateway_sink_up` to fall, and rise when they are delivered', async (t) => {
+    const { brigade, gateway } = await aGateway(t);
+    await gateway.process.line('sink.ready');
+    const isUp = async (value: 0 | 1) => (await metricOf(gateway, 'acr_gateway_sink_up')) === value;
+    assert.ok(await isUp(1));
+    await brigade.goDown();
+    await pushAll(gateway, ['first', 'second']);
+    await eventually('the sink counts as down', () => isUp(0));
+    await brigade.comeBack();
+    await brigade.untilTaken('first', 'second');
+    await eventually('the sink counts as up', () => isUp(1));
   });
 
   test('a rejected token opens the breaker, is logged as an error and costs no event an attempt', async (t) => {

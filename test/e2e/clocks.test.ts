@@ -6,7 +6,7 @@ import { NO_COMPILER } from '../support/preload.ts';
 import { ProcessClocks } from '../support/process-clocks.ts';
 import { anInstallation, type Installation, type ServingGateway } from '../support/serve-process.ts';
 import { anError, CREATED, type PostedEvent, type Reaction, StubBrigade } from '../support/stub-brigade.ts';
-import { adminGet, aPush, eventOf, names } from '../support/webhooks.ts';
+import { aPush, eventOf, metricOf, names } from '../support/webhooks.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -60,9 +60,8 @@ function firstAttempts(): (event: PostedEvent) => Reaction {
   };
 }
 
-async function oldestPendingSeconds(gateway: ServingGateway): Promise<number> {
-  const { text } = await adminGet(gateway, '/metrics');
-  return Number(/^acr_gateway_oldest_pending_seconds (\S+)$/m.exec(text)?.[1]);
+function oldestPendingSeconds(gateway: ServingGateway): Promise<number> {
+  return metricOf(gateway, 'acr_gateway_oldest_pending_seconds');
 }
 
 async function assertDueSoon(gateway: ServingGateway, seq: number): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { anInstallation, serve, WEBHOOK_TOKEN } from '../support/serve-process.ts';
 import { CREATED, StubBrigade } from '../support/stub-brigade.ts';
-import { adminGet, aPush, eventOf, exchange, names, push, send } from '../support/webhooks.ts';
+import { adminGet, aPush, eventOf, exchange, metricOf, names, push, send } from '../support/webhooks.ts';
 
 const FIXTURES = new URL('../../src/config/fixtures/', import.meta.url).pathname;
 
@@ -197,6 +198,9 @@ suite('a change while the gateway runs', { concurrency: 4 }, () => {
     await install('other', 'other');
     await gateway.process.line('file.reloaded', ({ file }) => file === 'certificate');
     assert.equal(await servedName(gateway.ingestPort), 'other.example');
+    const { validToDate } = new X509Certificate(await readFile(cert));
+    const expiry = await metricOf(gateway, 'acr_gateway_certificate_expiry_timestamp_seconds{file="certificate"}');
+    assert.equal(expiry * 1000, validToDate.getTime());
     assert.equal(await sendOverTls(gateway.ingestPort, 'over-tls'), 200);
     await brigade.untilTaken('over-tls');
   });

@@ -3,10 +3,20 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { sampleWebhook } from '../../src/cli/sample-webhook.ts';
+import { eventually } from '../support/eventually.ts';
 import { aKeyServer, aSigningKey, signed } from '../support/key-server.ts';
 import { anInstallation, type Installation, run, serve } from '../support/serve-process.ts';
 import { StubBrigade } from '../support/stub-brigade.ts';
-import { aPush, exchange, type HttpAnswer, operatorEnv, push, send } from '../support/webhooks.ts';
+import {
+  aPush,
+  exchange,
+  type HttpAnswer,
+  metricOf,
+  operatorEnv,
+  push,
+  send,
+  untilCompleted,
+} from '../support/webhooks.ts';
 
 const TENANT = '11111111-2222-3333-4444-555555555555';
 const RESOURCE =
@@ -116,6 +126,29 @@ suite('the configuration file', { concurrency: 2 }, () => {
     await configure(registries, 'callers: { ci: { registries: [other.azurecr.io] } }');
     await gateway.process.line('file.reloaded');
     assert.equal((await send(gateway, aPush('b'))).status, 403);
+  });
+
+  test('gives metrics the names of its callers and registries, and no other', async (t) => {
+    const brigade = await StubBrigade.start(t);
+    brigade.onEvent = () => ({ kind: 'answer', status: 201, body: '{"kind":"EventList","items":[]}' });
+    const { installation, configure } = await configured(t, brigade, '{}');
+    const gateway = await serve(t, installation);
+    const unmatched = (registry: string) => metricOf(gateway, `acr_gateway_unmatched_total{registry="${registry}"}`);
+    const accepted = (caller: string) =>
+      metricOf(gateway, `acr_gateway_events_total{result="accepted",caller="${caller}"}`);
+    await push(gateway, 'a');
+    await untilCompleted(gateway, 'a');
+    assert.deepEqual([await accepted('ci'), await unmatched('other')], [1, 1]);
+    assert.deepEqual([await accepted('robot'), await unmatched('example.azurecr.io')], [NaN, NaN]);
+    const robot = 'robot: { application: event-grid, registries: [example.azurecr.io] }';
+    await configure(`callers: { ${robot} }`, `entra: { tenant: ${TENANT}, audiences: [a] }`);
+    await gateway.process.line('file.reloaded');
+    assert.deepEqual([await accepted('robot'), await unmatched('example.azurecr.io')], [0, 0]);
+    await configure('registries: { example.azurecr.io: {} }');
+    await eventually('the caller is gone', async () => Number.isNaN(await accepted('robot')));
+    await push(gateway, 'b');
+    await untilCompleted(gateway, 'b');
+    assert.deepEqual([await accepted('ci'), await unmatched('example.azurecr.io')], [2, 1]);
   });
 
   test('ends the start with 78 if it is wrong, and every issue is printed with its line', async (t) => {

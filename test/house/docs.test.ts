@@ -117,7 +117,7 @@ describe('the documentation', () => {
   });
 
   it('explains every log event, and no other', () => {
-    const [, table = ''] = read('docs/operating.md').split(/^## Log$/m);
+    const [, table = ''] = read('docs/operations.md').split(/^## Log$/m);
     const documented = [...(table.split(/^## /m)[0] ?? '').matchAll(/^\| `([\w.]+)` \|/gm)].map(([, name]) => name);
     const calls = logCalls();
     assert.deepEqual(

@@ -2,14 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { missing } from './programs.ts';
 
 /** Why libraries for LD_PRELOAD cannot be compiled here; in continuous integration they must. */
-export const NO_COMPILER: string | false =
-  process.env['CI'] !== 'true' &&
-  !(process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'gcc'))) &&
-  'needs gcc';
+export const NO_COMPILER = missing('gcc');
 
 /** Compiles a C file to a library for LD_PRELOAD, once for each version of the file; returns the library's path. */
 export function compilePreload(source: URL): string {

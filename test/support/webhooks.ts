@@ -115,6 +115,13 @@ export async function adminGet(gateway: ServingGateway, path: string): Promise<H
   return exchange(gateway.adminPort, { method: 'GET', path, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
 }
 
+/** The value of a series, such as `acr_gateway_events_total{result="accepted",caller="ci"}`; NaN if there is none. */
+export async function metricOf(gateway: ServingGateway, series: string): Promise<number> {
+  const { text } = await adminGet(gateway, '/metrics');
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  return Number(line?.slice(series.length) ?? Number.NaN);
+}
+
 /** Resolves once `/readyz` answers with that status, which no log line reports. */
 export function untilReadyz(gateway: ServingGateway, status: 200 | 503): Promise<void> {
   return eventually(`/readyz answers ${status}`, async () => (await adminGet(gateway, '/readyz')).status === status);
