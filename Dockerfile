@@ -23,7 +23,7 @@ COPY --from=dependencies /app/node_modules /app/node_modules
 FROM program AS warm
 USER 0
 COPY image/warm-up.mjs /warm-up.mjs
-RUN ["/nodejs/bin/node", "--max-semi-space-size=8", "--optimize-for-size", "--disable-sigusr1", "/warm-up.mjs"]
+RUN ["/nodejs/bin/node", "--max-semi-space-size=8", "--disable-sigusr1", "/warm-up.mjs"]
 
 FROM program
 ARG VERSION=unknown
@@ -39,5 +39,5 @@ USER 65532:65532
 # Comes after USER: WORKDIR would otherwise create the folder for the user of the build.
 WORKDIR /app
 EXPOSE 8080 8081
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--optimize-for-size", "--disable-sigusr1", "/app/bin.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--disable-sigusr1", "/app/bin.js"]
 CMD ["serve"]

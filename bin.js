@@ -1,4 +1,4 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=8 --optimize-for-size --disable-sigusr1
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=8 --disable-sigusr1
 import module from 'node:module';
 
 // Plain JavaScript, so that a Node that cannot run the TypeScript sources can still say so in a sentence.

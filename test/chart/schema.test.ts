@@ -15,6 +15,8 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   ADMIN_TOKEN: 'the token comes as a file, which can change',
   JOURNAL_ALLOW_MEMORY: 'the chart always has a volume or a database',
   JOURNAL_ALLOW_NETWORK_FS: 'never SMB or NFS',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'in extraEnv, beside the variables that only the SDK of OpenTelemetry reads',
+  OTEL_TRACES_SAMPLER_ARG: 'likewise',
 };
 
 /** Settings with another default in a pod, and why. */

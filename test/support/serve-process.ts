@@ -10,7 +10,7 @@ import type { Cleanup } from './stub-brigade.ts';
 const BIN = new URL('../../bin.js', import.meta.url).pathname;
 
 /** The options and the environment in the first line of bin.js. */
-export const NODE_FLAGS = ['--max-semi-space-size=8', '--optimize-for-size', '--disable-sigusr1'];
+export const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-sigusr1'];
 export const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 /** The longest run of a command that should end by itself. */

@@ -24,7 +24,7 @@ export async function examineBrigade(
   const found = await sink.probe(signal);
   if (who.kind !== 'answered') return { probe: found };
   const version = ping.kind === 'answered' ? textOf(parse(ping.body)?.Version) : '';
-  const date = Date.parse(who.headers.date ?? '');
+  const date = Date.parse(who.headers['date'] ?? '');
   return {
     probe: found,
     ...(version === '' ? {} : { version }),
