@@ -2,6 +2,7 @@ import { platform, setPriority } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { matches } from '../../filter.ts';
 import type { EventFilter, JournalRecord, KeptSample, Page, RecordQuery, TurnedAwayCount } from '../../journal.ts';
+import { DamageCheck } from '../damage.ts';
 import type { ThreadData } from '../protocol.ts';
 import { serve } from '../thread.ts';
 import { DETAILS, JOINS, record, SUMMARY, summary } from './record.ts';
@@ -25,6 +26,7 @@ interface Connection {
  */
 export class Reader {
   readonly #path: string;
+  readonly #damage: DamageCheck;
   readonly #search = new Search();
   #connection: Connection | undefined;
   #readingAhead: NodeJS.Timeout | undefined;
@@ -32,6 +34,7 @@ export class Reader {
   /** Throws what SQLite throws. */
   constructor({ path }: Pick<ThreadData, 'path'>) {
     this.#path = path;
+    this.#damage = new DamageCheck(path);
     this.#connection = open(path);
   }
 
@@ -100,7 +103,7 @@ export class Reader {
     } catch (error) {
       db.close();
       this.#connection = undefined;
-      throw error;
+      throw this.#damage.causeOf(error);
     }
   }
 

@@ -4,6 +4,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { ByteRange } from '../../../model/webhook.ts';
 import { PendingShares } from '../../pending-shares.ts';
+import { DamageCheck } from '../damage.ts';
 import { classify, DamageError, type StoreFailure } from '../protocol.ts';
 import { blob, payloadRange, type Row } from '../row.ts';
 import { Ballast } from './ballast.ts';
@@ -45,6 +46,7 @@ export class JournalDatabase {
   readonly #path: string;
   readonly #files: OwnFiles;
   readonly #mark: Mark;
+  readonly #damage: DamageCheck;
   readonly #reserveBytes: number;
   readonly #ballast: Ballast;
   readonly #pageBytes: number;
@@ -61,6 +63,7 @@ export class JournalDatabase {
     this.maxBytes = options.maxBytes;
     this.#db = db;
     this.#path = options.path;
+    this.#damage = new DamageCheck(options.path);
     this.#reserveBytes = options.reserveBytes;
     this.#ballast = new Ballast(options.path, ballastBytes(options.reserveBytes));
     this.#pageBytes = pragma(db, 'page_size');
@@ -174,8 +177,9 @@ export class JournalDatabase {
     try {
       return work();
     } catch (error) {
-      if (classify(error).kind === 'unwritable') this.#failure = error;
-      throw error;
+      const cause = this.#damage.causeOf(error);
+      if (classify(cause).kind === 'unwritable') this.#failure = cause;
+      throw cause;
     }
   }
 
