@@ -125,7 +125,7 @@ suite('npm start', { concurrency: 4 }, () => {
   test('listens on PORT, ADMIN_PORT and BRIGADE_PORT, and prints them', async () => {
     const { port, adminPort, brigadePort, dev } = shared;
     await dev.process.print(new RegExp(`webhooks +http://127\\.0\\.0\\.1:${port}/events`));
-    await dev.process.print(new RegExp(`admin +http://127\\.0\\.0\\.1:${adminPort}`));
+    await dev.process.print(new RegExp(`console +http://127\\.0\\.0\\.1:${adminPort}`));
     await dev.process.print(new RegExp(`Brigade +http://127\\.0\\.0\\.1:${brigadePort}`));
     assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
     assert.equal((await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status, 200);
