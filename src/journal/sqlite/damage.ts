@@ -5,7 +5,7 @@ import { classify, DamageError } from './protocol.ts';
 const PAGE_BYTES = 4096;
 
 /**
- * Tells damage from a disk that cannot be read. SQLite reports EIO from a file system as `SQLITE_IOERR_CORRUPTFS` and, for most
+ * Distinguishes damage from a disk that cannot be read. SQLite reports EIO from a file system as `SQLITE_IOERR_CORRUPTFS` and, for most
  * statements, turns that into `SQLITE_CORRUPT`: "database disk image is malformed".
  */
 export class DamageCheck {
