@@ -70,7 +70,8 @@ test('a chunked body that is one byte larger than the limit is a 413', async (t)
 
 test('a single chunk larger than the limit is a 413', async (t) => {
   const server = await aServer(t, { limits: { maxBodyBytes: 10 } });
-  const peer = new Peer(server).send(`${head('Transfer-Encoding: chunked')}${chunk('hello worlds')}0\r\n\r\n`);
+  const headers = head('Transfer-Encoding: chunked', 'Connection: close');
+  const peer = new Peer(server).send(`${headers}${chunk('hello worlds')}0\r\n\r\n`);
   assert.match(await peer.readAll(), /^HTTP\/1.1 413/);
 });
 
