@@ -32,7 +32,7 @@ const child = spawn(process.execPath, [...process.execArgv, '/app/bin.js', 'serv
     API_TOKEN: 'nothing',
     TOKENS_PATH: join(scratch, 'tokens.json'),
     JOURNAL_URL: `sqlite:${join(scratch, 'journal.db')}`,
-    JOURNAL_RESERVE: '0',
+    JOURNAL_RESERVE: '32MiB',
   },
 });
 setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS).unref();

@@ -60,7 +60,7 @@ start_up() { # settings
     root=$1 command=$3; shift 3; exec env -i PATH="$PATH" "$@" chroot --userspec=65532:65532 "$root" $command
   ' sh "$root" "$work/state" "$command" NODE_COMPILE_CACHE=/app/.compile-cache API_ADDRESS=http://127.0.0.1:1 API_TOKEN=token \
     HOST=127.0.0.1 PORT=0 ADMIN_PORT=0 TOKENS_PATH=/mnt/tokens.json JOURNAL_URL=sqlite:/mnt/journal.db \
-    JOURNAL_RESERVE=0 "$@" >"$log" &
+    JOURNAL_RESERVE=32MiB "$@" >"$log" &
   local pid=$!
   until grep --quiet --no-messages gateway.started "$log"; do
     kill -0 "$pid" || { cat "$log"; return 1; }
@@ -71,7 +71,7 @@ start_up() { # settings
   wait "$pid"
 }
 
-mmdebstrap --quiet --variant=extract --include=ca-certificates,coreutils,dash,libc6,libgcc-s1,libstdc++6 bookworm "$work/builder"
+mmdebstrap --quiet --variant=extract --include=ca-certificates,coreutils,dash,findutils,libc6,libgcc-s1,libstdc++6 bookworm "$work/builder"
 cp -r "$work/builder" "$work/runtime"
 make_builder
 make_runtime
