@@ -153,13 +153,15 @@ export class Activity {
     const at = this.#options.clock.now();
     const minute = minuteOf(at);
     this.#count('turnedAway', found.length);
-    let room = MAX_SAMPLES - this.#samples.filter((each) => each.caller === caller).length;
-    for (const { reason, detail, event } of found) {
+    const who = caller === undefined ? {} : { caller };
+    // A batch may have thousands of events, for few reasons.
+    for (const [reason, events] of Map.groupBy(found, (each) => each.reason)) {
       const key = JSON.stringify([minute, caller, reason]);
-      const count = (this.#counts.get(key)?.count ?? 0) + 1;
-      const who = caller === undefined ? {} : { caller };
+      const count = (this.#counts.get(key)?.count ?? 0) + events.length;
       this.#counts.set(key, { minute, ...who, reason, count });
-      if (room-- <= 0) continue;
+    }
+    const room = MAX_SAMPLES - this.#samples.filter((each) => each.caller === caller).length;
+    for (const { reason, detail, event } of found.slice(0, room)) {
       const what = { ...(event === undefined ? {} : { event }), ...(detail === undefined ? {} : { detail }) };
       this.#samples.push({ at, ...who, remoteAddress, status, reason, ...what });
     }
